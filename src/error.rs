@@ -1,0 +1,186 @@
+//! The one error type that reaches the top, and the one table from what went wrong to the exit code.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What went wrong, by who has to act on it. Each kind is one exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A defect of this program.
+    Internal,
+    /// A command line, setting or file of the user's that cannot be used as it is.
+    Usage,
+    /// A run that reached its end without proving what it set out to prove.
+    NotProven,
+    /// A guard said no; nothing was changed.
+    Refused,
+    /// The source database.
+    Source,
+    /// The object store.
+    Store,
+    /// The target database.
+    Target,
+    /// Stored bytes that are not what was backed up.
+    Corrupt,
+    /// A signal.
+    Interrupted,
+}
+
+impl Kind {
+    /// Every kind, in the order of its exit code.
+    pub const ALL: [Self; 9] = [
+        Self::Internal,
+        Self::Usage,
+        Self::NotProven,
+        Self::Refused,
+        Self::Source,
+        Self::Store,
+        Self::Target,
+        Self::Corrupt,
+        Self::Interrupted,
+    ];
+
+    /// The process exit code of this kind.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::NotProven => 3,
+            Self::Refused => 4,
+            Self::Source => 5,
+            Self::Store => 6,
+            Self::Target => 7,
+            Self::Corrupt => 8,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// The stable name that `--json` reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Usage => "usage",
+            Self::NotProven => "not proven",
+            Self::Refused => "refused",
+            Self::Source => "source",
+            Self::Store => "store",
+            Self::Target => "target",
+            Self::Corrupt => "corrupt",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// What the exit code tells, in the words of the README's table.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Internal => "internal error",
+            Self::Usage => "usage",
+            Self::NotProven => "not proven: a check failed, was skipped, or an objective was missed",
+            Self::Refused => "refused by a guard; nothing was changed",
+            Self::Source => "source database: unreachable, no rights, wrong version",
+            Self::Store => "store: unreachable, denied, missing key",
+            Self::Target => "target database; may be half-loaded",
+            Self::Corrupt => "corrupt backup",
+            Self::Interrupted => "interrupted; children stopped, uploads aborted",
+        }
+    }
+
+    /// What the reader does about it, in the words of the README's table.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Internal => "report a bug",
+            Self::Usage => "fix the command",
+            Self::NotProven => "read the report",
+            Self::Refused | Self::Source | Self::Store => "read the hint",
+            Self::Target => "as the message says",
+            Self::Corrupt => "use another backup; the message names it",
+            Self::Interrupted => "rerun",
+        }
+    }
+}
+
+/// A failure: its kind, a lowercase fragment that says what happened, what caused it, and what to do next.
+#[derive(Debug)]
+pub struct Error(Box<Facts>);
+
+#[derive(Debug)]
+struct Facts {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The result of everything that can fail in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of `kind`; `message` is a lowercase fragment without a full stop.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self(Box::new(Facts {
+            kind,
+            message: message.into(),
+            hint: None,
+            source: None,
+        }))
+    }
+
+    /// The same error with the next thing to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error with what caused it.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong, by who has to act on it.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// What happened, without its causes.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The next thing to do, where one is known.
+    pub fn next_step(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The chain of causes, nearest first, each worded by itself; a cause that only repeats the one before is left out.
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes: Vec<String> = Vec::new();
+        let mut next = StdError::source(self);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            let repeats = causes.last().unwrap_or(&self.0.message).ends_with(&text);
+            if !repeats && !text.is_empty() {
+                causes.push(text);
+            }
+            next = cause.source();
+        }
+        causes
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}

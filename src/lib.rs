@@ -1,0 +1,22 @@
+//! paycraft-dr: backup, restore, proof and rehearsal of a Supabase/Postgres product.
+//!
+//! Dependencies point one way: `cli → recovery → {archive, model, postgres, store} → error`. `drill` uses the verbs as a
+//! user would. `model` and `archive` do no I/O and read no clock; `postgres` and `store` do not know each other.
+
+/// pg_dump's custom format and gzip members: pure streaming codecs.
+pub mod archive;
+/// The command line: typed arguments, settings, one dispatch, the only printer.
+pub mod cli;
+/// The rehearsal: private servers, synthetic data, one whole cycle, its evidence.
+#[cfg(feature = "drill")]
+pub mod drill;
+/// The one error type, and the table from its kind to the exit code.
+pub mod error;
+/// Nouns and decisions without I/O: manifest, fingerprint, keys, timeline, verdict.
+pub mod model;
+/// PostgreSQL: connection strings, its programs as children, every SQL statement.
+pub mod postgres;
+/// The verbs of the runbook, each a recipe: backup, list, restore, verify.
+pub mod recovery;
+/// The object store.
+pub mod store;
