@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
 /// What went wrong, by who has to act on it. Each kind is one exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -167,6 +169,18 @@ impl Error {
             next = cause.source();
         }
         causes
+    }
+}
+
+/// As `--json` and evidence show it: `kind`, `message`, `causes`, `hint`.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Error", 4)?;
+        fields.serialize_field("kind", self.kind().name())?;
+        fields.serialize_field("message", self.message())?;
+        fields.serialize_field("causes", &self.causes())?;
+        fields.serialize_field("hint", &self.next_step())?;
+        fields.end()
     }
 }
 

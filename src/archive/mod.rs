@@ -1,1 +1,19 @@
 //! pg_dump's custom format and gzip members: pure streaming codecs.
+//!
+//! The format has no specification but its source, PostgreSQL's `src/bin/pg_dump/pg_backup_archiver.c` (header and table of
+//! contents) and `pg_backup_custom.c` (data blocks). Versions 1.12 (PostgreSQL 9.0) to 1.16 (17 and 18) are read.
+
+mod contents;
+mod cursor;
+mod error;
+/// Gzip members: the blocks of an object.
+pub mod gzip;
+mod header;
+mod inflate;
+mod reader;
+mod rows;
+
+pub use contents::{Contents, DumpId, Entry, Section};
+pub use error::ArchiveError;
+pub use header::{Compression, Created, Header, Version};
+pub use reader::{Event, Reader, Step};

@@ -1,0 +1,94 @@
+//! The primitive values of the format, read from the bytes there are so far.
+
+use super::error::ArchiveError;
+
+/// Header and table of contents together are never larger. Real ones are some hundred kilobytes.
+pub(super) const HEAD_LIMIT_BYTES: usize = 64 << 20;
+
+/// A place in bytes of which more may come.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    int_bytes: usize,
+}
+
+/// Why a value could not be read.
+#[derive(Debug)]
+pub(super) enum Short {
+    /// It needs the bytes up to this length.
+    Needs(usize),
+    /// It can never be read.
+    Error(ArchiveError),
+}
+
+impl From<ArchiveError> for Short {
+    fn from(error: ArchiveError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(bytes: &'a [u8], at: usize, int_bytes: u8) -> Self {
+        Self {
+            bytes,
+            at,
+            int_bytes: usize::from(int_bytes),
+        }
+    }
+
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn set_int_bytes(&mut self, int_bytes: u8) {
+        self.int_bytes = usize::from(int_bytes);
+    }
+
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Short> {
+        if length > HEAD_LIMIT_BYTES {
+            return Err(ArchiveError::TooLarge.into());
+        }
+        let end = self.at + length;
+        let taken = self.bytes.get(self.at..end).ok_or(Short::Needs(end))?;
+        self.at = end;
+        Ok(taken)
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, Short> {
+        Ok(self.take(1)?[0])
+    }
+
+    pub(super) fn int(&mut self) -> Result<i32, Short> {
+        let bytes = self.take(1 + self.int_bytes)?;
+        Ok(read_int(bytes)?)
+    }
+
+    /// A string, or `None` for the format's NULL.
+    pub(super) fn string(&mut self) -> Result<Option<&'a str>, Short> {
+        let Ok(length) = usize::try_from(self.int()?) else {
+            return Ok(None);
+        };
+        let text = std::str::from_utf8(self.take(length)?);
+        text.map(Some).map_err(|_| ArchiveError::NotUtf8.into())
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'a str, Short> {
+        Ok(self.string()?.unwrap_or_default())
+    }
+}
+
+/// A sign byte (0 is positive) and the magnitude, least significant byte first.
+pub(super) fn read_int(bytes: &[u8]) -> Result<i32, ArchiveError> {
+    let (sign, magnitude) = bytes
+        .split_first()
+        .ok_or(ArchiveError::Malformed("an integer of no bytes"))?;
+    let magnitude = magnitude
+        .iter()
+        .rev()
+        .fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    let value = i64::try_from(magnitude).unwrap_or(i64::MAX);
+    let value = if *sign == 0 { value } else { -value };
+    // An oid past 2^31 is written as if it were signed, and comes back the same way.
+    i32::try_from(value).map_err(|_| ArchiveError::Malformed("an integer out of range"))
+}

@@ -1,0 +1,156 @@
+//! The archive's header.
+
+use std::fmt;
+
+use super::cursor::{Cursor, Short};
+use super::error::ArchiveError;
+
+const MAGIC: &[u8] = b"PGDMP";
+const CUSTOM_FORMAT: u8 = 1;
+const OLDEST: (u8, u8) = (1, 12);
+const NEWEST: (u8, u8) = (1, 16);
+
+/// The format's own version, which changes less often than PostgreSQL's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// Always 1 so far.
+    pub major: u8,
+    /// 14 for PostgreSQL 12 to 15, 15 for 16, 16 for 17 and 18.
+    pub minor: u8,
+    /// Always 0 so far.
+    pub revision: u8,
+}
+
+impl Version {
+    /// Whether the version is 1.`minor` or newer.
+    pub(super) fn is_at_least(self, minor: u8) -> bool {
+        (self.major, self.minor) >= (1, minor)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// How the data blocks are compressed inside the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// Each block is one zlib stream.
+    Zlib,
+}
+
+/// When the dump began, by the clock and time zone of the machine that made it.
+#[expect(
+    missing_docs,
+    reason = "the fields of C's struct tm, with the year and month as people count them"
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Created {
+    pub year: i32,
+    pub month: i32,
+    pub day: i32,
+    pub hour: i32,
+    pub minute: i32,
+    pub second: i32,
+    pub is_summer_time: bool,
+}
+
+/// What stands before the table of contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The format's version.
+    pub version: Version,
+    /// Size of an integer in the archive, without its sign byte.
+    pub int_bytes: u8,
+    /// Size of a file offset in the archive.
+    pub offset_bytes: u8,
+    /// How data is compressed.
+    pub compression: Compression,
+    /// When the dump began.
+    pub created: Created,
+    /// The database's name.
+    pub database: String,
+    /// The server's version, as it words it.
+    pub server_version: String,
+    /// pg_dump's version, as it words it.
+    pub dump_version: String,
+}
+
+impl Header {
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, Short> {
+        for expected in MAGIC {
+            if cursor.byte()? != *expected {
+                return Err(ArchiveError::NotAnArchive.into());
+            }
+        }
+        let version = Version {
+            major: cursor.byte()?,
+            minor: cursor.byte()?,
+            revision: cursor.byte()?,
+        };
+        if !(OLDEST..=NEWEST).contains(&(version.major, version.minor)) {
+            return Err(ArchiveError::UnknownVersion(version).into());
+        }
+        let int_bytes = cursor.byte()?;
+        let offset_bytes = cursor.byte()?;
+        if !(1..=8).contains(&int_bytes) || !(1..=8).contains(&offset_bytes) {
+            return Err(ArchiveError::Malformed("an impossible size of integers").into());
+        }
+        cursor.set_int_bytes(int_bytes);
+        let format = cursor.byte()?;
+        if format != CUSTOM_FORMAT {
+            return Err(ArchiveError::OtherFormat(format).into());
+        }
+        let compression = read_compression(cursor, version)?;
+        let [second, minute, hour, day, month, year, summer] = read_ints(cursor)?;
+        Ok(Self {
+            version,
+            int_bytes,
+            offset_bytes,
+            compression,
+            created: Created {
+                year: year.saturating_add(1900),
+                month: month.saturating_add(1),
+                day,
+                hour,
+                minute,
+                second,
+                is_summer_time: summer > 0,
+            },
+            database: cursor.text()?.to_owned(),
+            server_version: cursor.text()?.to_owned(),
+            dump_version: cursor.text()?.to_owned(),
+        })
+    }
+}
+
+/// Until 1.14 the compression is zlib's level, with 0 for none; since 1.15 it is an algorithm's number.
+fn read_compression(cursor: &mut Cursor<'_>, version: Version) -> Result<Compression, Short> {
+    if !version.is_at_least(15) {
+        let level = cursor.int()?;
+        return Ok(if level == 0 {
+            Compression::None
+        } else {
+            Compression::Zlib
+        });
+    }
+    match cursor.byte()? {
+        0 => Ok(Compression::None),
+        1 => Ok(Compression::Zlib),
+        2 => Err(ArchiveError::UnknownCompression("lz4").into()),
+        3 => Err(ArchiveError::UnknownCompression("zstd").into()),
+        _ => Err(ArchiveError::Malformed("an unknown compression").into()),
+    }
+}
+
+fn read_ints<const N: usize>(cursor: &mut Cursor<'_>) -> Result<[i32; N], Short> {
+    let mut ints = [0; N];
+    for int in &mut ints {
+        *int = cursor.int()?;
+    }
+    Ok(ints)
+}

@@ -1,0 +1,381 @@
+//! The archive as it flows.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::contents::{Contents, DumpId, Head};
+use super::cursor::read_int;
+use super::error::ArchiveError;
+use super::header::Compression;
+use super::inflate::Inflater;
+use super::rows::{Rows, Taken, TakenData};
+
+/// Type bytes of data blocks.
+const BLOCK_OF_ROWS: u8 = 1;
+const BLOCK_OF_LARGE_OBJECTS: u8 = 3;
+/// The largest integer with its sign, and a type byte.
+const FIELD_BYTES: usize = 10;
+
+/// Reads an archive piece by piece. It does no I/O and keeps nothing but the table of contents and a buffer of fixed size.
+#[derive(Debug, Default)]
+pub struct Reader {
+    state: State,
+    head: Head,
+    contents: Option<Arc<Contents>>,
+    /// Entries whose data has not come yet.
+    awaited: HashSet<DumpId>,
+    /// A field of which only the beginning has come.
+    field: [u8; FIELD_BYTES],
+    field_length: usize,
+    inflater: Option<Inflater>,
+    /// What of the inflater's output was not handed out yet.
+    inflated: Range<usize>,
+}
+
+/// What one call of [`Reader::step`] came to.
+#[derive(Debug)]
+pub struct Step<'s> {
+    /// How much of the input is done with.
+    pub consumed: usize,
+    /// What was found; `None` when more input is needed.
+    pub event: Option<Event<'s>>,
+}
+
+/// What an archive holds, in the order it comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'s> {
+    /// Header and table of contents, once.
+    Contents(Arc<Contents>),
+    /// The rows of this entry's table follow.
+    TableBegan(DumpId),
+    /// COPY text: rows that each end with a newline. A piece may begin and end inside a row.
+    Rows(&'s [u8]),
+    /// All rows have come.
+    TableEnded(DumpId),
+    /// The bytes of the large object with this oid follow.
+    LargeObjectBegan(u32),
+    /// Some bytes of it.
+    LargeObjectData(&'s [u8]),
+    /// All bytes have come.
+    LargeObjectEnded(u32),
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    /// Header or table of contents.
+    #[default]
+    Head,
+    /// A data block's type and number.
+    Block,
+    /// A large object's oid, or the end of the block.
+    LargeObject,
+    /// The length of a piece of data, or the end of the data.
+    Length(Data),
+    /// A piece of which so many bytes are to come.
+    Piece(Data, usize),
+    /// All pieces have come; what the inflater holds has not.
+    Draining(Data),
+    /// Nothing.
+    Done,
+}
+
+/// Whose data it is.
+#[derive(Clone, Copy, Debug)]
+enum Data {
+    Table(DumpId, Rows),
+    LargeObject(u32),
+}
+
+/// A piece of data, by where it lies.
+enum Found {
+    Input(Range<usize>),
+    Inflated(Range<usize>),
+    Backslash,
+}
+
+impl Reader {
+    /// A reader at the beginning of an archive.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Header and table of contents, once they were read.
+    pub fn contents(&self) -> Option<&Arc<Contents>> {
+        self.contents.as_ref()
+    }
+
+    /// Reads from the front of `input`: how much of it is done with, and what was found. The next call wants what follows.
+    pub fn step<'s>(&'s mut self, input: &'s [u8]) -> Result<Step<'s>, ArchiveError> {
+        let mut at = 0;
+        loop {
+            let rest = &input[at..];
+            let event = match self.state {
+                State::Done if rest.is_empty() => None,
+                State::Done => return Err(ArchiveError::Trailing),
+                State::Head => match self.head.feed(rest)? {
+                    None => {
+                        at = input.len();
+                        None
+                    }
+                    Some((used, contents)) => {
+                        at += used;
+                        Some(self.begin_data(contents)?)
+                    }
+                },
+                State::Block => match self.field(1, input, &mut at)? {
+                    None => None,
+                    Some((kind, number)) => match self.begin_block(kind, DumpId(number))? {
+                        None => continue,
+                        event => event,
+                    },
+                },
+                State::LargeObject => match self.field(0, input, &mut at)? {
+                    None => None,
+                    Some((_, 0)) => {
+                        self.end_block();
+                        continue;
+                    }
+                    Some((_, oid)) => {
+                        let oid = oid.cast_unsigned();
+                        self.begin_stream(Data::LargeObject(oid));
+                        Some(Event::LargeObjectBegan(oid))
+                    }
+                },
+                State::Length(data) => match self.field(0, input, &mut at)? {
+                    None => None,
+                    Some((_, 0)) if self.inflater.is_some() => {
+                        self.state = State::Draining(data);
+                        continue;
+                    }
+                    Some((_, 0)) => Some(self.end_data(data)?),
+                    Some((_, length)) => {
+                        let length = usize::try_from(length);
+                        let length =
+                            length.map_err(|_| ArchiveError::Malformed("a piece of negative length"))?;
+                        self.state = State::Piece(data, length);
+                        continue;
+                    }
+                },
+                State::Piece(data, left) => {
+                    if !self.inflated.is_empty() {
+                        let (data, found) = self.take_inflated(data)?;
+                        self.state = State::Piece(data, left);
+                        let Some(found) = found else { continue };
+                        return Ok(self.found(at, data, found, input));
+                    }
+                    if left == 0 {
+                        self.state = State::Length(data);
+                        continue;
+                    }
+                    if rest.is_empty() {
+                        return Ok(Step {
+                            consumed: at,
+                            event: None,
+                        });
+                    }
+                    let piece = &rest[..left.min(rest.len())];
+                    if let Some(inflater) = &mut self.inflater {
+                        let (used, filled) = inflater.feed(piece)?;
+                        self.inflated = 0..filled;
+                        self.state = State::Piece(data, left - used);
+                        at += used;
+                        continue;
+                    }
+                    let mut data = data;
+                    let taken = data.take(piece)?;
+                    self.state = State::Piece(data, left - taken.used);
+                    let found = Found::of(&taken, at, Found::Input);
+                    at += taken.used;
+                    let Some(found) = found else { continue };
+                    return Ok(self.found(at, data, found, input));
+                }
+                State::Draining(data) => {
+                    if self.inflated.is_empty() {
+                        let filled = self
+                            .inflater
+                            .as_mut()
+                            .map_or(Ok(0), |inflater| inflater.drain())?;
+                        if filled == 0 {
+                            let event = self.end_data(data)?;
+                            return Ok(Step {
+                                consumed: at,
+                                event: Some(event),
+                            });
+                        }
+                        self.inflated = 0..filled;
+                    }
+                    let (data, found) = self.take_inflated(data)?;
+                    self.state = State::Draining(data);
+                    let Some(found) = found else { continue };
+                    return Ok(self.found(at, data, found, input));
+                }
+            };
+            return Ok(Step { consumed: at, event });
+        }
+    }
+
+    /// Header and entries, if the archive ended where they say.
+    pub fn finish(self) -> Result<Arc<Contents>, ArchiveError> {
+        match (self.state, self.contents) {
+            (State::Done, Some(contents)) => Ok(contents),
+            _ => Err(ArchiveError::Incomplete),
+        }
+    }
+
+    fn begin_data(&mut self, contents: Contents) -> Result<Event<'static>, ArchiveError> {
+        let mut known = HashSet::new();
+        if !contents.entries.iter().all(|entry| known.insert(entry.id)) {
+            return Err(ArchiveError::Malformed("two entries with one number"));
+        }
+        let with_data = contents.entries.iter().filter(|entry| entry.has_data);
+        self.awaited = with_data.map(|entry| entry.id).collect();
+        self.inflater = (contents.header.compression == Compression::Zlib).then(Inflater::new);
+        self.end_block();
+        let contents = Arc::new(contents);
+        self.contents = Some(Arc::clone(&contents));
+        Ok(Event::Contents(contents))
+    }
+
+    fn begin_block(&mut self, kind: u8, id: DumpId) -> Result<Option<Event<'static>>, ArchiveError> {
+        if !self.awaited.remove(&id) {
+            return Err(ArchiveError::Malformed(
+                "a data block of no entry, or a second one",
+            ));
+        }
+        let entry = self.contents.as_ref().and_then(|contents| contents.entry(id));
+        let entry = entry.ok_or(ArchiveError::Malformed("a data block of no entry"))?;
+        match (kind, entry.kind.as_str()) {
+            (BLOCK_OF_LARGE_OBJECTS, "BLOBS") => {
+                self.state = State::LargeObject;
+                Ok(None)
+            }
+            (BLOCK_OF_ROWS, "TABLE DATA") if entry.copy_statement.starts_with("COPY ") => {
+                self.begin_stream(Data::Table(id, Rows::AtRowStart));
+                Ok(Some(Event::TableBegan(id)))
+            }
+            (BLOCK_OF_ROWS, "TABLE DATA") => {
+                Err(ArchiveError::UnknownData(format!("INSERTs into {}", entry.tag)))
+            }
+            (BLOCK_OF_ROWS | BLOCK_OF_LARGE_OBJECTS, kind) => Err(ArchiveError::UnknownData(kind.to_owned())),
+            _ => Err(ArchiveError::Malformed("a data block of unknown type")),
+        }
+    }
+
+    fn end_block(&mut self) {
+        self.state = if self.awaited.is_empty() {
+            State::Done
+        } else {
+            State::Block
+        };
+    }
+
+    fn begin_stream(&mut self, data: Data) {
+        if let Some(inflater) = &mut self.inflater {
+            inflater.reset();
+        }
+        self.state = State::Length(data);
+    }
+
+    fn end_data(&mut self, data: Data) -> Result<Event<'static>, ArchiveError> {
+        if self
+            .inflater
+            .as_ref()
+            .is_some_and(|inflater| !inflater.has_ended())
+        {
+            return Err(ArchiveError::Damaged);
+        }
+        match data {
+            Data::Table(id, rows) if rows.have_ended() => {
+                self.end_block();
+                Ok(Event::TableEnded(id))
+            }
+            Data::Table(..) => Err(ArchiveError::Malformed("a table's rows without their end")),
+            Data::LargeObject(oid) => {
+                self.state = State::LargeObject;
+                Ok(Event::LargeObjectEnded(oid))
+            }
+        }
+    }
+
+    /// A type byte where `type_bytes` is 1, and an integer, as soon as all of it has come.
+    fn field(
+        &mut self,
+        type_bytes: usize,
+        input: &[u8],
+        at: &mut usize,
+    ) -> Result<Option<(u8, i32)>, ArchiveError> {
+        let int_bytes = self
+            .contents
+            .as_ref()
+            .map_or(4, |contents| usize::from(contents.header.int_bytes));
+        let wanted = type_bytes + 1 + int_bytes;
+        let rest = &input[*at..];
+        let split = |field: &[u8]| Ok(Some((field[0], read_int(&field[type_bytes..])?)));
+        if self.field_length == 0
+            && let Some(field) = rest.get(..wanted)
+        {
+            *at += wanted;
+            return split(field);
+        }
+        let more = rest.len().min(wanted - self.field_length);
+        self.field[self.field_length..self.field_length + more].copy_from_slice(&rest[..more]);
+        self.field_length += more;
+        *at += more;
+        if self.field_length < wanted {
+            return Ok(None);
+        }
+        self.field_length = 0;
+        split(&self.field[..wanted])
+    }
+
+    /// Looks at what was inflated and not handed out yet.
+    fn take_inflated(&mut self, mut data: Data) -> Result<(Data, Option<Found>), ArchiveError> {
+        let output = self.inflater.as_ref().map_or(&[][..], Inflater::output);
+        let start = self.inflated.start;
+        let taken = data.take(&output[self.inflated.clone()])?;
+        self.inflated.start += taken.used;
+        Ok((data, Found::of(&taken, start, Found::Inflated)))
+    }
+
+    fn found<'s>(&'s self, consumed: usize, data: Data, found: Found, input: &'s [u8]) -> Step<'s> {
+        let bytes = match found {
+            Found::Input(range) => &input[range],
+            Found::Inflated(range) => self
+                .inflater
+                .as_ref()
+                .map_or(&[][..], |inflater| &inflater.output()[range]),
+            Found::Backslash => b"\\",
+        };
+        let event = match data {
+            Data::Table(..) => Event::Rows(bytes),
+            Data::LargeObject(_) => Event::LargeObjectData(bytes),
+        };
+        Step {
+            consumed,
+            event: Some(event),
+        }
+    }
+}
+
+impl Data {
+    /// Looks at the front of `piece`, which is not empty.
+    fn take(&mut self, piece: &[u8]) -> Result<Taken, ArchiveError> {
+        match self {
+            Self::Table(_, rows) => rows.take(piece),
+            Self::LargeObject(_) => Ok(Taken::all(piece.len())),
+        }
+    }
+}
+
+impl Found {
+    /// What was taken of bytes that begin at `start`, if anything of it is data.
+    fn of(taken: &Taken, start: usize, place: fn(Range<usize>) -> Self) -> Option<Self> {
+        match taken.data {
+            TakenData::Nothing => None,
+            TakenData::HeldBackslash => Some(Self::Backslash),
+            TakenData::First(length) => Some(place(start..start + length)),
+        }
+    }
+}

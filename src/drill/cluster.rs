@@ -1,0 +1,259 @@
+//! A private PostgreSQL server: a directory and a port of its own, a password nobody else knows, gone with its value.
+//!
+//! The server runs under a watchdog that holds the read end of a pipe of ours. When the pipe closes, because the value was
+//! dropped or because this process was killed, the watchdog stops the server and removes its directory.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::server_user::ServerUser;
+use crate::error::{Error, Kind, Result};
+use crate::model::secret::Secret;
+use crate::postgres::conninfo::{Conninfo, Side};
+use crate::postgres::session::Session;
+use crate::postgres::tools::Installation;
+
+const SUPERUSER: &str = "postgres";
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+const STOP_GRACE: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(10);
+/// A port that was free a moment ago may be taken by the time the server asks for it.
+const PORT_ATTEMPTS: u32 = 5;
+
+/// Runs `$2 …` until it ends or the pipe on standard input closes, then removes the directory `$1`. The data is thrown away, so
+/// the immediate shutdown will do; the postmaster ends its own children.
+const WATCHDOG: &str = r#"
+    directory=$1; shift
+    exec 3<&0
+    "$@" 3<&- </dev/null &
+    server=$!
+    ( read -r _ <&3; kill -QUIT $server ) 2>/dev/null &
+    reader=$!
+    wait $server
+    status=$?
+    kill $reader 2>/dev/null
+    rm -rf -- "$directory"
+    exit $status
+"#;
+
+/// A running server. Dropped, it is stopped and its directory removed.
+#[derive(Debug)]
+pub struct Cluster {
+    watchdog: Child,
+    /// Open as long as the server is wanted.
+    leash: Option<ChildStdin>,
+    port: u16,
+    password: Secret,
+}
+
+impl Cluster {
+    /// Makes a cluster in `directory`, which must not exist, and waits until it answers a query. `durable` is off for a server
+    /// whose crash nobody would mind.
+    pub async fn start(
+        installation: &Installation,
+        directory: &Path,
+        user: ServerUser,
+        durable: bool,
+    ) -> Result<Self> {
+        let mut attempt = 1;
+        loop {
+            let password = initialise(installation, directory, user).await?;
+            let mut cluster = Self::launch(installation, directory, user, durable, password)?;
+            let said = cluster.listen();
+            let Err(failure) = cluster.ready().await else {
+                return Ok(cluster);
+            };
+            // Once the watchdog has ended, the directory is gone and all has been said.
+            drop(cluster);
+            let said = said.join().unwrap_or_default();
+            if !said.contains("Address already in use") || attempt == PORT_ATTEMPTS {
+                return Err(failure.caused_by(last_lines(&said)));
+            }
+            attempt += 1;
+        }
+    }
+
+    /// How to reach a database of this server as its superuser.
+    pub fn conninfo(&self, side: Side, database: &str) -> Result<Conninfo> {
+        let server = format!(
+            "postgresql://{SUPERUSER}@127.0.0.1:{}/postgres?sslmode=disable",
+            self.port
+        );
+        let conninfo = Conninfo::parse(side, &server)?.with_password(self.password.reveal());
+        Ok(conninfo.with_database(side, database))
+    }
+
+    fn launch(
+        installation: &Installation,
+        directory: &Path,
+        user: ServerUser,
+        durable: bool,
+        password: Secret,
+    ) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", WATCHDOG, "watchdog"])
+            .arg(directory)
+            .arg(installation.program("postgres"))
+            .arg("-D")
+            .arg(data_directory(directory))
+            .arg("-p")
+            .arg(port.to_string())
+            .args([
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "unix_socket_directories=",
+            ])
+            .args(["-c", "max_wal_size=4GB", "-c", "log_min_messages=warning"]);
+        if !durable {
+            command.args([
+                "-c",
+                "fsync=off",
+                "-c",
+                "synchronous_commit=off",
+                "-c",
+                "full_page_writes=off",
+            ]);
+        }
+        user.run(&mut command);
+        let mut watchdog = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(|cause| failed("cannot be started").caused_by(cause))?;
+        Ok(Self {
+            leash: watchdog.stdin.take(),
+            watchdog,
+            port,
+            password,
+        })
+    }
+
+    /// Keeps reading what the server says, lest it wait for a reader. What it said last comes back when it has ended.
+    fn listen(&mut self) -> JoinHandle<String> {
+        const KEPT_BYTES: usize = 64 << 10;
+        let errors = self.watchdog.stderr.take();
+        std::thread::spawn(move || {
+            let lines = errors
+                .into_iter()
+                .flat_map(|errors| BufReader::new(errors).lines());
+            lines
+                .map_while(std::io::Result::ok)
+                .fold(String::new(), |mut said, line| {
+                    if said.len() + line.len() > KEPT_BYTES {
+                        said.clear();
+                    }
+                    said.push_str(&line);
+                    said.push('\n');
+                    said
+                })
+        })
+    }
+
+    async fn ready(&mut self) -> Result<()> {
+        let conninfo = self.conninfo(Side::Target, "postgres")?;
+        let began = Instant::now();
+        loop {
+            if let Ok(session) = Session::connect(&conninfo).await
+                && session.client().simple_query("SELECT 1").await.is_ok()
+            {
+                return Ok(());
+            }
+            if let Ok(Some(status)) = self.watchdog.try_wait() {
+                return Err(failed(&format!("ended at once ({status})")));
+            }
+            if began.elapsed() > START_TIMEOUT {
+                return Err(failed("does not answer"));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.leash.take());
+        let asked = Instant::now();
+        while matches!(self.watchdog.try_wait(), Ok(None)) {
+            if asked.elapsed() > STOP_GRACE
+                && let Some(group) = Pid::from_raw(self.watchdog.id().cast_signed())
+            {
+                // A postmaster that was stopped by a signal answers no other but this one.
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+/// Makes the directory and the cluster in it, and returns the superuser's password.
+async fn initialise(installation: &Installation, directory: &Path, user: ServerUser) -> Result<Secret> {
+    let no_room = |cause: std::io::Error| {
+        Error::new(
+            Kind::Usage,
+            format!("cannot make a PostgreSQL cluster in {}", directory.display()),
+        )
+        .caused_by(cause)
+        .hint("free some space there, or name another directory in TMPDIR")
+    };
+    let password = Secret::new(format!("{:032x}", rand::random::<u128>()));
+    let password_file = directory.join("password");
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(directory)
+        .map_err(no_room)?;
+    std::fs::write(&password_file, password.reveal()).map_err(no_room)?;
+    user.take_over(directory)?;
+    user.take_over(&password_file)?;
+    let mut command = Command::new(installation.program("initdb"));
+    command
+        .arg("-D")
+        .arg(data_directory(directory))
+        .arg("--pwfile")
+        .arg(&password_file)
+        .args(["--username", SUPERUSER, "--auth=scram-sha-256", "--no-sync"])
+        .args(["--encoding=UTF8", "--locale=C"])
+        .stdin(Stdio::null());
+    user.run(&mut command);
+    let mut command = tokio::process::Command::from(command);
+    let answer = command.kill_on_drop(true).output().await.map_err(no_room)?;
+    std::fs::remove_file(&password_file).map_err(no_room)?;
+    if answer.status.success() {
+        return Ok(password);
+    }
+    let said = last_lines(&String::from_utf8_lossy(&answer.stderr));
+    Err(no_room(std::io::Error::other(said)))
+}
+
+fn data_directory(directory: &Path) -> std::path::PathBuf {
+    directory.join("data")
+}
+
+fn failed(what: &str) -> Error {
+    Error::new(Kind::Usage, format!("the private PostgreSQL server {what}"))
+}
+
+fn free_port() -> Result<u16> {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|cause| Error::new(Kind::Usage, "no loopback port is free").caused_by(cause))
+}
+
+fn last_lines(text: &str) -> String {
+    const KEPT: usize = 5;
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(KEPT)..].join("\n  ")
+}

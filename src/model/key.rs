@@ -1,0 +1,144 @@
+//! Object keys (`YYYY/MM/DD/backup-YYYYMMDD-HHMMSS.dump.gz`, UTC) and what a user may select a backup by.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use serde::{Serialize, Serializer};
+
+use crate::error::{Error, Kind};
+
+const OBJECT_SUFFIX: &str = ".dump.gz";
+const MANIFEST_SUFFIX: &str = ".manifest.json";
+
+/// The key of a backup object, which holds the instant the backup began, to the second.
+///
+/// Keys order by that instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackupKey {
+    began: DateTime,
+}
+
+/// What a key in the store names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyMeaning {
+    /// A backup's object.
+    Object(BackupKey),
+    /// A backup's manifest.
+    Manifest(BackupKey),
+    /// Something that is none of ours, never touched.
+    Foreign,
+}
+
+impl BackupKey {
+    /// The key of a backup that begins at `instant`; fractions of a second are dropped.
+    pub fn at(instant: Timestamp) -> Self {
+        let whole_second = Timestamp::from_second(instant.as_second()).unwrap_or(instant);
+        Self {
+            began: TimeZone::UTC.to_datetime(whole_second),
+        }
+    }
+
+    /// When the backup began, in UTC.
+    pub fn began_at(self) -> Timestamp {
+        TimeZone::UTC.to_timestamp(self.began).unwrap_or(Timestamp::MIN)
+    }
+
+    /// The day the backup began, in UTC.
+    pub fn day(self) -> Date {
+        self.began.date()
+    }
+
+    /// The key of the manifest that makes this object a backup.
+    pub fn manifest_key(self) -> String {
+        format!("{}{MANIFEST_SUFFIX}", self.stem())
+    }
+
+    /// Reads what `key` names. A key whose folder and name disagree about the day is foreign.
+    pub fn read(key: &str) -> KeyMeaning {
+        if let Some(stem) = key.strip_suffix(OBJECT_SUFFIX) {
+            Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Object)
+        } else if let Some(stem) = key.strip_suffix(MANIFEST_SUFFIX) {
+            Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Manifest)
+        } else {
+            KeyMeaning::Foreign
+        }
+    }
+
+    fn stem(self) -> String {
+        self.began.strftime("%Y/%m/%d/backup-%Y%m%d-%H%M%S").to_string()
+    }
+
+    fn from_stem(stem: &str) -> Option<Self> {
+        let began = DateTime::strptime("%Y/%m/%d/backup-%Y%m%d-%H%M%S", stem).ok()?;
+        // Formatting back refuses everything a lenient reader would take: missing zeros, a folder of another day.
+        let key = Self { began };
+        (key.stem() == stem).then_some(key)
+    }
+}
+
+impl fmt::Display for BackupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{OBJECT_SUFFIX}", self.stem())
+    }
+}
+
+impl Serialize for BackupKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Which backup a command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// The most recent one, of whatever day.
+    Latest,
+    /// The most recent one of a day (UTC).
+    Day(Date),
+    /// Exactly this one.
+    Key(BackupKey),
+}
+
+impl FromStr for Selector {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if text == "latest" {
+            return Ok(Self::Latest);
+        }
+        if let KeyMeaning::Object(key) = BackupKey::read(text) {
+            return Ok(Self::Key(key));
+        }
+        parse_day(text).map(Self::Day).map_err(|_| {
+            Error::new(
+                Kind::Usage,
+                format!("{text:?} is neither `latest`, a day, nor a backup's key"),
+            )
+            .hint("give a day as YYYY/MM/DD, or a key as `paycraft-dr list` prints it")
+        })
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest => f.write_str("latest"),
+            Self::Day(day) => f.write_str(&day.strftime("%Y/%m/%d").to_string()),
+            Self::Key(key) => key.fmt(f),
+        }
+    }
+}
+
+/// Reads a day as `YYYY/MM/DD` or `YYYY-MM-DD`.
+pub fn parse_day(text: &str) -> Result<Date, Error> {
+    Date::strptime("%Y/%m/%d", text)
+        .or_else(|_| Date::strptime("%Y-%m-%d", text))
+        .map_err(|cause| {
+            Error::new(Kind::Usage, format!("{text:?} is not a day"))
+                .caused_by(cause)
+                .hint("give a day as YYYY/MM/DD")
+        })
+}

@@ -1,0 +1,256 @@
+//! The document that makes a backup exist.
+//!
+//! Version 1 is one JSON object. Unknown fields are tolerated, another major version is refused. Its last field,
+//! `manifest_sha256`, is the SHA-256 of the document's own bytes with that field's 64 digits replaced by `0`, so a change
+//! of any byte shows. It protects against damage, not against someone who can write to the bucket.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Kind, Result};
+use crate::model::fingerprint::Fingerprint;
+
+/// The manifest version this program writes, and the only one it reads.
+pub const VERSION: u32 = 1;
+
+/// No block is larger, so that reading one never takes more memory than this.
+pub const MAX_BLOCK_BYTES: u64 = 16 << 20;
+
+const SEAL_FIELD: &[u8] = br#""manifest_sha256":""#;
+const SEAL_DIGITS: usize = 64;
+
+/// Everything known about one backup at the time it was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Major version of the document.
+    pub manifest_version: u32,
+    /// The object this manifest belongs to.
+    pub key: String,
+    /// When the backup began (UTC): writes after this instant may be missing from it.
+    pub started_at: Timestamp,
+    /// When the last byte of the object was stored (UTC).
+    pub finished_at: Timestamp,
+    /// Version of the program that wrote this.
+    pub tool_version: String,
+    /// What `pg_dump --version` said of itself, as the archive's header repeats it.
+    pub pg_dump_version: String,
+    /// Where the data came from.
+    pub source: Source,
+    /// Session settings that shape COPY text, and the values they had in the dump.
+    pub copy_settings: BTreeMap<String, String>,
+    /// Size of the archive, uncompressed, in bytes.
+    pub raw_bytes: u64,
+    /// Size of the archive's header and table of contents, in bytes.
+    pub head_bytes: u64,
+    /// Size of the object, in bytes.
+    pub stored_bytes: u64,
+    /// SHA-256 of the object, as lowercase hex.
+    pub sha256: String,
+    /// The object's gzip members, in order and without gaps.
+    pub blocks: Vec<Block>,
+    /// Every table with rows in the archive, also those with none.
+    pub tables: Vec<Table>,
+    /// The large objects: `rows` counts them.
+    pub large_objects: Fingerprint,
+    /// Every entry of the archive that defines something, in the archive's order.
+    pub entries: Vec<EntryDigest>,
+    /// Where each sequence stood.
+    pub sequences: Vec<Sequence>,
+    /// Materialized views that held data, as `schema.name`.
+    pub populated_views: Vec<String>,
+    /// Extensions the archive creates.
+    pub extensions: Vec<String>,
+    /// Roles that policies in the archive name.
+    pub roles: Vec<String>,
+}
+
+/// Where a backup's data came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Name of the database.
+    pub database: String,
+    /// Supabase's project reference, where the connection names one.
+    pub project_ref: Option<String>,
+    /// The cluster's system identifier, where the role may read it.
+    pub system_identifier: Option<String>,
+    /// The server's version, as `SHOW server_version` words it.
+    pub server_version: String,
+}
+
+/// One gzip member of the object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Where it begins in the object, in bytes.
+    pub offset: u64,
+    /// Its length in the object, in bytes.
+    pub stored_bytes: u64,
+    /// Its length inflated, in bytes.
+    pub raw_bytes: u64,
+    /// SHA-256 of its stored bytes, as lowercase hex.
+    pub sha256: String,
+}
+
+/// What one table held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// The columns its rows were copied with, quoted where needed, as in `(id, "Full Name")`.
+    pub columns: String,
+    /// Row count and content hash, as the fields `rows` and `fingerprint`.
+    #[serde(flatten)]
+    pub content: Fingerprint,
+}
+
+/// One definition in the archive, as a digest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EntryDigest {
+    /// What it defines, in pg_dump's words: `TABLE`, `FK CONSTRAINT`, …
+    pub kind: String,
+    /// The schema it belongs to, empty where it belongs to none.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of the definition's text, as lowercase hex.
+    pub digest: String,
+}
+
+/// Where a sequence stood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// The last value handed out, or the first to come when `is_called` is false.
+    pub last_value: i64,
+    /// Whether `last_value` was handed out already.
+    pub is_called: bool,
+}
+
+#[derive(Serialize)]
+struct Sealed<'a> {
+    #[serde(flatten)]
+    manifest: &'a Manifest,
+    manifest_sha256: String,
+}
+
+impl Manifest {
+    /// The document as it is stored, sealed by its own digest.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let sealed = Sealed {
+            manifest: self,
+            manifest_sha256: "0".repeat(SEAL_DIGITS),
+        };
+        let mut document = serde_json::to_vec(&sealed)
+            .map_err(|cause| Error::new(Kind::Internal, "cannot write the manifest").caused_by(cause))?;
+        let digits = seal_position(&document)
+            .ok_or_else(|| Error::new(Kind::Internal, "the manifest lost its seal"))?;
+        let seal = hex(&Sha256::digest(&document));
+        document[digits..digits + SEAL_DIGITS].copy_from_slice(seal.as_bytes());
+        Ok(document)
+    }
+
+    /// Reads the manifest stored for the object `key`. Any changed byte, another backup's manifest, an index with gaps and
+    /// another major version are refused.
+    pub fn decode(key: &str, document: &[u8]) -> Result<Self> {
+        let corrupt = |what: String| {
+            Error::new(Kind::Corrupt, format!("the manifest of {key} {what}"))
+                .hint("use another backup: `paycraft-dr list` shows them")
+        };
+        let digits = seal_position(document).ok_or_else(|| corrupt("has no seal".into()))?;
+        let mut unsealed = document.to_vec();
+        unsealed[digits..digits + SEAL_DIGITS].fill(b'0');
+        if hex(&Sha256::digest(&unsealed)).as_bytes() != &document[digits..digits + SEAL_DIGITS] {
+            return Err(corrupt(
+                "was changed after it was written: its digest differs".into(),
+            ));
+        }
+
+        #[derive(Deserialize)]
+        struct Versioned {
+            manifest_version: u32,
+        }
+        let unreadable = |cause: serde_json::Error| corrupt("cannot be read".into()).caused_by(cause);
+        let versioned: Versioned = serde_json::from_slice(document).map_err(unreadable)?;
+        if versioned.manifest_version != VERSION {
+            let message = format!(
+                "the manifest of {key} has version {}, and this program reads version {VERSION}",
+                versioned.manifest_version
+            );
+            return Err(Error::new(Kind::Refused, message)
+                .hint("install the paycraft-dr that wrote it, or a newer one"));
+        }
+        let manifest: Self = serde_json::from_slice(document).map_err(unreadable)?;
+        if manifest.key != key {
+            return Err(corrupt(format!("belongs to {}", manifest.key)));
+        }
+        manifest.check_index().map_err(corrupt)?;
+        Ok(manifest)
+    }
+
+    /// Rows in all tables.
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.content.rows).sum()
+    }
+
+    /// The manifest's table of that name in schema `public`.
+    pub fn public_table(&self, name: &str) -> Option<&Table> {
+        self.tables
+            .iter()
+            .find(|table| table.schema == "public" && table.name == name)
+    }
+
+    fn check_index(&self) -> Result<(), String> {
+        let mut offset = 0_u64;
+        let mut raw = 0_u64;
+        for (number, block) in self.blocks.iter().enumerate() {
+            if block.offset != offset || block.stored_bytes == 0 {
+                return Err(format!("has a gap in its index at block {number}"));
+            }
+            if block.raw_bytes.max(block.stored_bytes) > MAX_BLOCK_BYTES {
+                return Err(format!("has an impossibly large block {number}"));
+            }
+            offset = offset.saturating_add(block.stored_bytes);
+            raw = raw.saturating_add(block.raw_bytes);
+        }
+        if (offset, raw) != (self.stored_bytes, self.raw_bytes) {
+            return Err("has an index that does not add up to the object's size".into());
+        }
+        Ok(())
+    }
+}
+
+impl EntryDigest {
+    /// The digest of one definition.
+    pub fn of(kind: &str, schema: &str, name: &str, definition: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+            digest: hex(&Sha256::digest(definition)),
+        }
+    }
+}
+
+/// Bytes as lowercase hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// Where the 64 digits of the seal begin.
+fn seal_position(document: &[u8]) -> Option<usize> {
+    let digits = memchr::memmem::rfind(document, SEAL_FIELD)? + SEAL_FIELD.len();
+    (document.len() >= digits + SEAL_DIGITS).then_some(digits)
+}

@@ -1,0 +1,316 @@
+//! Every SQL statement of the verbs, behind a name.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{CopyInSink, CopyOutStream, Row};
+
+use super::session::Session;
+use crate::error::Result;
+
+/// Session settings that shape COPY text and that pg_dump fixes itself, or that its environment fixes for it.
+const FIXED_COPY_SETTINGS: [(&str, &str); 5] = [
+    ("DateStyle", "ISO"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("extra_float_digits", "3"),
+    ("search_path", ""),
+];
+/// Session settings that shape COPY text and that pg_dump leaves as database and role have them.
+const OWN_COPY_SETTINGS: &str = "bytea_output,xmlbinary";
+
+/// Schemas that belong to PostgreSQL itself.
+const SYSTEM_SCHEMAS: &str = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
+
+/// What is known of a database before it is touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Its name.
+    pub database: String,
+    /// The server's version, as it words it.
+    pub server_version: String,
+    /// The server's major version.
+    pub major: u32,
+    /// The cluster's system identifier, where the role may read it.
+    pub system_identifier: Option<String>,
+    /// Its size on disk, in bytes.
+    pub bytes: u64,
+    /// Whether it takes no writes.
+    pub read_only: bool,
+}
+
+/// Reads what is known of the database.
+pub async fn facts(session: &Session) -> Result<Facts> {
+    let row = one(
+        session,
+        "cannot read the server's facts",
+        "SELECT current_database(), current_setting('server_version'), current_setting('server_version_num')::int,
+                pg_database_size(current_database()),
+                pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool",
+        &[],
+    )
+    .await?;
+    // Not every role may read the control file; without it the guard has one fact less.
+    let identifier = session
+        .client()
+        .query_one("SELECT system_identifier::text FROM pg_control_system()", &[])
+        .await;
+    Ok(Facts {
+        database: row.get(0),
+        server_version: row.get(1),
+        major: u32::try_from(row.get::<_, i32>(2)).unwrap_or(0) / 10_000,
+        system_identifier: identifier.ok().map(|row| row.get(0)),
+        bytes: u64::try_from(row.get::<_, i64>(3)).unwrap_or(0),
+        read_only: row.get(4),
+    })
+}
+
+/// The session settings under which pg_dump will write this database's rows.
+pub async fn copy_settings(session: &Session) -> Result<BTreeMap<String, String>> {
+    let rows = all(
+        session,
+        "cannot read the session's settings",
+        "SELECT name, setting FROM pg_settings
+          WHERE name = ANY (string_to_array($1, ','))
+             OR name = 'lc_monetary' AND EXISTS (SELECT FROM pg_attribute WHERE atttypid = 'money'::regtype)
+         UNION ALL SELECT 'client_encoding', current_setting('server_encoding')",
+        &[&OWN_COPY_SETTINGS],
+    )
+    .await?;
+    let fixed = FIXED_COPY_SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let own = rows.iter().map(|row| (row.get(0), row.get(1)));
+    Ok(fixed.into_iter().chain(own).collect())
+}
+
+/// The roles that policies name.
+pub async fn policy_roles(session: &Session) -> Result<Vec<String>> {
+    let sql = "SELECT DISTINCT rolname::text FROM pg_policy, unnest(polroles) AS role JOIN pg_roles ON pg_roles.oid = role ORDER BY 1";
+    Ok(strings(
+        &all(session, "cannot read the policies' roles", sql, &[]).await?,
+    ))
+}
+
+/// Which of `names` are no roles of the server.
+pub async fn missing_roles(session: &Session, names: &[String]) -> Result<Vec<String>> {
+    let sql = "SELECT name FROM unnest($1::text[]) AS name WHERE name NOT IN (SELECT rolname FROM pg_roles)";
+    Ok(strings(
+        &all(session, "cannot read the server's roles", sql, &[&names]).await?,
+    ))
+}
+
+/// Which of `names` are no extensions that the server could create.
+pub async fn missing_extensions(session: &Session, names: &[String]) -> Result<Vec<String>> {
+    let sql = "SELECT name FROM unnest($1::text[]) AS name WHERE name NOT IN (SELECT name FROM pg_available_extensions)";
+    Ok(strings(
+        &all(session, "cannot read the server's extensions", sql, &[&names]).await?,
+    ))
+}
+
+/// Tables, views, sequences and functions that are neither PostgreSQL's nor an extension's, as `schema.name`.
+pub async fn user_objects(session: &Session) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE {SYSTEM_SCHEMAS} AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+         UNION ALL
+         SELECT n.nspname || '.' || p.proname || '()' FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+          WHERE {SYSTEM_SCHEMAS}
+            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+         UNION ALL
+         SELECT 'large object ' || oid FROM pg_largeobject_metadata
+         ORDER BY 1"
+    );
+    Ok(strings(
+        &all(session, "cannot list what the database holds", &sql, &[]).await?,
+    ))
+}
+
+/// Makes the session write COPY text as the backup's dump did.
+pub async fn apply_copy_settings(session: &Session, settings: &BTreeMap<String, String>) -> Result<()> {
+    for (name, value) in settings {
+        let what = format!("cannot set {name} to {value:?} in the session");
+        one(
+            session,
+            &what,
+            "SELECT pg_catalog.set_config($1, $2, false)",
+            &[name, value],
+        )
+        .await?;
+    }
+    batch(
+        session,
+        "cannot prepare the session",
+        "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET row_security = off",
+    )
+    .await
+}
+
+/// Makes the session ready to take rows as the dump wrote them.
+pub async fn prepare_load(session: &Session, encoding: &str) -> Result<()> {
+    one(
+        session,
+        "cannot set the archive's encoding",
+        "SELECT pg_catalog.set_config('client_encoding', $1, false)",
+        &[&encoding],
+    )
+    .await?;
+    batch(
+        session,
+        "cannot prepare the session",
+        "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;
+         SET row_security = off; SET check_function_bodies = false; SET xmloption = content;
+         SET client_min_messages = warning; SELECT pg_catalog.set_config('search_path', '', false)",
+    )
+    .await
+}
+
+/// Begins to load rows with an archive's own COPY statement.
+pub async fn copy_in(session: &Session, statement: &str) -> Result<CopyInSink<Bytes>> {
+    let sink = session
+        .client()
+        .copy_in(statement.trim_end().trim_end_matches(';'))
+        .await;
+    sink.map_err(|cause| session.failed("cannot begin to load rows", cause))
+}
+
+/// The rows of one table as COPY text, in the given columns (`(id, name)`); `None` where there is no such table or column.
+pub async fn copy_out(
+    session: &Session,
+    schema: &str,
+    table: &str,
+    columns: &str,
+) -> Result<Option<CopyOutStream>> {
+    const MISSING: [SqlState; 3] = [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::INVALID_SCHEMA_NAME,
+    ];
+    let statement = format!(
+        "COPY {}.{} {columns} TO STDOUT",
+        identifier(schema),
+        identifier(table)
+    );
+    match session.client().copy_out(&statement).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(cause) if cause.code().is_some_and(|code| MISSING.contains(code)) => Ok(None),
+        Err(cause) => Err(session.failed(format!("cannot read {schema}.{table}"), cause)),
+    }
+}
+
+/// The large objects' ids, in order.
+pub async fn large_objects(session: &Session) -> Result<Vec<u32>> {
+    let sql = "SELECT oid FROM pg_largeobject_metadata ORDER BY oid";
+    let rows = all(session, "cannot list the large objects", sql, &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// At most `length` bytes of a large object, from `offset`.
+pub async fn read_large_object(session: &Session, oid: u32, offset: i64, length: i32) -> Result<Vec<u8>> {
+    let what = format!("cannot read large object {oid}");
+    let row = one(
+        session,
+        &what,
+        "SELECT pg_catalog.lo_get($1, $2, $3)",
+        &[&oid, &offset, &length],
+    )
+    .await?;
+    Ok(row.get(0))
+}
+
+/// Writes `bytes` into a large object that exists, at `offset`.
+pub async fn write_large_object(session: &Session, oid: u32, offset: i64, bytes: &[u8]) -> Result<()> {
+    let what = format!("cannot write large object {oid}");
+    one(
+        session,
+        &what,
+        "SELECT pg_catalog.lo_put($1, $2, $3)",
+        &[&oid, &offset, &bytes],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Every sequence's schema, name, last value and whether that was handed out.
+pub async fn sequences(session: &Session) -> Result<Vec<(String, String, i64, bool)>> {
+    let what = "cannot read the sequences";
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind = 'S' AND {SYSTEM_SCHEMAS} ORDER BY 1, 2"
+    );
+    let mut states = Vec::new();
+    for row in all(session, what, &sql, &[]).await? {
+        let (schema, name): (String, String) = (row.get(0), row.get(1));
+        let sql = format!(
+            "SELECT last_value, is_called FROM {}.{}",
+            identifier(&schema),
+            identifier(&name)
+        );
+        let state = one(session, what, &sql, &[]).await?;
+        states.push((schema, name, state.get(0), state.get(1)));
+    }
+    Ok(states)
+}
+
+/// Constraints that existing rows were not checked against, as `schema.table constraint`.
+pub async fn unvalidated_constraints(session: &Session) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT n.nspname || '.' || r.relname || ' ' || c.conname
+           FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid JOIN pg_namespace n ON n.oid = r.relnamespace
+          WHERE NOT c.convalidated AND {SYSTEM_SCHEMAS} ORDER BY 1"
+    );
+    Ok(strings(
+        &all(session, "cannot read the constraints", &sql, &[]).await?,
+    ))
+}
+
+/// Indexes that queries cannot use, as `schema.index`.
+pub async fn invalid_indexes(session: &Session) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT n.nspname || '.' || c.relname
+           FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE NOT (i.indisvalid AND i.indisready) AND {SYSTEM_SCHEMAS} ORDER BY 1"
+    );
+    Ok(strings(
+        &all(session, "cannot read the indexes", &sql, &[]).await?,
+    ))
+}
+
+/// Materialized views that hold data, as `schema.name`.
+pub async fn populated_views(session: &Session) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind = 'm' AND c.relispopulated AND {SYSTEM_SCHEMAS} ORDER BY 1"
+    );
+    Ok(strings(
+        &all(session, "cannot read the materialized views", &sql, &[]).await?,
+    ))
+}
+
+/// A name as SQL wants it, whatever characters it has.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+async fn one(session: &Session, what: &str, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+    let row = session.client().query_one(sql, values).await;
+    row.map_err(|cause| session.failed(what, cause))
+}
+
+async fn all(session: &Session, what: &str, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+    let rows = session.client().query(sql, values).await;
+    rows.map_err(|cause| session.failed(what, cause))
+}
+
+async fn batch(session: &Session, what: &str, sql: &str) -> Result<()> {
+    session
+        .client()
+        .batch_execute(sql)
+        .await
+        .map_err(|cause| session.failed(what, cause))
+}
+
+fn strings(rows: &[Row]) -> Vec<String> {
+    rows.iter().map(|row| row.get(0)).collect()
+}

@@ -1,0 +1,72 @@
+//! A connection and the task that drives it.
+
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, NoTls};
+
+use super::conninfo::{Conninfo, Side};
+use crate::error::{Error, Result};
+
+/// An open connection. Dropped, it is closed.
+#[derive(Debug)]
+pub struct Session {
+    client: Client,
+    side: Side,
+    driver: JoinHandle<()>,
+}
+
+impl Session {
+    /// Connects to the database.
+    pub async fn connect(conninfo: &Conninfo) -> Result<Self> {
+        let side = conninfo.side();
+        let answer = conninfo.config().connect(NoTls).await;
+        let (client, connection) = answer.map_err(|cause| {
+            let hint = match cause.as_db_error() {
+                Some(_) => {
+                    format!("check user, password and database name of the {side}'s connection string")
+                }
+                None => format!("check host and port of the {side}'s connection string, and the network"),
+            };
+            Error::new(
+                side.kind(),
+                format!("cannot connect to the {side} database {conninfo}"),
+            )
+            .caused_by(cause)
+            .hint(hint)
+        })?;
+        let driver = tokio::spawn(async move {
+            // How the connection ended is told by whichever statement was under way.
+            let _ = connection.await;
+        });
+        Ok(Self { client, side, driver })
+    }
+
+    /// The connection, for a statement of [`super::queries`] or COPY.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// An error of this side's kind about `what`, with PostgreSQL's own words.
+    pub fn failed(&self, what: impl Into<String>, cause: tokio_postgres::Error) -> Error {
+        let error = Error::new(self.side.kind(), what);
+        match cause.as_db_error() {
+            Some(refusal) => {
+                let context = refusal
+                    .where_()
+                    .map(|place| format!(" ({place})"))
+                    .unwrap_or_default();
+                let detail = refusal
+                    .detail()
+                    .map(|detail| format!("; {detail}"))
+                    .unwrap_or_default();
+                error.caused_by(format!("{}{detail}{context}", refusal.message()))
+            }
+            None => error.caused_by(cause),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}

@@ -1,0 +1,186 @@
+//! The installed versions of PostgreSQL, and the command lines of its programs.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+use super::conninfo::Conninfo;
+use crate::error::{Error, Kind, Result};
+
+/// The oldest server and client this program works with.
+pub const OLDEST_MAJOR: u32 = 15;
+
+/// Where distributions put one directory per version.
+const VERSIONED: [(&str, &str); 4] = [
+    ("/usr/lib/postgresql", "bin"),
+    ("/usr/pgsql", "bin"),
+    ("/opt/homebrew/opt", "bin"),
+    ("/usr/local/opt", "bin"),
+];
+
+/// One installed version of PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    /// The major version of its `pg_dump`.
+    pub major: u32,
+    directory: PathBuf,
+}
+
+/// Every version found, oldest first.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    installations: Vec<Installation>,
+}
+
+impl Tools {
+    /// Looks for PostgreSQL in `only` where it is given; otherwise in the directories of `path` (the variable `PATH`) and
+    /// where distributions put it.
+    pub async fn find(only: Option<&Path>, path: Option<&OsStr>) -> Result<Self> {
+        // A version's own directory comes before the wrappers and links on the path that lead to it.
+        let candidates: Vec<PathBuf> = match only {
+            Some(directory) => vec![directory.to_owned()],
+            None => versioned_directories()
+                .into_iter()
+                .chain(path.into_iter().flat_map(std::env::split_paths))
+                .filter(|directory| directory.is_absolute())
+                .collect(),
+        };
+        let mut installations: Vec<Installation> = Vec::new();
+        for directory in candidates {
+            if let Some(major) = major_of(&directory).await
+                && installations.iter().all(|known| known.major != major)
+            {
+                installations.push(Installation { major, directory });
+            }
+        }
+        installations.sort_by_key(|found| found.major);
+        if installations
+            .last()
+            .is_none_or(|newest| newest.major < OLDEST_MAJOR)
+        {
+            let place = only.map_or_else(String::new, |directory| format!(" in {}", directory.display()));
+            let found = installations.last().map_or_else(String::new, |newest| {
+                format!("; the newest found is {}", newest.major)
+            });
+            let message = format!("PostgreSQL {OLDEST_MAJOR} or newer was not found{place}{found}");
+            return Err(Error::new(Kind::Usage, message)
+                .hint("run `make setup`, install your system's PostgreSQL packages, or name their directory with --pg-bin"));
+        }
+        Ok(Self { installations })
+    }
+
+    /// The installation to use with a server of version `major`: the oldest that is not older than the server.
+    pub fn for_server(&self, major: u32, kind: Kind) -> Result<&Installation> {
+        self.installations
+            .iter()
+            .find(|found| found.major >= major && found.major >= OLDEST_MAJOR)
+            .ok_or_else(|| {
+                let newest = self.installations.last().map_or(0, |found| found.major);
+                Error::new(
+                    kind,
+                    format!("the server is PostgreSQL {major}, the newest client here is {newest}"),
+                )
+                .hint(format!(
+                    "install the PostgreSQL {major} client programs: pg_dump refuses a newer server"
+                ))
+            })
+    }
+
+    /// The newest installation that also has the server's programs, for a private cluster.
+    pub fn newest_with_server(&self) -> Result<&Installation> {
+        self.installations
+            .iter()
+            .rev()
+            .find(|found| found.major >= OLDEST_MAJOR && found.program("initdb").exists() && found.program("postgres").exists())
+            .ok_or_else(|| {
+                Error::new(Kind::Usage, "the PostgreSQL server programs (initdb, postgres) were not found")
+                    .hint("run `make setup`, or install your system's PostgreSQL server package; a drill starts private servers")
+            })
+    }
+}
+
+impl Installation {
+    /// The path of one of its programs.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// `pg_dump` of the whole database, in the form that is stored: custom format, uncompressed, without owners and grants.
+    pub fn dump(&self, source: &Conninfo) -> Command {
+        let mut command = self.client("pg_dump", source);
+        command.args(["--format=custom", "--compress=0", "--no-owner", "--no-acl"]);
+        command
+    }
+
+    /// `pg_dump` of definitions alone, in the same form.
+    pub fn dump_schema(&self, source: &Conninfo) -> Command {
+        let mut command = self.dump(source);
+        command.arg("--schema-only");
+        command
+    }
+
+    /// `pg_restore` of the entries that the file `list` names, in its order, from `archive`. The first error ends it.
+    pub fn restore_listed(&self, target: &Conninfo, archive: &Path, list: &Path, jobs: usize) -> Command {
+        let mut command = self.client("pg_restore", target);
+        command
+            .args(["--exit-on-error", "--no-owner", "--no-acl"])
+            .arg(format!("--dbname={}", quoted(target.database())))
+            .arg(format!("--jobs={jobs}"))
+            .arg("--use-list")
+            .arg(list)
+            .arg(archive);
+        command
+    }
+
+    fn client(&self, program: &str, database: &Conninfo) -> Command {
+        let mut command = Command::new(self.program(program));
+        // What the caller's shell holds for libpq must not lead a child elsewhere.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("PG") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .envs(database.environment())
+            .env("PGTZ", "UTC")
+            .env("LC_MESSAGES", "C");
+        command
+    }
+}
+
+/// `--dbname` is read as a connection string, so a name with `=` or a space must be quoted as one.
+fn quoted(database: &str) -> String {
+    let escaped = database.replace('\\', "\\\\").replace('\'', "\\'");
+    format!("dbname='{escaped}'")
+}
+
+fn versioned_directories() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for (root, leaf) in VERSIONED {
+        let Ok(entries) = std::fs::read_dir(root) else {
+            continue;
+        };
+        found.extend(entries.flatten().map(|entry| entry.path().join(leaf)));
+    }
+    found
+}
+
+/// The major version of the `pg_dump` in `directory`, where there is a `pg_restore` of the same kind beside it.
+async fn major_of(directory: &Path) -> Option<u32> {
+    let dump = directory.join("pg_dump");
+    if !dump.is_file() || !directory.join("pg_restore").is_file() {
+        return None;
+    }
+    let answer = Command::new(dump).arg("--version").output().await.ok()?;
+    parse_version(&String::from_utf8_lossy(&answer.stdout))
+}
+
+/// The major version in a line such as `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+pub fn parse_version(line: &str) -> Option<u32> {
+    let version = line.split_once("(PostgreSQL)")?.1.trim_start();
+    let digits = version
+        .find(|mark: char| !mark.is_ascii_digit())
+        .unwrap_or(version.len());
+    version[..digits].parse().ok()
+}

@@ -1,0 +1,217 @@
+//! Source → archive → blocks → object → manifest.
+//!
+//! One pass: while the archive flows to the store it is read, so the manifest describes exactly the bytes stored. The
+//! manifest is written last, and a backup exists when it does. Whatever fails before leaves no backup behind.
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::io::AsyncReadExt;
+use tokio::process::ChildStdout;
+
+use super::packer::{BLOCK_RAW_BYTES, Packed, Packer};
+use super::survey::{Survey, Surveyed};
+use super::{catalog, plan};
+use crate::error::{Error, Kind, Result};
+use crate::model::key::BackupKey;
+use crate::model::manifest::{self, Manifest, Source};
+use crate::model::timeline::{Event, Observer, Phase};
+use crate::postgres::child::Child;
+use crate::postgres::conninfo::Conninfo;
+use crate::postgres::queries::{self, Facts};
+use crate::postgres::session::Session;
+use crate::postgres::tools::Tools;
+use crate::store::{Published, Store};
+
+/// Tells the time, in UTC.
+pub type Clock<'a> = &'a (dyn Fn() -> Timestamp + Send + Sync);
+
+/// What a backup is made of and where it goes.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The database to back up.
+    pub source: &'a Conninfo,
+    /// PostgreSQL's programs.
+    pub tools: &'a Tools,
+    /// Where the backup goes.
+    pub store: &'a Store,
+    /// Names the backup and dates its manifest.
+    pub clock: Clock<'a>,
+}
+
+/// What is known of the source before the dump and is not in the archive.
+struct Origin {
+    facts: Facts,
+    copy_settings: std::collections::BTreeMap<String, String>,
+    policy_roles: Vec<String>,
+}
+
+/// A backup that exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Made {
+    /// The object's key.
+    pub key: BackupKey,
+    /// The manifest's key.
+    pub manifest_key: String,
+    /// What the manifest says.
+    #[serde(skip)]
+    pub manifest: Manifest,
+}
+
+/// Makes one backup.
+pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Made> {
+    let started_at = (request.clock)();
+    let key = BackupKey::at(started_at);
+    let origin = inspect(request.source).await?;
+    catalog::check_access(request.store, key).await?;
+    observer.observe(Event::Began(Phase::Backup));
+    observer.observe(Event::Expected(origin.facts.bytes));
+    let stored = match dump_into_store(&request, key, &origin.facts, observer).await {
+        Ok(stored) => stored,
+        Err(error) => {
+            if let Err(left) = request.store.abort_open_uploads().await {
+                observer.observe(Event::Warned(format!("an upload was left behind: {left}")));
+            }
+            return Err(error);
+        }
+    };
+    let (surveyed, packed) = stored;
+    check_size(request.store, key, packed.stored_bytes).await?;
+    let manifest = Manifest {
+        manifest_version: manifest::VERSION,
+        key: key.to_string(),
+        started_at,
+        finished_at: (request.clock)(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        pg_dump_version: surveyed.contents.header.dump_version.clone(),
+        source: Source {
+            database: origin.facts.database,
+            project_ref: request.source.project_ref().map(str::to_owned),
+            system_identifier: origin.facts.system_identifier,
+            server_version: origin.facts.server_version,
+        },
+        copy_settings: origin.copy_settings,
+        raw_bytes: surveyed.raw_bytes,
+        head_bytes: surveyed.contents.head_bytes,
+        stored_bytes: packed.stored_bytes,
+        sha256: packed.sha256,
+        blocks: packed.blocks,
+        entries: plan::definitions(&surveyed.contents),
+        sequences: plan::sequences(&surveyed.contents),
+        populated_views: plan::populated_views(&surveyed.contents),
+        extensions: plan::extensions(&surveyed.contents),
+        roles: origin.policy_roles,
+        tables: surveyed.tables,
+        large_objects: surveyed.large_objects,
+    };
+    publish(request.store, key, &manifest).await?;
+    observer.observe(Event::Ended(Phase::Backup));
+    Ok(Made {
+        key,
+        manifest_key: key.manifest_key(),
+        manifest,
+    })
+}
+
+async fn inspect(source: &Conninfo) -> Result<Origin> {
+    let session = Session::connect(source).await?;
+    Ok(Origin {
+        facts: queries::facts(&session).await?,
+        copy_settings: queries::copy_settings(&session).await?,
+        policy_roles: queries::policy_roles(&session).await?,
+    })
+}
+
+async fn dump_into_store(
+    request: &Request<'_>,
+    key: BackupKey,
+    facts: &Facts,
+    observer: &dyn Observer,
+) -> Result<(Surveyed, Packed)> {
+    let installation = request.tools.for_server(facts.major, Kind::Source)?;
+    let upload = request.store.begin_upload(&key.to_string()).await?;
+    let mut packer = Packer::new(upload, facts.bytes);
+    let mut survey = Survey::default();
+    let mut dump = Child::start("pg_dump", installation.dump(request.source))?;
+    let mut output = dump
+        .take_output()
+        .ok_or_else(|| Error::new(Kind::Internal, "pg_dump has no output"))?;
+    let read = loop {
+        let block = read_block(&mut output).await?;
+        if block.is_empty() {
+            break survey.finish();
+        }
+        observer.observe(Event::Bytes(block.len() as u64));
+        if let Err(cause) = survey.feed(&block) {
+            break Err(cause);
+        }
+        packer.push(block).await?;
+    };
+    // Why pg_dump failed explains why its archive is cut, not the other way round.
+    if read
+        .as_ref()
+        .err()
+        .is_none_or(crate::archive::ArchiveError::is_incomplete)
+    {
+        dump.ended().await?.well(Kind::Source).map_err(|error| {
+            error.hint(
+                "no backup was made; see what pg_dump said, and check the role's rights and the server's log",
+            )
+        })?;
+    }
+    let surveyed = read.map_err(|cause| {
+        Error::new(Kind::Source, "pg_dump did not write a whole archive")
+            .caused_by(cause)
+            .hint("no backup was made; try again, and check the version of pg_dump")
+    })?;
+    Ok((surveyed, packer.finish().await?))
+}
+
+/// The next block of the dump: full, save for the last; empty behind it.
+async fn read_block(output: &mut ChildStdout) -> Result<Bytes> {
+    let mut block = BytesMut::with_capacity(BLOCK_RAW_BYTES);
+    while block.len() < BLOCK_RAW_BYTES {
+        let room = BLOCK_RAW_BYTES - block.len();
+        let read = output.take(room as u64).read_buf(&mut block).await;
+        let read =
+            read.map_err(|cause| Error::new(Kind::Source, "cannot read from pg_dump").caused_by(cause))?;
+        if read == 0 {
+            break;
+        }
+    }
+    Ok(block.freeze())
+}
+
+async fn check_size(store: &Store, key: BackupKey, stored_bytes: u64) -> Result<()> {
+    let found = store.head(&key.to_string()).await?.map(|facts| facts.bytes);
+    if found == Some(stored_bytes) {
+        return Ok(());
+    }
+    let found = found.map_or_else(|| "nothing".to_owned(), |bytes| format!("{bytes} bytes"));
+    Err(Error::new(
+        Kind::Store,
+        format!("{stored_bytes} bytes were stored as {key}, and {found} came to be there"),
+    )
+    .hint("no backup was made; try again"))
+}
+
+async fn publish(store: &Store, key: BackupKey, manifest: &Manifest) -> Result<()> {
+    match store
+        .publish(&key.manifest_key(), manifest.encode()?, "application/json")
+        .await?
+    {
+        Published::Now => Ok(()),
+        // An answer that was lost is asked for again: what is there may be our own.
+        Published::Before
+            if catalog::read_manifest(store, key)
+                .await
+                .is_ok_and(|found| found == *manifest) =>
+        {
+            Ok(())
+        }
+        Published::Before => Err(
+            Error::new(Kind::Store, format!("another backup published {key} first"))
+                .hint("two backups began in the same second: run one at a time"),
+        ),
+    }
+}

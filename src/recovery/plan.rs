@@ -1,0 +1,121 @@
+//! Which of an archive's entries are made before its rows, and which after.
+//!
+//! `pg_restore` makes everything but the rows, from a file that holds only the head of the archive, guided by a list of
+//! entries. Comments and the like have no section of their own: as in `pg_restore`, they go with the entry before them.
+
+use std::fmt::Write;
+
+use crate::archive::{Contents, Entry, Section};
+use crate::model::manifest::{EntryDigest, Sequence};
+
+/// When an entry is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Before rows are loaded: definitions, and large objects still empty.
+    Before,
+    /// It is the rows themselves, which we load.
+    Rows,
+    /// After rows are loaded: sequence values, indexes, constraints, triggers, refreshes.
+    After,
+}
+
+/// Each entry with its turn, in the archive's order.
+pub fn turns(contents: &Contents) -> impl Iterator<Item = (&Entry, Turn)> {
+    placed(contents).map(|(entry, section)| {
+        let turn = match section {
+            Section::None | Section::PreData => Turn::Before,
+            Section::Data if entry.has_data => Turn::Rows,
+            Section::Data if matches!(entry.kind.as_str(), "BLOB" | "BLOB METADATA") => Turn::Before,
+            Section::Data | Section::PostData => Turn::After,
+        };
+        (entry, turn)
+    })
+}
+
+/// Each entry with the section it is made in.
+fn placed(contents: &Contents) -> impl Iterator<Item = (&Entry, Section)> {
+    contents.entries.iter().scan(Section::PreData, |section, entry| {
+        if entry.section != Section::None {
+            *section = entry.section;
+        }
+        Some((entry, *section))
+    })
+}
+
+/// The entries of `turn` as a file for `pg_restore --use-list`.
+pub fn list(contents: &Contents, turn: Turn) -> String {
+    turns(contents)
+        .filter(|(_, at)| *at == turn)
+        .fold(String::new(), |mut text, (entry, _)| {
+            let _ = writeln!(text, "{};", entry.id.0);
+            text
+        })
+}
+
+/// The archive's encoding, as `SET client_encoding` takes it.
+pub fn encoding(contents: &Contents) -> &str {
+    contents
+        .entries
+        .iter()
+        .find(|entry| entry.kind == "ENCODING")
+        .and_then(|entry| entry.definition.split('\'').nth(1))
+        .unwrap_or("UTF8")
+}
+
+/// The digests of everything the archive defines and a schema-only dump would show alike.
+pub fn definitions(contents: &Contents) -> Vec<EntryDigest> {
+    placed(contents)
+        .filter(|(entry, section)| {
+            let is_content = matches!(entry.kind.as_str(), "MATERIALIZED VIEW DATA" | "STATISTICS DATA");
+            *section != Section::Data && !is_content
+        })
+        .map(|(entry, _)| {
+            let schema = entry.schema.as_deref().unwrap_or_default();
+            EntryDigest::of(&entry.kind, schema, &entry.tag, &entry.definition)
+        })
+        .collect()
+}
+
+/// The names of the extensions the archive creates.
+pub fn extensions(contents: &Contents) -> Vec<String> {
+    let created = contents.entries.iter().filter(|entry| entry.kind == "EXTENSION");
+    created.map(|entry| entry.tag.clone()).collect()
+}
+
+/// Materialized views that the archive fills, as `schema.name`.
+pub fn populated_views(contents: &Contents) -> Vec<String> {
+    let mut views: Vec<String> = contents
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "MATERIALIZED VIEW DATA")
+        .map(|entry| format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag))
+        .collect();
+    views.sort();
+    views
+}
+
+/// Where the archive leaves each sequence.
+pub fn sequences(contents: &Contents) -> Vec<Sequence> {
+    contents
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "SEQUENCE SET")
+        .filter_map(|entry| {
+            let (last_value, is_called) = read_setval(&entry.definition)?;
+            Some(Sequence {
+                schema: entry.schema.clone().unwrap_or_default(),
+                name: entry.tag.clone(),
+                last_value,
+                is_called,
+            })
+        })
+        .collect()
+}
+
+/// Reads `SELECT pg_catalog.setval('public.invoice_number', 41, true);` from its end, as the name may hold anything.
+fn read_setval(definition: &str) -> Option<(i64, bool)> {
+    let inner = definition.trim_end().strip_suffix(");")?;
+    let (rest, is_called) = inner.rsplit_once(", ")?;
+    let (_, last_value) = rest.rsplit_once(", ")?;
+    Some((last_value.parse().ok()?, is_called.parse().ok()?))
+}

@@ -1,0 +1,45 @@
+//! The events of a run with their times.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::model::timeline::{Event, Observer, Phase, Span, Timeline};
+
+/// Writes the timeline of a run from its events and hands each on to whoever shows them.
+pub struct Recorder<'a> {
+    began: Instant,
+    timeline: Mutex<Timeline>,
+    next: &'a dyn Observer,
+}
+
+impl<'a> Recorder<'a> {
+    /// A timeline that begins now.
+    pub fn new(next: &'a dyn Observer) -> Self {
+        Self {
+            began: Instant::now(),
+            timeline: Mutex::default(),
+            next,
+        }
+    }
+
+    /// The phases that ended so far.
+    pub fn spans(&self) -> Vec<Span> {
+        self.lock().spans().to_vec()
+    }
+
+    /// The phase under way.
+    pub fn running(&self) -> Option<Phase> {
+        self.lock().running()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Timeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn observe(&self, event: Event) {
+        self.lock().record(self.began.elapsed(), &event);
+        self.next.observe(event);
+    }
+}
