@@ -118,31 +118,35 @@ impl Head {
 
     /// Reads what can be read, remembering the end of the last whole value.
     fn advance(&mut self) -> Result<Header, Short> {
-        let header = match &self.header {
-            Some(header) => header.clone(),
-            None => {
-                let mut cursor = Cursor::new(&self.bytes, 0, 0);
-                let header = Header::read(&mut cursor)?;
-                self.at = cursor.position();
-                self.header.insert(header).clone()
-            }
+        let header = if let Some(header) = self.header.take() {
+            header
+        } else {
+            let mut cursor = Cursor::new(&self.bytes, 0, 0);
+            let header = Header::read(&mut cursor)?;
+            self.at = cursor.position();
+            header
         };
+        let entries = self.advance_entries(&header);
+        self.header = Some(header.clone());
+        entries.map(|()| header)
+    }
+
+    fn advance_entries(&mut self, header: &Header) -> Result<(), Short> {
         let mut cursor = Cursor::new(&self.bytes, self.at, header.int_bytes);
-        let expected = match self.expected {
-            Some(expected) => expected,
-            None => {
-                let count = usize::try_from(cursor.int()?);
-                let count = count.map_err(|_| ArchiveError::Malformed("a negative number of entries"))?;
-                self.at = cursor.position();
-                *self.expected.insert(count)
-            }
+        let expected = if let Some(expected) = self.expected {
+            expected
+        } else {
+            let count = usize::try_from(cursor.int()?);
+            let count = count.map_err(|_| ArchiveError::Malformed("a negative number of entries"))?;
+            self.at = cursor.position();
+            *self.expected.insert(count)
         };
         while self.entries.len() < expected {
-            let entry = read_entry(&mut cursor, &header)?;
+            let entry = read_entry(&mut cursor, header)?;
             self.at = cursor.position();
             self.entries.push(entry);
         }
-        Ok(header)
+        Ok(())
     }
 }
 

@@ -88,8 +88,20 @@ enum Data {
     LargeObject(u32),
 }
 
-/// A piece of data, by where it lies.
-enum Found {
+/// What one look at the input came to.
+enum Turn {
+    /// Something changed inside; look again.
+    Again,
+    /// More input is needed.
+    Wait,
+    /// Something without data was found.
+    Event(Event<'static>),
+    /// Some data was found.
+    Data(Data, Place),
+}
+
+/// Where a piece of data lies.
+enum Place {
     Input(Range<usize>),
     Inflated(Range<usize>),
     Backslash,
@@ -108,112 +120,16 @@ impl Reader {
 
     /// Reads from the front of `input`: how much of it is done with, and what was found. The next call wants what follows.
     pub fn step<'s>(&'s mut self, input: &'s [u8]) -> Result<Step<'s>, ArchiveError> {
-        let mut at = 0;
-        loop {
-            let rest = &input[at..];
-            let event = match self.state {
-                State::Done if rest.is_empty() => None,
-                State::Done => return Err(ArchiveError::Trailing),
-                State::Head => match self.head.feed(rest)? {
-                    None => {
-                        at = input.len();
-                        None
-                    }
-                    Some((used, contents)) => {
-                        at += used;
-                        Some(self.begin_data(contents)?)
-                    }
-                },
-                State::Block => match self.field(1, input, &mut at)? {
-                    None => None,
-                    Some((kind, number)) => match self.begin_block(kind, DumpId(number))? {
-                        None => continue,
-                        event => event,
-                    },
-                },
-                State::LargeObject => match self.field(0, input, &mut at)? {
-                    None => None,
-                    Some((_, 0)) => {
-                        self.end_block();
-                        continue;
-                    }
-                    Some((_, oid)) => {
-                        let oid = oid.cast_unsigned();
-                        self.begin_stream(Data::LargeObject(oid));
-                        Some(Event::LargeObjectBegan(oid))
-                    }
-                },
-                State::Length(data) => match self.field(0, input, &mut at)? {
-                    None => None,
-                    Some((_, 0)) if self.inflater.is_some() => {
-                        self.state = State::Draining(data);
-                        continue;
-                    }
-                    Some((_, 0)) => Some(self.end_data(data)?),
-                    Some((_, length)) => {
-                        let length = usize::try_from(length);
-                        let length =
-                            length.map_err(|_| ArchiveError::Malformed("a piece of negative length"))?;
-                        self.state = State::Piece(data, length);
-                        continue;
-                    }
-                },
-                State::Piece(data, left) => {
-                    if !self.inflated.is_empty() {
-                        let (data, found) = self.take_inflated(data)?;
-                        self.state = State::Piece(data, left);
-                        let Some(found) = found else { continue };
-                        return Ok(self.found(at, data, found, input));
-                    }
-                    if left == 0 {
-                        self.state = State::Length(data);
-                        continue;
-                    }
-                    if rest.is_empty() {
-                        return Ok(Step {
-                            consumed: at,
-                            event: None,
-                        });
-                    }
-                    let piece = &rest[..left.min(rest.len())];
-                    if let Some(inflater) = &mut self.inflater {
-                        let (used, filled) = inflater.feed(piece)?;
-                        self.inflated = 0..filled;
-                        self.state = State::Piece(data, left - used);
-                        at += used;
-                        continue;
-                    }
-                    let mut data = data;
-                    let taken = data.take(piece)?;
-                    self.state = State::Piece(data, left - taken.used);
-                    let found = Found::of(&taken, at, Found::Input);
-                    at += taken.used;
-                    let Some(found) = found else { continue };
-                    return Ok(self.found(at, data, found, input));
-                }
-                State::Draining(data) => {
-                    if self.inflated.is_empty() {
-                        let filled = self
-                            .inflater
-                            .as_mut()
-                            .map_or(Ok(0), |inflater| inflater.drain())?;
-                        if filled == 0 {
-                            let event = self.end_data(data)?;
-                            return Ok(Step {
-                                consumed: at,
-                                event: Some(event),
-                            });
-                        }
-                        self.inflated = 0..filled;
-                    }
-                    let (data, found) = self.take_inflated(data)?;
-                    self.state = State::Draining(data);
-                    let Some(found) = found else { continue };
-                    return Ok(self.found(at, data, found, input));
-                }
-            };
-            return Ok(Step { consumed: at, event });
-        }
+        let mut consumed = 0;
+        let event = loop {
+            match self.turn(input, &mut consumed)? {
+                Turn::Again => {}
+                Turn::Wait => break None,
+                Turn::Event(event) => break Some(event),
+                Turn::Data(data, place) => break Some(self.data_event(data, place, input)),
+            }
+        };
+        Ok(Step { consumed, event })
     }
 
     /// Header and entries, if the archive ended where they say.
@@ -221,6 +137,39 @@ impl Reader {
         match (self.state, self.contents) {
             (State::Done, Some(contents)) => Ok(contents),
             _ => Err(ArchiveError::Incomplete),
+        }
+    }
+
+    fn turn(&mut self, input: &[u8], at: &mut usize) -> Result<Turn, ArchiveError> {
+        let rest = &input[*at..];
+        match self.state {
+            State::Done if rest.is_empty() => Ok(Turn::Wait),
+            State::Done => Err(ArchiveError::Trailing),
+            State::Head => match self.head.feed(rest)? {
+                Some((used, contents)) => {
+                    *at += used;
+                    self.begin_data(contents).map(Turn::Event)
+                }
+                None => {
+                    *at = input.len();
+                    Ok(Turn::Wait)
+                }
+            },
+            State::Block => match self.field(1, input, at)? {
+                Some((kind, number)) => self.begin_block(kind, DumpId(number)),
+                None => Ok(Turn::Wait),
+            },
+            State::LargeObject => match self.field(0, input, at)? {
+                Some((_, oid)) => Ok(self.begin_large_object(oid.cast_unsigned())),
+                None => Ok(Turn::Wait),
+            },
+            State::Length(data) => match self.field(0, input, at)? {
+                Some((_, length)) => self.begin_piece(data, length),
+                None => Ok(Turn::Wait),
+            },
+            State::Piece(data, left) if self.inflater.is_some() => self.inflate_piece(data, left, rest, at),
+            State::Piece(data, left) => self.take_piece(data, left, rest, at),
+            State::Draining(data) => self.drain(data),
         }
     }
 
@@ -238,7 +187,7 @@ impl Reader {
         Ok(Event::Contents(contents))
     }
 
-    fn begin_block(&mut self, kind: u8, id: DumpId) -> Result<Option<Event<'static>>, ArchiveError> {
+    fn begin_block(&mut self, kind: u8, id: DumpId) -> Result<Turn, ArchiveError> {
         if !self.awaited.remove(&id) {
             return Err(ArchiveError::Malformed(
                 "a data block of no entry, or a second one",
@@ -249,11 +198,11 @@ impl Reader {
         match (kind, entry.kind.as_str()) {
             (BLOCK_OF_LARGE_OBJECTS, "BLOBS") => {
                 self.state = State::LargeObject;
-                Ok(None)
+                Ok(Turn::Again)
             }
             (BLOCK_OF_ROWS, "TABLE DATA") if entry.copy_statement.starts_with("COPY ") => {
                 self.begin_stream(Data::Table(id, Rows::AtRowStart));
-                Ok(Some(Event::TableBegan(id)))
+                Ok(Turn::Event(Event::TableBegan(id)))
             }
             (BLOCK_OF_ROWS, "TABLE DATA") => {
                 Err(ArchiveError::UnknownData(format!("INSERTs into {}", entry.tag)))
@@ -261,6 +210,30 @@ impl Reader {
             (BLOCK_OF_ROWS | BLOCK_OF_LARGE_OBJECTS, kind) => Err(ArchiveError::UnknownData(kind.to_owned())),
             _ => Err(ArchiveError::Malformed("a data block of unknown type")),
         }
+    }
+
+    /// An oid of 0 ends the block.
+    fn begin_large_object(&mut self, oid: u32) -> Turn {
+        if oid == 0 {
+            self.end_block();
+            return Turn::Again;
+        }
+        self.begin_stream(Data::LargeObject(oid));
+        Turn::Event(Event::LargeObjectBegan(oid))
+    }
+
+    /// A length of 0 ends the data.
+    fn begin_piece(&mut self, data: Data, length: i32) -> Result<Turn, ArchiveError> {
+        let length =
+            usize::try_from(length).map_err(|_| ArchiveError::Malformed("a piece of negative length"))?;
+        if length > 0 {
+            self.state = State::Piece(data, length);
+        } else if self.inflater.is_some() {
+            self.state = State::Draining(data);
+        } else {
+            return self.end_data(data).map(Turn::Event);
+        }
+        Ok(Turn::Again)
     }
 
     fn end_block(&mut self) {
@@ -330,31 +303,91 @@ impl Reader {
         split(&self.field[..wanted])
     }
 
+    fn take_piece(
+        &mut self,
+        mut data: Data,
+        left: usize,
+        rest: &[u8],
+        at: &mut usize,
+    ) -> Result<Turn, ArchiveError> {
+        if left == 0 {
+            self.state = State::Length(data);
+            return Ok(Turn::Again);
+        }
+        if rest.is_empty() {
+            return Ok(Turn::Wait);
+        }
+        let taken = data.take(&rest[..left.min(rest.len())])?;
+        self.state = State::Piece(data, left - taken.used);
+        let found = Place::of(&taken, *at, Place::Input);
+        *at += taken.used;
+        Ok(found.map_or(Turn::Again, |place| Turn::Data(data, place)))
+    }
+
+    fn inflate_piece(
+        &mut self,
+        data: Data,
+        left: usize,
+        rest: &[u8],
+        at: &mut usize,
+    ) -> Result<Turn, ArchiveError> {
+        if !self.inflated.is_empty() {
+            return self.take_inflated(data, |data| State::Piece(data, left));
+        }
+        if left == 0 {
+            self.state = State::Length(data);
+            return Ok(Turn::Again);
+        }
+        if rest.is_empty() {
+            return Ok(Turn::Wait);
+        }
+        if let Some(inflater) = &mut self.inflater {
+            let (used, filled) = inflater.feed(&rest[..left.min(rest.len())])?;
+            self.inflated = 0..filled;
+            self.state = State::Piece(data, left - used);
+            *at += used;
+        }
+        Ok(Turn::Again)
+    }
+
+    fn drain(&mut self, data: Data) -> Result<Turn, ArchiveError> {
+        if self.inflated.is_empty() {
+            let filled = self.inflater.as_mut().map_or(Ok(0), Inflater::drain)?;
+            if filled == 0 {
+                return self.end_data(data).map(Turn::Event);
+            }
+            self.inflated = 0..filled;
+        }
+        self.take_inflated(data, State::Draining)
+    }
+
     /// Looks at what was inflated and not handed out yet.
-    fn take_inflated(&mut self, mut data: Data) -> Result<(Data, Option<Found>), ArchiveError> {
+    fn take_inflated(
+        &mut self,
+        mut data: Data,
+        state: impl FnOnce(Data) -> State,
+    ) -> Result<Turn, ArchiveError> {
         let output = self.inflater.as_ref().map_or(&[][..], Inflater::output);
         let start = self.inflated.start;
         let taken = data.take(&output[self.inflated.clone()])?;
         self.inflated.start += taken.used;
-        Ok((data, Found::of(&taken, start, Found::Inflated)))
+        self.state = state(data);
+        let found = Place::of(&taken, start, Place::Inflated);
+        Ok(found.map_or(Turn::Again, |place| Turn::Data(data, place)))
     }
 
-    fn found<'s>(&'s self, consumed: usize, data: Data, found: Found, input: &'s [u8]) -> Step<'s> {
-        let bytes = match found {
-            Found::Input(range) => &input[range],
-            Found::Inflated(range) => self
+    fn data_event<'s>(&'s self, data: Data, place: Place, input: &'s [u8]) -> Event<'s> {
+        let bytes = match place {
+            Place::Input(range) => &input[range],
+            Place::Inflated(range) => self
                 .inflater
                 .as_ref()
                 .map_or(&[][..], |inflater| &inflater.output()[range]),
-            Found::Backslash => b"\\",
+            Place::Backslash => b"\\",
         };
-        let event = match data {
+        match data {
             Data::Table(..) => Event::Rows(bytes),
             Data::LargeObject(_) => Event::LargeObjectData(bytes),
-        };
-        Step {
-            consumed,
-            event: Some(event),
         }
     }
 }
@@ -369,7 +402,7 @@ impl Data {
     }
 }
 
-impl Found {
+impl Place {
     /// What was taken of bytes that begin at `start`, if anything of it is data.
     fn of(taken: &Taken, start: usize, place: fn(Range<usize>) -> Self) -> Option<Self> {
         match taken.data {

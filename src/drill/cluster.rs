@@ -22,7 +22,7 @@ use crate::postgres::session::Session;
 use crate::postgres::tools::Installation;
 
 const SUPERUSER: &str = "postgres";
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 const STOP_GRACE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);
 /// A port that was free a moment ago may be taken by the time the server asks for it.

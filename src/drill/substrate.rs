@@ -84,9 +84,11 @@ impl Substrate {
 
     /// Stops the store and removes the directory. Clusters must have been dropped before. Tells what could not be removed.
     pub async fn tear_down(self) -> Vec<String> {
-        let mut left: Vec<String> = self.server.open_uploads();
-        left.iter_mut()
-            .for_each(|key| *key = format!("an open upload of {key}"));
+        let uploads = self.server.open_uploads();
+        let mut left: Vec<String> = uploads
+            .iter()
+            .map(|key| format!("an open upload of {key}"))
+            .collect();
         self.server.stop().await;
         let place: PathBuf = self.directory.path().to_owned();
         if let Err(cause) = self.directory.close() {

@@ -133,6 +133,11 @@ pub struct Sequence {
     pub is_called: bool,
 }
 
+#[derive(Deserialize)]
+struct Versioned {
+    manifest_version: u32,
+}
+
 #[derive(Serialize)]
 struct Sealed<'a> {
     #[serde(flatten)]
@@ -172,10 +177,6 @@ impl Manifest {
             ));
         }
 
-        #[derive(Deserialize)]
-        struct Versioned {
-            manifest_version: u32,
-        }
         let unreadable = |cause: serde_json::Error| corrupt("cannot be read".into()).caused_by(cause);
         let versioned: Versioned = serde_json::from_slice(document).map_err(unreadable)?;
         if versioned.manifest_version != VERSION {

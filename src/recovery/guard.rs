@@ -68,10 +68,10 @@ pub async fn clear(target: &Conninfo, manifest: &Manifest) -> Result<ClearedTarg
             Error::new(Kind::Refused, message).hint(format!("restore into PostgreSQL {archived} or newer"))
         );
     }
-    check_present("role", queries::missing_roles(&session, &manifest.roles).await?)?;
+    check_present("role", &queries::missing_roles(&session, &manifest.roles).await?)?;
     check_present(
         "extension",
-        queries::missing_extensions(&session, &manifest.extensions).await?,
+        &queries::missing_extensions(&session, &manifest.extensions).await?,
     )?;
 
     let present = queries::user_objects(&session).await?;
@@ -89,7 +89,7 @@ pub async fn clear(target: &Conninfo, manifest: &Manifest) -> Result<ClearedTarg
     })
 }
 
-fn check_present(what: &str, missing: Vec<String>) -> Result<()> {
+fn check_present(what: &str, missing: &[String]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }

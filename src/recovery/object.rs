@@ -61,14 +61,14 @@ impl CheckedArchive {
 pub async fn check_length(store: &Store, manifest: &Manifest) -> Result<()> {
     let key = &manifest.key;
     let Some(facts) = store.head(key).await? else {
-        return Err(corrupt(key, "its manifest is there and the object is not".into()));
+        return Err(corrupt(key, "its manifest is there and the object is not"));
     };
     if facts.bytes != manifest.stored_bytes {
         let what = format!(
             "it has {} bytes and was made with {}",
             facts.bytes, manifest.stored_bytes
         );
-        return Err(corrupt(key, what));
+        return Err(corrupt(key, &what));
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ fn inflate_span(key: &str, span: &[Block], start: u64, stored: &Bytes) -> Result
                 "{what} in the block at byte {} of {}",
                 block.offset, block.stored_bytes
             );
-            corrupt(key, place)
+            corrupt(key, &place)
         };
         let member = stored
             .get(from..from + length(block.stored_bytes))
@@ -132,12 +132,12 @@ fn length(bytes: u64) -> usize {
 }
 
 /// The error of an object that is not what was backed up.
-pub fn corrupt(key: &str, what: String) -> Error {
+pub fn corrupt(key: &str, what: &str) -> Error {
     Error::new(Kind::Corrupt, format!("{key} is corrupt: {what}"))
         .hint("use another backup: `paycraft-dr list` shows them")
 }
 
 /// The error of an object whose blocks are intact and whose archive is not.
 pub fn unreadable(key: &str, cause: ArchiveError) -> Error {
-    corrupt(key, "its archive cannot be read".into()).caused_by(cause)
+    corrupt(key, "its archive cannot be read").caused_by(cause)
 }

@@ -66,7 +66,10 @@ pub fn encoding(contents: &Contents) -> &str {
 pub fn definitions(contents: &Contents) -> Vec<EntryDigest> {
     placed(contents)
         .filter(|(entry, section)| {
-            let is_content = matches!(entry.kind.as_str(), "MATERIALIZED VIEW DATA" | "STATISTICS DATA");
+            let is_content = matches!(
+                entry.kind.as_str(),
+                "BLOB" | "BLOB METADATA" | "MATERIALIZED VIEW DATA" | "STATISTICS DATA"
+            );
             *section != Section::Data && !is_content
         })
         .map(|(entry, _)| {

@@ -140,7 +140,7 @@ async fn transfer<'a>(
         }
     }
     reader.finish().map_err(unreadable)?;
-    definitions.ok_or_else(|| object::corrupt(&manifest.key, "its archive is empty".into()))
+    definitions.ok_or_else(|| object::corrupt(&manifest.key, "its archive is empty"))
 }
 
 /// Everything of an archive but its rows, ready for `pg_restore`.

@@ -339,7 +339,9 @@ fn definitions_check(expected: &[EntryDigest], found: &[EntryDigest]) -> Check {
                 .or_default()
                 .push(&entry.digest);
         }
-        named.values_mut().for_each(|digests| digests.sort_unstable());
+        for digests in named.values_mut() {
+            digests.sort_unstable();
+        }
         named
     }
     let (expected_by_name, found_by_name) = (named(expected), named(found));
@@ -348,7 +350,7 @@ fn definitions_check(expected: &[EntryDigest], found: &[EntryDigest]) -> Check {
         match found_by_name.get(name) {
             None => wrong.push(format!("{kind} {schema}.{tag} is missing")),
             Some(found) if found != digests => {
-                wrong.push(format!("{kind} {schema}.{tag} is defined differently"))
+                wrong.push(format!("{kind} {schema}.{tag} is defined differently"));
             }
             Some(_) => {}
         }

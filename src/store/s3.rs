@@ -28,7 +28,7 @@ use crate::model::secret::Secret;
 const MADE_BY: (&str, &str) = ("made-by", "paycraft-dr");
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 const ATTEMPTS: u32 = 4;
 
 /// Where a bucket is and how to be let in.
