@@ -13,6 +13,7 @@ pub mod run;
 /// Flags and environment as validated values.
 pub mod settings;
 
+mod memory;
 mod output;
 mod units;
 
@@ -24,6 +25,7 @@ use self::args::Arguments;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    memory::return_large_buffers();
     let arguments = Arguments::parse();
     let code = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
