@@ -21,6 +21,13 @@ pub fn text(report: &Report, verbose: bool) -> String {
             line(&mut text, "backup", &restored.manifest.key);
             line(&mut text, "target", &restored.target.to_string());
             timeline(&mut text, phases);
+            for skipped in &restored.skipped {
+                line(
+                    &mut text,
+                    "skipped",
+                    &format!("{}: {}", skipped.entry, skipped.reason),
+                );
+            }
             counts(&mut text, &restored.verification);
             checks(&mut text, &restored.verification.checks);
             tables(&mut text, &restored.verification.tables, verbose);

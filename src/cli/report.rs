@@ -111,7 +111,7 @@ impl Report {
                 "backup": restored.manifest.key,
                 "target": restored.target.to_string(),
                 "phases": phases,
-                "skipped_entries": [],
+                "skipped_entries": restored.skipped,
                 "canonical_counts": restored.verification.canonical_counts(),
                 "checks": restored.verification.checks,
                 "tables": restored.verification.tables,

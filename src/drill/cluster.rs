@@ -83,12 +83,15 @@ impl Cluster {
 
     /// How to reach a database of this server as its superuser.
     pub fn conninfo(&self, side: Side, database: &str) -> Result<Conninfo> {
-        let server = format!(
-            "postgresql://{SUPERUSER}@127.0.0.1:{}/postgres?sslmode=disable",
-            self.port
-        );
-        let conninfo = Conninfo::parse(side, &server)?.with_password(self.password.reveal());
-        Ok(conninfo.with_database(side, database))
+        Conninfo::parse(side, self.url(database).reveal())
+    }
+
+    /// The same as a URL, with the password in it. Names and passwords of ours need no escaping.
+    pub fn url(&self, database: &str) -> Secret {
+        let (password, port) = (self.password.reveal(), self.port);
+        Secret::new(format!(
+            "postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}?sslmode=disable"
+        ))
     }
 
     fn launch(

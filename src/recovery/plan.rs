@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 use crate::archive::{Contents, Entry, Section};
 use crate::model::manifest::{EntryDigest, Sequence};
 
@@ -17,12 +19,24 @@ pub enum Turn {
     Rows,
     /// After rows are loaded: sequence values, indexes, constraints, triggers, refreshes.
     After,
+    /// Never: the target's database brings it itself.
+    Never,
+}
+
+/// An entry that is not restored, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SkippedEntry {
+    /// What it is, and its name.
+    pub entry: String,
+    /// Why it is left out.
+    pub reason: &'static str,
 }
 
 /// Each entry with its turn, in the archive's order.
 pub fn turns(contents: &Contents) -> impl Iterator<Item = (&Entry, Turn)> {
     placed(contents).map(|(entry, section)| {
         let turn = match section {
+            _ if is_of_the_database(entry) => Turn::Never,
             Section::None | Section::PreData => Turn::Before,
             Section::Data if entry.has_data => Turn::Rows,
             Section::Data if matches!(entry.kind.as_str(), "BLOB" | "BLOB METADATA") => Turn::Before,
@@ -30,6 +44,30 @@ pub fn turns(contents: &Contents) -> impl Iterator<Item = (&Entry, Turn)> {
         };
         (entry, turn)
     })
+}
+
+/// Whether the entry is about the database as a whole and not about what is in it: `pg_restore` makes these only when it
+/// creates the database itself.
+fn is_of_the_database(entry: &Entry) -> bool {
+    match entry.kind.as_str() {
+        "DATABASE" | "DATABASE PROPERTIES" => true,
+        "COMMENT" | "SECURITY LABEL" | "ACL" => entry.tag.starts_with("DATABASE "),
+        _ => false,
+    }
+}
+
+/// What is left out of a restore, and why.
+pub fn skipped(contents: &Contents) -> Vec<SkippedEntry> {
+    turns(contents)
+        .filter(|(_, turn)| *turn == Turn::Never)
+        .map(|(entry, _)| SkippedEntry {
+            entry: format!("{} {}", entry.kind, entry.tag),
+            reason: match entry.kind.as_str() {
+                "DATABASE" => "the target's own database is used",
+                _ => "settings of the database as a whole are not restored: apply them to the target by hand",
+            },
+        })
+        .collect()
 }
 
 /// Each entry with the section it is made in.
@@ -70,7 +108,7 @@ pub fn definitions(contents: &Contents) -> Vec<EntryDigest> {
                 entry.kind.as_str(),
                 "BLOB" | "BLOB METADATA" | "MATERIALIZED VIEW DATA" | "STATISTICS DATA"
             );
-            *section != Section::Data && !is_content
+            *section != Section::Data && !is_content && !is_of_the_database(entry)
         })
         .map(|(entry, _)| {
             let schema = entry.schema.as_deref().unwrap_or_default();

@@ -11,7 +11,7 @@ use super::catalog;
 use super::guard::{self, ClearedTarget};
 use super::loader::Loader;
 use super::object::{self, CheckedArchive};
-use super::plan::{self, Turn};
+use super::plan::{self, SkippedEntry, Turn};
 use super::verify::{self, Verification};
 use crate::archive::{Contents, Event as Read, Reader};
 use crate::error::{Error, Kind, Result};
@@ -43,6 +43,8 @@ pub struct Restored {
     pub manifest: Manifest,
     /// What it was restored into.
     pub target: Conninfo,
+    /// What of the backup was left out, and why.
+    pub skipped: Vec<SkippedEntry>,
     /// How the target compares.
     pub verification: Verification,
 }
@@ -64,7 +66,7 @@ pub async fn restore(
     let target = guard::clear(&provision().await?, &manifest).await?;
     observer.observe(Event::Ended(Phase::Provision));
 
-    load(request, &manifest, &target, observer)
+    let skipped = load(request, &manifest, &target, observer)
         .await
         .inspect_err(|_| {
             let advice = "the target may be half-loaded: drop and create it again before the next try";
@@ -84,6 +86,7 @@ pub async fn restore(
     Ok(Restored {
         manifest,
         target: target.conninfo().clone(),
+        skipped,
         verification,
     })
 }
@@ -93,7 +96,7 @@ async fn load(
     manifest: &Manifest,
     target: &ClearedTarget,
     observer: &dyn Observer,
-) -> Result<()> {
+) -> Result<Vec<SkippedEntry>> {
     observer.observe(Event::Began(Phase::Transfer));
     observer.observe(Event::Expected(manifest.raw_bytes));
     let definitions = transfer(request, manifest, target, observer).await?;
@@ -102,7 +105,7 @@ async fn load(
     observer.observe(Event::Began(Phase::Finish));
     definitions.make(Turn::After).await?;
     observer.observe(Event::Ended(Phase::Finish));
-    Ok(())
+    Ok(definitions.skipped)
 }
 
 async fn transfer<'a>(
@@ -148,6 +151,7 @@ struct Definitions<'a> {
     request: Request<'a>,
     target: &'a ClearedTarget,
     directory: TempDir,
+    skipped: Vec<SkippedEntry>,
 }
 
 impl<'a> Definitions<'a> {
@@ -165,13 +169,13 @@ impl<'a> Definitions<'a> {
         write("head", head)
             .and_then(|()| {
                 write(
-                    list_name(Turn::Before),
+                    &list_name(Turn::Before),
                     plan::list(contents, Turn::Before).as_bytes(),
                 )
             })
             .and_then(|()| {
                 write(
-                    list_name(Turn::After),
+                    &list_name(Turn::After),
                     plan::list(contents, Turn::After).as_bytes(),
                 )
             })
@@ -180,6 +184,7 @@ impl<'a> Definitions<'a> {
             request,
             target,
             directory,
+            skipped: plan::skipped(contents),
         })
     }
 
@@ -187,7 +192,7 @@ impl<'a> Definitions<'a> {
     async fn make(&self, turn: Turn) -> Result<()> {
         let jobs = match turn {
             Turn::After => self.request.jobs,
-            Turn::Before | Turn::Rows => 1,
+            _ => 1,
         };
         let installation = self
             .request
@@ -207,12 +212,9 @@ impl<'a> Definitions<'a> {
     }
 }
 
-fn list_name(turn: Turn) -> &'static str {
-    match turn {
-        Turn::Before => "before-rows.list",
-        Turn::Rows => "rows.list",
-        Turn::After => "after-rows.list",
-    }
+/// The file that lists the entries of a turn.
+fn list_name(turn: Turn) -> String {
+    format!("{turn:?}.list").to_lowercase()
 }
 
 /// A private directory that goes away with its value.

@@ -1,0 +1,263 @@
+//! Backups of a real server into a real store, and dumps that fail.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use paycraft_dr::error::{Error, Kind};
+use paycraft_dr::model::timeline::{Event, Observer};
+use paycraft_dr::postgres::conninfo::Side;
+use paycraft_dr::postgres::tools::Tools;
+use paycraft_dr::recovery::backup::{self, Made};
+use tempfile::TempDir;
+
+use super::kit::{SMALL_SCHEMA, World, run};
+
+#[test]
+fn the_manifest_tells_what_the_source_held() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SMALL_SCHEMA).await;
+        let made = world.back_up(&source).await.expect("a backup");
+        let manifest = &made.manifest;
+        let rows: Vec<_> = manifest
+            .tables
+            .iter()
+            .map(|table| (table.name.as_str(), table.content.rows))
+            .collect();
+        assert_eq!(rows, [("subscriptions", 500), ("tenants", 200)]);
+        assert_eq!(
+            manifest.public_table("tenants").expect("a table").columns,
+            "(id, name, note)"
+        );
+        assert_eq!(manifest.large_objects.rows, 1);
+        assert_eq!(manifest.populated_views, ["public.totals"]);
+        let receipts = manifest
+            .sequences
+            .iter()
+            .find(|sequence| sequence.name == "receipts")
+            .expect("a sequence");
+        assert_eq!((receipts.last_value, receipts.is_called), (41, true));
+        assert_eq!(manifest.source.database, source.database());
+        assert!(manifest.source.system_identifier.is_some());
+        assert_eq!(manifest.copy_settings["TimeZone"], "UTC");
+
+        let stored = world
+            .bucket
+            .server
+            .read(&made.key.to_string())
+            .expect("the object");
+        assert_eq!(stored.len() as u64, manifest.stored_bytes);
+        let verification = world.verify_object().await.expect("an intact object");
+        assert!(verification.verdict.is_proven(), "{:?}", verification.checks);
+    });
+}
+
+#[test]
+fn the_same_content_has_the_same_fingerprint_in_another_order() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let make = "CREATE TABLE t (a int, b text); INSERT INTO t SELECT n, 'x' || n FROM generate_series(1, 50) n ORDER BY";
+        let up = world.postgres.source(&format!("{make} n")).await;
+        let down = world.postgres.source(&format!("{make} -n")).await;
+        let up = world
+            .back_up_at(&up, "2026-11-22T02:00:00Z")
+            .await
+            .expect("a backup");
+        let down = world
+            .back_up_at(&down, "2026-11-23T02:00:00Z")
+            .await
+            .expect("a backup");
+        assert_eq!(up.manifest.tables, down.manifest.tables);
+    });
+}
+
+#[test]
+fn a_database_with_nothing_in_it_can_be_backed_up() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.database(Side::Source).await;
+        let made = world.back_up(&source).await.expect("a backup");
+        assert!(made.manifest.tables.is_empty());
+        assert!(
+            world
+                .verify_object()
+                .await
+                .expect("an intact object")
+                .verdict
+                .is_proven()
+        );
+    });
+}
+
+#[test]
+fn two_backups_in_one_second_are_one_backup() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SMALL_SCHEMA).await;
+        let (one, other) = tokio::join!(world.back_up(&source), world.back_up(&source));
+        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+        let error = one.err().or(other.err()).expect("one of them failed");
+        assert_eq!(error.kind(), Kind::Store, "{error}");
+        assert!(world.bucket.server.open_uploads().is_empty());
+        assert!(
+            world
+                .verify_object()
+                .await
+                .expect("an intact object")
+                .verdict
+                .is_proven()
+        );
+    });
+}
+
+/// PostgreSQL's programs, with a script in the place of pg_dump. `$REAL` is the real one.
+async fn tools_with(pg_dump: &str, world: &World) -> (Tools, TempDir) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let real = world.postgres.installation.program("pg_dump");
+    let script = format!(
+        "#!/bin/sh\nREAL={}\nif [ \"$1\" = --version ]; then exec $REAL --version; fi\n{pg_dump}\n",
+        real.display()
+    );
+    let place = directory.path().join("pg_dump");
+    std::fs::write(&place, script).expect("a script");
+    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).expect("a program");
+    std::os::unix::fs::symlink(
+        world.postgres.installation.program("pg_restore"),
+        directory.path().join("pg_restore"),
+    )
+    .expect("a link");
+    let tools = Tools::find(Some(directory.path()), None)
+        .await
+        .expect("the tools");
+    (tools, directory)
+}
+
+async fn back_up_with(world: &World, pg_dump: &str, observer: &dyn Observer) -> Result<Made, Error> {
+    let source = world.postgres.source(SMALL_SCHEMA).await;
+    let (tools, _directory) = tools_with(pg_dump, world).await;
+    let request = backup::Request {
+        source: &source,
+        tools: &tools,
+        store: &world.bucket.store,
+        clock: &|| "2026-11-23T02:00:07Z".parse().expect("an instant"),
+    };
+    backup::backup(request, observer).await
+}
+
+#[test]
+fn a_dump_that_fails_leaves_no_backup() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        for (pg_dump, says) in [
+            (
+                "echo 'pg_dump: error: no such thing' >&2; exit 1",
+                "no such thing",
+            ),
+            (
+                "$REAL \"$@\" | head -c 9000; echo 'pg_dump: error: lost' >&2; exit 1",
+                "lost",
+            ),
+            ("$REAL \"$@\" | head -c 9000; kill -9 $$", "signal: 9"),
+            ("$REAL \"$@\" | head -c 9000", "whole archive"),
+            ("$REAL \"$@\"; echo behind the end", "whole archive"),
+            ("$REAL \"$@\"; exit 3", "exit status: 3"),
+            ("true", "whole archive"),
+            ("echo 'not an archive at all'", "whole archive"),
+        ] {
+            let error = back_up_with(&world, pg_dump, &super::kit::Nobody)
+                .await
+                .expect_err(pg_dump);
+            assert_eq!(error.kind(), Kind::Source, "{pg_dump}: {error}");
+            let told = format!("{error} {}", error.causes().join(" "));
+            assert!(told.contains(says), "{pg_dump}: {told}");
+            assert!(error.next_step().is_some(), "{pg_dump}");
+            assert_eq!(
+                world.bucket.store.list("").await.expect("a listing"),
+                [],
+                "{pg_dump}"
+            );
+            assert!(world.bucket.server.open_uploads().is_empty(), "{pg_dump}");
+        }
+    });
+}
+
+#[test]
+fn an_upload_that_fails_is_aborted() {
+    /// Takes the key while the backup is on its way.
+    struct Intruder<'a>(&'a World);
+
+    impl Observer for Intruder<'_> {
+        fn observe(&self, event: Event) {
+            if matches!(event, Event::Bytes(_)) {
+                let key = "2026/11/23/backup-20261123-020007.dump.gz";
+                self.0
+                    .bucket
+                    .server
+                    .overwrite(key, b"somebody else's")
+                    .expect("an object");
+            }
+        }
+    }
+
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let error = back_up_with(&world, "exec $REAL \"$@\"", &Intruder(&world))
+            .await
+            .expect_err("the key is taken");
+        assert_eq!(error.kind(), Kind::Store, "{error}");
+        assert!(world.bucket.server.open_uploads().is_empty());
+        let listed = world.bucket.store.list("").await.expect("a listing");
+        assert_eq!(listed.len(), 1, "no manifest was published: {listed:?}");
+    });
+}
+
+#[test]
+fn the_password_travels_in_the_environment_alone() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let notes = tempfile::tempdir().expect("a directory");
+        let note = |name: &str| notes.path().join(name);
+        let script = format!(
+            "printf '%s\\n' \"$@\" > {}; printf %s \"$PGPASSWORD\" > {}; exec $REAL \"$@\"",
+            note("arguments").display(),
+            note("password").display()
+        );
+        let made = back_up_with(&world, &script, &super::kit::Nobody)
+            .await
+            .expect("a backup");
+        let read = |path: &Path| std::fs::read_to_string(path).expect("a note");
+        let password = read(&note("password"));
+        assert_eq!(password.len(), 32, "the script saw the password");
+        assert_eq!(
+            read(&note("arguments")).lines().collect::<Vec<_>>(),
+            ["--format=custom", "--compress=0", "--no-owner", "--no-acl"]
+        );
+        let manifest = world
+            .bucket
+            .server
+            .read(&made.manifest_key)
+            .expect("the manifest");
+        assert!(!String::from_utf8(manifest).expect("text").contains(&password));
+    });
+}
+
+#[test]
+fn a_source_that_cannot_be_reached_is_the_sources_fault() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let nowhere = world
+            .postgres
+            .database(Side::Source)
+            .await
+            .with_database(Side::Source, "no_such_database");
+        let error = world.back_up(&nowhere).await.expect_err("no such database");
+        assert_eq!(error.kind(), Kind::Source);
+        let wrong_password = nowhere
+            .with_database(Side::Source, "postgres")
+            .with_password("guess");
+        let error = world.back_up(&wrong_password).await.expect_err("wrong password");
+        assert_eq!(error.kind(), Kind::Source);
+        assert!(!format!("{error} {:?}", error.causes()).contains("guess"));
+        assert_eq!(world.bucket.store.list("").await.expect("a listing"), []);
+    });
+}

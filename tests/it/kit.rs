@@ -1,0 +1,311 @@
+//! What every test shares: servers that start once, a database and a store of its own for each test, the program itself.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use jiff::Timestamp;
+use paycraft_dr::drill::cluster::Cluster;
+use paycraft_dr::drill::s3_server::{Credentials, S3Server};
+use paycraft_dr::drill::server_user::ServerUser;
+use paycraft_dr::error::Error;
+use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::secret::Secret;
+use paycraft_dr::model::timeline::{Event, Observer};
+use paycraft_dr::postgres::conninfo::{Conninfo, Side};
+use paycraft_dr::postgres::session::Session;
+use paycraft_dr::postgres::tools::{Installation, Tools};
+use paycraft_dr::recovery::backup::{self, Made};
+use paycraft_dr::recovery::catalog;
+use paycraft_dr::recovery::restore::{self, Restored};
+use paycraft_dr::recovery::verify::{self, Verification};
+use paycraft_dr::store::{Location, Store};
+use tempfile::TempDir;
+
+pub const BUCKET: &str = "paycraft-backups";
+const ACCESS_KEY_ID: &str = "test";
+const SECRET_ACCESS_KEY: &str = "test-secret-access-key";
+
+static SKIPPED: AtomicU32 = AtomicU32::new(0);
+
+/// Runs a test's future on a runtime of its own.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Runtime::new()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+/// Says loudly that a test did not run for want of a service; a failure where `PAYCRAFT_REQUIRE` names the service.
+pub fn skip(service: &str, why: &str) {
+    let required = std::env::var("PAYCRAFT_REQUIRE").unwrap_or_default();
+    assert!(
+        !required.split(',').any(|name| name.trim() == service),
+        "{service} is required by PAYCRAFT_REQUIRE, and {why}"
+    );
+    let skipped = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    // Past the capture of the harness: a test that did not run must be seen.
+    let _ = writeln!(
+        std::io::stderr(),
+        "SKIPPED ({skipped} so far): {test} needs {service}, and {why}"
+    );
+}
+
+/// PostgreSQL's programs, and one server for all tests.
+pub struct Postgres {
+    pub tools: Tools,
+    pub installation: Installation,
+    server: Cluster,
+}
+
+/// The server all tests share, or `None` where there is no PostgreSQL.
+///
+/// It ends with the process: the watchdog sees the end of its pipe.
+pub fn postgres() -> Option<&'static Postgres> {
+    static SHARED: OnceLock<Result<Postgres, String>> = OnceLock::new();
+    let start = || {
+        let started = std::thread::spawn(|| run(start_postgres())).join();
+        started
+            .expect("the server's thread")
+            .map_err(|error| format!("{error}: {:?}", error.causes()))
+    };
+    match SHARED.get_or_init(start) {
+        Ok(postgres) => Some(postgres),
+        Err(why) => {
+            skip("postgres", why);
+            None
+        }
+    }
+}
+
+async fn start_postgres() -> Result<Postgres, Error> {
+    let tools = Tools::find(None, std::env::var_os("PATH").as_deref()).await?;
+    let installation = tools.newest_with_server()?.clone();
+    // The watchdog removes the directory when this process ends, so it is not a temporary one of ours.
+    let directory = std::env::temp_dir().join(format!("paycraft-tests-{:016x}", rand::random::<u64>()));
+    let server = Cluster::start(&installation, &directory, ServerUser::suitable()?, false).await?;
+    Ok(Postgres {
+        tools,
+        installation,
+        server,
+    })
+}
+
+impl Postgres {
+    /// A new, empty database.
+    pub async fn database(&self, side: Side) -> Conninfo {
+        let name = format!("test_{:016x}", rand::random::<u64>());
+        let admin = self
+            .server
+            .conninfo(side, "postgres")
+            .expect("a connection string");
+        execute(&admin, &format!("CREATE DATABASE {name}")).await;
+        admin.with_database(side, &name)
+    }
+
+    /// The connection string of a database, with its password: what only an environment variable may hold.
+    pub fn url(&self, database: &Conninfo) -> String {
+        self.server.url(database.database()).reveal().to_owned()
+    }
+
+    /// A new database with what `sql` makes.
+    pub async fn source(&self, sql: &str) -> Conninfo {
+        let source = self.database(Side::Source).await;
+        execute(&source, sql).await;
+        source
+    }
+}
+
+/// Runs SQL that must succeed.
+pub async fn execute(database: &Conninfo, sql: &str) {
+    let session = Session::connect(database).await.expect("a connection");
+    session
+        .client()
+        .batch_execute(sql)
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+}
+
+/// The first value that a query returns, as text.
+pub async fn query(database: &Conninfo, sql: &str) -> String {
+    let session = Session::connect(database).await.expect("a connection");
+    let row = session
+        .client()
+        .query_one(sql, &[])
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    row.get(0)
+}
+
+/// A schema with one of most things, small enough for many backups.
+pub const SMALL_SCHEMA: &str = "
+    CREATE TABLE tenants (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL, note text);
+    CREATE TABLE subscriptions (id int PRIMARY KEY, tenant bigint REFERENCES tenants, body jsonb);
+    CREATE INDEX ON subscriptions (tenant);
+    CREATE SEQUENCE receipts START 41;
+    SELECT nextval('receipts');
+    INSERT INTO tenants (name, note) SELECT 'tenant ' || n, repeat(md5(n::text), 4) FROM generate_series(1, 200) AS n;
+    INSERT INTO subscriptions SELECT n, 1 + n % 200, jsonb_build_object('n', n) FROM generate_series(1, 500) AS n;
+    CREATE MATERIALIZED VIEW totals AS SELECT tenant, count(*) FROM subscriptions GROUP BY tenant;
+    SELECT lo_from_bytea(4711, decode(repeat('c0ffee', 1000), 'hex'));
+";
+
+/// A store of one test's own, on a server in this process.
+pub struct TestStore {
+    pub server: S3Server,
+    pub store: Store,
+    _directory: TempDir,
+}
+
+impl TestStore {
+    pub async fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let credentials = Credentials {
+            access_key_id: ACCESS_KEY_ID.to_owned(),
+            secret_access_key: SECRET_ACCESS_KEY.to_owned(),
+        };
+        let server = S3Server::start(&directory.path().join("store"), BUCKET, credentials)
+            .await
+            .expect("a server");
+        let store = Store::new(&location(&server.endpoint(), SECRET_ACCESS_KEY));
+        Self {
+            server,
+            store,
+            _directory: directory,
+        }
+    }
+
+    /// What a shell would hold to reach this store.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("R2_ENDPOINT_URL", self.server.endpoint()),
+            ("R2_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()),
+            ("R2_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
+        ]
+    }
+}
+
+pub fn location(endpoint: &str, secret: &str) -> Location {
+    Location {
+        endpoint: endpoint.to_owned(),
+        bucket: BUCKET.to_owned(),
+        access_key_id: ACCESS_KEY_ID.to_owned(),
+        secret_access_key: Secret::new(secret),
+    }
+}
+
+/// An observer that remembers nothing.
+pub struct Nobody;
+
+impl Observer for Nobody {
+    fn observe(&self, _: Event) {}
+}
+
+/// A server, a store, and the verbs between them.
+pub struct World {
+    pub postgres: &'static Postgres,
+    pub bucket: TestStore,
+}
+
+impl World {
+    /// A world, or `None` where there is no PostgreSQL.
+    pub async fn new() -> Option<Self> {
+        let postgres = postgres()?;
+        Some(Self {
+            postgres,
+            bucket: TestStore::start().await,
+        })
+    }
+
+    /// Backs `source` up as if it were `at`.
+    pub async fn back_up_at(&self, source: &Conninfo, at: &str) -> Result<Made, Error> {
+        let at: Timestamp = at.parse().expect("an instant");
+        let request = backup::Request {
+            source,
+            tools: &self.postgres.tools,
+            store: &self.bucket.store,
+            clock: &|| at,
+        };
+        backup::backup(request, &Nobody).await
+    }
+
+    pub async fn back_up(&self, source: &Conninfo) -> Result<Made, Error> {
+        self.back_up_at(source, "2026-11-23T02:00:07Z").await
+    }
+
+    /// Restores into a new database.
+    pub async fn restore(&self, selector: Selector) -> Result<Restored, Error> {
+        let target = self.postgres.database(Side::Target).await;
+        self.restore_into(selector, target).await
+    }
+
+    pub async fn restore_into(&self, selector: Selector, target: Conninfo) -> Result<Restored, Error> {
+        let request = restore::Request {
+            store: &self.bucket.store,
+            selector,
+            tools: &self.postgres.tools,
+            jobs: 2,
+        };
+        restore::restore(request, async || Ok(target), &Nobody).await
+    }
+
+    /// Compares a database with the newest backup.
+    pub async fn verify(&self, target: &Conninfo) -> Verification {
+        let manifest = catalog::select(&self.bucket.store, Selector::Latest)
+            .await
+            .expect("a backup");
+        verify::target(&manifest, target, &self.postgres.tools, 2, &Nobody)
+            .await
+            .expect("a verification")
+    }
+
+    /// Reads the stored bytes of the newest backup.
+    pub async fn verify_object(&self) -> Result<Verification, Error> {
+        let manifest = catalog::select(&self.bucket.store, Selector::Latest).await?;
+        verify::object(&self.bucket.store, &manifest, &Nobody).await
+    }
+}
+
+/// The names of a verification's checks that did not pass.
+pub fn failed(verification: &Verification) -> Vec<&'static str> {
+    use paycraft_dr::model::verdict::Outcome;
+    let failed = verification
+        .checks
+        .iter()
+        .filter(|check| check.outcome != Outcome::Passed);
+    failed.map(|check| check.name).collect()
+}
+
+/// The program, with nothing in its environment but what the test gives it.
+pub fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paycraft-dr"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    if let Some(place) = std::env::var_os("TMPDIR") {
+        command.env("TMPDIR", place);
+    }
+    command
+}
+
+/// Runs a command without blocking the runtime that serves it.
+pub async fn output(mut command: Command) -> Output {
+    let ran = tokio::task::spawn_blocking(move || command.output()).await;
+    ran.expect("a thread").expect("the program starts")
+}
+
+/// What stands on stdout as JSON.
+pub fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))
+}
+
+/// The files and directories in `place` that this program left.
+pub fn leftovers(place: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(place).expect("a directory").flatten();
+    entries.map(|entry| entry.path()).collect()
+}
