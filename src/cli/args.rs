@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::units::parse_size;
-use crate::error::Kind;
+use crate::error::{Kind, Result};
 use crate::model::key::{Selector, parse_day};
 
 /// Back up a PostgreSQL product to object storage, restore it, and prove it.
@@ -84,7 +84,7 @@ pub struct BackupArguments {
 #[derive(Args, Debug)]
 pub struct ListArguments {
     /// Only those of this day (UTC), as YYYY/MM/DD
-    #[arg(value_name = "DAY", value_parser = |text: &str| parse_day(text).map_err(|error| error.to_string()))]
+    #[arg(value_name = "DAY", value_parser = |text: &str| worded(parse_day(text)))]
     pub day: Option<jiff::civil::Date>,
     /// Where backups are kept.
     #[command(flatten)]
@@ -95,7 +95,7 @@ pub struct ListArguments {
 #[derive(Args, Debug)]
 pub struct RestoreArguments {
     /// Which backup: `latest`, a day as YYYY/MM/DD, or a key as `list` prints it
-    #[arg(value_name = "DAY|KEY|latest", default_value = "latest")]
+    #[arg(value_name = "DAY|KEY|latest", default_value = "latest", value_parser = |text: &str| worded(text.parse::<Selector>()))]
     pub backup: Selector,
     /// The empty database to restore into, without its password [env: TARGET_DB_URL]
     #[arg(long, value_name = "URL")]
@@ -109,7 +109,7 @@ pub struct RestoreArguments {
 #[derive(Args, Debug)]
 pub struct VerifyArguments {
     /// Which backup: `latest`, a day as YYYY/MM/DD, or a key as `list` prints it
-    #[arg(value_name = "DAY|KEY|latest", default_value = "latest")]
+    #[arg(value_name = "DAY|KEY|latest", default_value = "latest", value_parser = |text: &str| worded(text.parse::<Selector>()))]
     pub backup: Selector,
     /// Read the stored bytes alone, without any database
     #[arg(long, conflicts_with = "target")]
@@ -154,6 +154,14 @@ impl Command {
             Self::Drill(_) => "drill",
         }
     }
+}
+
+/// The parser of arguments shows one line: what is wrong, and what to do.
+fn worded<T>(parsed: Result<T>) -> Result<T, String> {
+    parsed.map_err(|error| match error.next_step() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    })
 }
 
 /// Settings that have no flag, and the exit codes.

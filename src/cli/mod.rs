@@ -26,7 +26,10 @@ use self::args::Arguments;
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     memory::return_large_buffers();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(refusal) => return ExitCode::from(output::refuse(&refusal)),
+    };
     let code = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
             let outcome = runtime.block_on(run::run(&arguments));

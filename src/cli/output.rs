@@ -5,13 +5,31 @@ use std::io::Write;
 use super::args::Arguments;
 use super::render;
 use super::report::{self, Report};
-use crate::error::Error;
+use crate::error::{Error, Kind};
+
+/// Prints why the arguments cannot be used, or the help that was asked for, and returns the exit code.
+pub(super) fn refuse(refusal: &clap::Error) -> u8 {
+    let wants_json = std::env::args_os().any(|argument| argument == "--json");
+    if refusal.use_stderr() && wants_json {
+        let error = Error::new(Kind::Usage, refusal.kind().to_string())
+            .caused_by(refusal.to_string().trim_end().to_owned())
+            .hint("see `paycraft-dr --help`");
+        let _ = writeln!(
+            std::io::stdout().lock(),
+            "{}",
+            report::document(None, &Err(error))
+        );
+    } else {
+        let _ = refusal.print();
+    }
+    u8::try_from(refusal.exit_code()).unwrap_or(Kind::Usage.exit_code())
+}
 
 /// Prints what a run came to and returns its exit code. A reader that went away is no failure of ours.
 pub(super) fn print(arguments: &Arguments, outcome: Result<Report, Error>) -> u8 {
     let exit_code = report::exit_code(&outcome);
     if arguments.json {
-        let document = report::document(arguments.command.name(), &outcome);
+        let document = report::document(Some(arguments.command.name()), &outcome);
         let _ = writeln!(std::io::stdout().lock(), "{document}");
         return exit_code;
     }

@@ -157,8 +157,8 @@ fn backup_document<'a>(manifest_key: &'a str, manifest: &'a Manifest) -> BackupD
     }
 }
 
-/// The whole JSON document of a run of `command`.
-pub fn document(command: &str, outcome: &Result<Report, Error>) -> Value {
+/// The whole JSON document of a run of `command`, or of arguments that name none.
+pub fn document(command: Option<&str>, outcome: &Result<Report, Error>) -> Value {
     let (mut fields, failure) = match outcome {
         Ok(report) => (report.fields(), report.failure.as_ref().map(|error| json!(error))),
         Err(error) => (Map::new(), Some(json!(error))),

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
-use tokio::process::ChildStdout;
+use tokio::process::{ChildStdout, Command};
 
 use super::packer::{BLOCK_RAW_BYTES, Packed, Packer};
 use super::survey::{Survey, Surveyed};
@@ -21,7 +21,7 @@ use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries::{self, Facts};
 use crate::postgres::session::Session;
 use crate::postgres::tools::Tools;
-use crate::store::{Published, Store};
+use crate::store::{Published, Store, Upload};
 
 /// Tells the time, in UTC.
 pub type Clock<'a> = &'a (dyn Fn() -> Timestamp + Send + Sync);
@@ -66,10 +66,13 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
     catalog::check_access(request.store, key).await?;
     observer.observe(Event::Began(Phase::Backup));
     observer.observe(Event::Expected(origin.facts.bytes));
-    let stored = match dump_into_store(&request, key, &origin.facts, observer).await {
+    let installation = request.tools.for_server(origin.facts.major, Kind::Source)?;
+    let upload = request.store.begin_upload(&key.to_string()).await?;
+    let dump = installation.dump(request.source);
+    let stored = match store_dump(dump, &upload, origin.facts.bytes, observer).await {
         Ok(stored) => stored,
         Err(error) => {
-            if let Err(left) = request.store.abort_open_uploads().await {
+            if let Err(left) = upload.abort().await {
                 observer.observe(Event::Warned(format!("an upload was left behind: {left}")));
             }
             return Err(error);
@@ -122,17 +125,16 @@ async fn inspect(source: &Conninfo) -> Result<Origin> {
     })
 }
 
-async fn dump_into_store(
-    request: &Request<'_>,
-    key: BackupKey,
-    facts: &Facts,
+/// Runs pg_dump, reads its archive as it flows, and stores it. Succeeds only if all of it is there.
+async fn store_dump(
+    command: Command,
+    upload: &Upload,
+    expected_bytes: u64,
     observer: &dyn Observer,
 ) -> Result<(Surveyed, Packed)> {
-    let installation = request.tools.for_server(facts.major, Kind::Source)?;
-    let upload = request.store.begin_upload(&key.to_string()).await?;
-    let mut packer = Packer::new(upload, facts.bytes);
+    let mut packer = Packer::new(upload.clone(), expected_bytes);
     let mut survey = Survey::default();
-    let mut dump = Child::start("pg_dump", installation.dump(request.source))?;
+    let mut dump = Child::start("pg_dump", command)?;
     let mut output = dump
         .take_output()
         .ok_or_else(|| Error::new(Kind::Internal, "pg_dump has no output"))?;

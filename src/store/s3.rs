@@ -53,8 +53,19 @@ pub struct Store {
     open: Arc<Mutex<OpenUploads>>,
 }
 
-/// Uploads begun and not ended, by key; the id is unknown while the server's answer is on its way.
-type OpenUploads = BTreeMap<String, Option<String>>;
+/// Uploads begun and not ended, by a number of ours.
+#[derive(Debug, Default)]
+struct OpenUploads {
+    begun: u64,
+    open: BTreeMap<u64, OpenUpload>,
+}
+
+/// An upload begun and not ended. Its id is unknown while the server's answer is on its way.
+#[derive(Clone, Debug)]
+struct OpenUpload {
+    key: String,
+    id: Option<String>,
+}
 
 /// What the store says of an object without sending it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,9 +238,9 @@ impl Store {
         }
     }
 
-    /// Begins a multipart upload of `key`. It must be completed or aborted; see [`Store::abort_open_uploads`].
+    /// Begins a multipart upload of `key`. It must be completed or aborted.
     pub async fn begin_upload(&self, key: &str) -> Result<Upload> {
-        self.note_open(key, None);
+        let number = self.note_begun(key);
         let answer = self
             .client
             .create_multipart_upload()
@@ -247,15 +258,17 @@ impl Store {
                 format!("the store gave no id for the upload of {key}"),
             )
         })?;
-        self.note_open(key, Some(id.to_owned()));
-        Ok(Upload::new(self.clone(), key.to_owned(), id.to_owned()))
+        if let Some(upload) = self.lock_open().open.get_mut(&number) {
+            upload.id = Some(id.to_owned());
+        }
+        Ok(Upload::new(self.clone(), number, key.to_owned(), id.to_owned()))
     }
 
     /// Aborts every upload begun through this handle that was neither completed nor aborted, also one whose beginning the
     /// server has not confirmed. For the end of a run that failed or was interrupted.
     pub async fn abort_open_uploads(&self) -> Result<()> {
-        let open: Vec<_> = self.lock_open().clone().into_iter().collect();
-        for (key, id) in open {
+        let open = self.lock_open().open.clone();
+        for (number, OpenUpload { key, id }) in open {
             let ids = match id {
                 Some(id) => vec![id],
                 None => self.uploads_of(&key).await?,
@@ -263,7 +276,7 @@ impl Store {
             for id in ids {
                 self.abort_upload(&key, &id).await?;
             }
-            self.lock_open().remove(&key);
+            self.note_ended(number);
         }
         Ok(())
     }
@@ -285,12 +298,20 @@ impl Store {
         }
     }
 
-    pub(super) fn note_open(&self, key: &str, id: Option<String>) {
-        self.lock_open().insert(key.to_owned(), id);
+    fn note_begun(&self, key: &str) -> u64 {
+        let mut uploads = self.lock_open();
+        uploads.begun += 1;
+        let number = uploads.begun;
+        let upload = OpenUpload {
+            key: key.to_owned(),
+            id: None,
+        };
+        uploads.open.insert(number, upload);
+        number
     }
 
-    pub(super) fn note_closed(&self, key: &str) {
-        self.lock_open().remove(key);
+    pub(super) fn note_ended(&self, number: u64) {
+        self.lock_open().open.remove(&number);
     }
 
     fn lock_open(&self) -> MutexGuard<'_, OpenUploads> {

@@ -12,6 +12,8 @@ use crate::error::Result;
 #[derive(Clone, Debug)]
 pub struct Upload {
     store: Store,
+    /// How the store knows it among its open uploads.
+    number: u64,
     key: String,
     id: String,
 }
@@ -27,8 +29,13 @@ impl Upload {
     /// The largest part number S3 allows.
     pub const MAX_PARTS: u64 = 10_000;
 
-    pub(super) fn new(store: Store, key: String, id: String) -> Self {
-        Self { store, key, id }
+    pub(super) fn new(store: Store, number: u64, key: String, id: String) -> Self {
+        Self {
+            store,
+            number,
+            key,
+            id,
+        }
     }
 
     /// Sends part `number` (from 1). All parts but the last must have one size, and that at least 5 MiB.
@@ -55,6 +62,13 @@ impl Upload {
             number,
             etag: part.e_tag().map(str::to_owned),
         })
+    }
+
+    /// Lets go of everything that was sent.
+    pub async fn abort(&self) -> Result<()> {
+        self.store.abort_upload(&self.key, &self.id).await?;
+        self.store.note_ended(self.number);
+        Ok(())
     }
 
     /// Makes the object of `parts`, which may come in any order, unless something stands at the key.
@@ -87,7 +101,7 @@ impl Upload {
                 cause,
             )
         })?;
-        self.store.note_closed(&self.key);
+        self.store.note_ended(self.number);
         Ok(())
     }
 }

@@ -1,1 +1,247 @@
+//! Whole drills through the program, and what is left of them.
 
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::kit::{leftovers, output, postgres, program, run};
+
+/// A directory that servers' users may enter, for everything a drill makes.
+fn place() -> TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let place = tempfile::tempdir().expect("a directory");
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+    place
+}
+
+/// A drill that keeps its temporary files in `tmp` and its evidence in `drills`, both inside `place`.
+fn drill(place: &Path, arguments: &[&str]) -> Command {
+    let tmp = place.join("tmp");
+    std::fs::create_dir_all(&tmp).expect("a directory");
+    let mut command = program(&["drill", "--seed", "7"]);
+    if !arguments.contains(&"--scale") {
+        command.args(["--scale", "1MiB"]);
+    }
+    command
+        .args(arguments)
+        .arg("--report")
+        .arg(place.join("drills"))
+        .env("TMPDIR", tmp)
+        .current_dir(place);
+    command
+}
+
+/// The command lines of processes that have something to do with `place`.
+fn processes_about(place: &Path) -> Vec<String> {
+    let place = place.display().to_string();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    lines.filter(|line| line.contains(&place)).collect()
+}
+
+#[track_caller]
+fn assert_nothing_left(place: &Path, after: &str) {
+    let left = leftovers(&place.join("tmp"));
+    assert!(left.is_empty(), "after {after}: {left:?}");
+    let running = processes_about(&place.join("tmp"));
+    assert!(running.is_empty(), "after {after}: {running:?}");
+}
+
+fn evidence(place: &Path) -> serde_json::Value {
+    let files = leftovers(&place.join("drills"));
+    assert_eq!(files.len(), 1, "{files:?}");
+    serde_json::from_slice(&std::fs::read(&files[0]).expect("a file")).expect("JSON")
+}
+
+#[test]
+fn a_drill_proves_logs_keeps_evidence_and_cleans_up() {
+    run(async {
+        if postgres().is_none() {
+            return;
+        }
+        let place = place();
+        let log = place.path().join("drill-log.md");
+        let mut command = drill(place.path(), &["--operator", "ann", "--json"]);
+        command.arg("--log").arg(&log);
+        let held = output(command).await;
+        let told = String::from_utf8_lossy(&held.stderr);
+        assert_eq!(held.status.code(), Some(0), "{told}");
+        let document: serde_json::Value = serde_json::from_slice(&held.stdout).expect("one JSON document");
+        assert_eq!(document["verdict"], "proven");
+        assert_eq!(
+            (&document["seed"], &document["substrate"]),
+            (&7.into(), &"local".into())
+        );
+        assert_eq!(
+            (&document["scenario"], &document["expected"]),
+            (&"baseline".into(), &"recovers".into())
+        );
+        assert_eq!(document["rto"]["met"], true);
+        assert_eq!(document["rpo"]["objective_seconds"], 86400.0);
+        assert_eq!(document["faults"], serde_json::json!([]));
+        assert_eq!(document["repeat"], "paycraft-dr drill --seed 7 --scale 1048576");
+        let phases: Vec<_> = document["phases"]
+            .as_array()
+            .expect("phases")
+            .iter()
+            .map(|phase| &phase["name"])
+            .collect();
+        assert_eq!(
+            phases,
+            [
+                "seed",
+                "backup",
+                "select",
+                "provision",
+                "transfer",
+                "finish",
+                "verify"
+            ]
+        );
+        let checks: Vec<_> = document["checks"]
+            .as_array()
+            .expect("checks")
+            .iter()
+            .map(|check| &check["name"])
+            .collect();
+        assert_eq!(checks.len(), 10, "{checks:?}");
+        for name in [
+            "rows",
+            "content",
+            "large objects",
+            "schema",
+            "sequences",
+            "production",
+            "tear-down",
+        ] {
+            assert!(
+                checks.iter().any(|check| *check == name),
+                "{name} is not among {checks:?}"
+            );
+        }
+        let rows = |name: &str| {
+            let tables = document["tables"].as_array().expect("tables");
+            tables
+                .iter()
+                .find(|table| table["name"] == name)
+                .map(|table| table["rows"].clone())
+        };
+        assert_eq!(rows("tier_definitions"), Some(3.into()));
+        let kept = evidence(place.path());
+        assert!(kept["error"].is_null());
+        assert_eq!(kept["checks"], document["checks"]);
+        let log = std::fs::read_to_string(&log).expect("a log");
+        assert!(log.contains("| ann | ") && log.contains(" | proven | "), "{log}");
+        assert_nothing_left(place.path(), "a drill");
+    });
+}
+
+#[test]
+fn a_drill_that_cannot_begin_says_why_and_leaves_nothing() {
+    run(async {
+        let Some(postgres) = postgres() else { return };
+        let place = place();
+        let no_table = place.path().join("notes.md");
+        std::fs::write(&no_table, "# Notes\n").expect("a file");
+        let empty = place.path().join("empty");
+        std::fs::create_dir(&empty).expect("a directory");
+        let client_only = place.path().join("client-only");
+        std::fs::create_dir(&client_only).expect("a directory");
+        for name in ["pg_dump", "pg_restore"] {
+            let program = postgres.installation.program(name);
+            std::os::unix::fs::symlink(program, client_only.join(name)).expect("a link");
+        }
+        let path = |path: &Path| path.display().to_string();
+        for (flag, value, says) in [
+            ("--log", path(&no_table), "no drill table"),
+            (
+                "--log",
+                "/proc/nowhere/log.md".to_owned(),
+                "cannot write /proc/nowhere",
+            ),
+            ("--scale", "900TiB".to_owned(), "smaller --scale"),
+            ("--pg-bin", path(&empty), "was not found"),
+            ("--pg-bin", path(&client_only), "server programs"),
+        ] {
+            let command = drill(place.path(), &[flag, &value]);
+            let refused = output(command).await;
+            let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert_eq!(refused.status.code(), Some(2), "{says}: {told}");
+            assert!(told.contains(says) && told.contains("hint: "), "{says}: {told}");
+            assert_nothing_left(place.path(), says);
+        }
+        assert_eq!(std::fs::read_to_string(&no_table).expect("a file"), "# Notes\n");
+    });
+}
+
+/// Starts a drill, sends `signal` when the phase `after` has ended, and waits for its end.
+fn interrupt(place: &Path, signal: Signal, after: &str) -> (Option<i32>, String) {
+    let mut command = drill(place, &["--scale", "8MiB"]);
+    let mut drill = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut said = BufReader::new(drill.stderr.take().expect("a pipe"));
+    let mut told = String::new();
+    while !told.lines().last().unwrap_or_default().starts_with(after) {
+        assert_ne!(
+            said.read_line(&mut told).expect("text"),
+            0,
+            "{after} never came: {told}"
+        );
+    }
+    let id = Pid::from_raw(drill.id().cast_signed()).expect("an id");
+    kill_process(id, signal).expect("the drill runs");
+    said.read_to_string(&mut told).expect("text");
+    (drill.wait().expect("an end").code(), told)
+}
+
+#[test]
+fn a_signal_at_any_moment_ends_a_drill_cleanly() {
+    if postgres().is_none() {
+        return;
+    }
+    for (signal, after) in [
+        (Signal::INT, "seed 7"),
+        (Signal::TERM, "seed  "),
+        (Signal::INT, "backup"),
+        (Signal::HUP, "select"),
+        (Signal::INT, "provision"),
+        (Signal::TERM, "transfer"),
+        (Signal::INT, "finish"),
+    ] {
+        let place = place();
+        let (code, told) = interrupt(place.path(), signal, after);
+        assert_eq!(code, Some(130), "{after}: {told}");
+        assert!(
+            told.contains("error: interrupted") && told.contains("hint: "),
+            "{after}: {told}"
+        );
+        assert_nothing_left(place.path(), after);
+    }
+}
+
+#[test]
+fn a_killed_drill_takes_its_servers_with_it() {
+    if postgres().is_none() {
+        return;
+    }
+    let place = place();
+    let (code, _) = interrupt(place.path(), Signal::KILL, "provision");
+    assert_eq!(code, None, "killed");
+    // The watchdogs see the end of their pipes; nobody can wait for them but by looking.
+    let patience = std::time::Instant::now();
+    while !processes_about(&place.path().join("tmp")).is_empty() {
+        assert!(
+            patience.elapsed().as_secs() < 20,
+            "{:?}",
+            processes_about(&place.path().join("tmp"))
+        );
+        std::thread::yield_now();
+    }
+}
