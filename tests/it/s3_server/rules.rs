@@ -50,6 +50,7 @@ proptest! {
             listed.extend(entries);
             let Some(next) = next else { break };
             prop_assert_eq!(Some(&next), listed.last());
+            prop_assert!(after.as_ref() < Some(&next), "no way forward from {next:?}");
             after = Some(next);
         }
         prop_assert_eq!(listed, everything(&keys, &prefix, delimiter));
