@@ -1,147 +1,205 @@
-//! Bodies: from the network into a file with every digest checked, and from a file to the network.
+//! Bodies on disk: written while they are hashed, read in pieces, never held whole.
 
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::iter;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
-use md5::{Digest, Md5};
+use futures_util::{StreamExt as _, stream};
+use md5::{Digest as _, Md5};
 use s3s::checksum::ChecksumHasher;
-use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
 use s3s::dto::{Checksum, StreamingBlob};
-use s3s::{S3Error, S3Result, s3_error};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use s3s::{S3Error, S3ErrorCode, S3Result, StdError, s3_error};
+use tempfile::{NamedTempFile, TempPath};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
-use super::bucket::{Shelf, StoredFile};
-use crate::model::manifest::hex;
+/// How much of an object is in memory per reader.
+const PIECE_BYTES: u64 = 256 * 1024;
 
-const SEND_BYTES: usize = 256 << 10;
+/// How many chunks off the network may wait for the disk, per writer.
+const CHUNKS_IN_FLIGHT: usize = 4;
 
-/// What the client said of a body.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Expected {
-    pub(super) length: Option<i64>,
-    /// MD5 as base64.
-    pub(super) md5: Option<String>,
-    pub(super) checksums: Checksum,
+/// Bytes in a file of their own. The file is gone when the last user is: a replaced or abandoned upload needs no
+/// clean-up, and a reader keeps what it began to read.
+pub(super) struct Blob {
+    path: TempPath,
+    pub(super) len: u64,
 }
 
-/// A body that arrived whole and was what the client said.
-#[derive(Debug)]
+/// A body on disk and what it hashed to on the way.
 pub(super) struct Received {
-    pub(super) file: Arc<StoredFile>,
-    pub(super) bytes: u64,
-    /// MD5 as lowercase hex.
-    pub(super) etag: String,
+    pub(super) blob: Blob,
+    pub(super) md5: [u8; 16],
+    pub(super) checksum: Checksum,
 }
 
-/// Writes a body into a new file. The file goes again unless all of it came and every digest agrees.
+/// Brings a body to disk under `directory`. Hashing and writing go on beside the network, on a thread that may
+/// block; when this future is dropped (the client left) the thread finds the channel closed and drops the file.
 pub(super) async fn receive(
-    shelf: &Shelf,
+    directory: &Path,
     body: Option<StreamingBlob>,
-    expected: &Expected,
+    hasher: ChecksumHasher,
 ) -> S3Result<Received> {
-    let file = shelf.new_file();
-    let mut output = File::create_new(file.path()).await.map_err(internal)?;
-    let mut md5 = Md5::new();
-    let mut checksums = wanted(&expected.checksums);
-    let mut bytes = 0_u64;
-    if let Some(mut body) = body {
-        while let Some(piece) = body.next().await {
-            let piece: Bytes = piece.map_err(|cause| s3_error!(IncompleteBody, "{cause}"))?;
-            output.write_all(&piece).await.map_err(internal)?;
-            md5.update(&piece);
-            checksums.update(&piece);
-            bytes += piece.len() as u64;
+    let directory = directory.to_owned();
+    let (sender, mut chunks) = mpsc::channel(CHUNKS_IN_FLIGHT);
+    let writer = spawn_blocking(move || write(&directory, iter::from_fn(|| chunks.blocking_recv()), hasher));
+    let sent = send(body, sender).await;
+    let received = writer
+        .await
+        .map_err(S3Error::internal_error)?
+        .map_err(S3Error::internal_error);
+    sent.and(received)
+}
+
+async fn send(body: Option<StreamingBlob>, sender: mpsc::Sender<Bytes>) -> S3Result<()> {
+    let Some(mut body) = body else { return Ok(()) };
+    while let Some(chunk) = body.next().await {
+        if sender.send(chunk.map_err(broken_body)?).await.is_err() {
+            // The writer gave up; what it returns says why.
+            break;
         }
     }
-    output.flush().await.map_err(internal)?;
-    if expected
-        .length
-        .is_some_and(|length| u64::try_from(length).ok() != Some(bytes))
-    {
-        return Err(s3_error!(IncompleteBody));
-    }
-    let md5 = md5.finalize();
-    if expected
-        .md5
-        .as_ref()
-        .is_some_and(|said| *said != BASE64_STANDARD.encode(md5))
-        || !agree(&expected.checksums, &checksums.finalize())
-    {
-        return Err(s3_error!(BadDigest));
+    Ok(())
+}
+
+/// The types of these errors are private to s3s; their words are all there is to tell them apart.
+fn broken_body(cause: StdError) -> S3Error {
+    let text = cause.to_string();
+    let mut error = if text.contains("Sha256Mismatch") {
+        let mut error = S3Error::new(S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into()));
+        if let Some(status) = S3ErrorCode::BadDigest.status_code() {
+            error.set_status_code(status);
+        }
+        error
+    } else if text.contains("SignatureMismatch") {
+        s3_error!(SignatureDoesNotMatch)
+    } else {
+        s3_error!(IncompleteBody, "the body ended early")
+    };
+    error.set_source(cause);
+    error
+}
+
+/// Writes a body to a new file under `directory`. Blocks.
+pub(super) fn write(
+    directory: &Path,
+    chunks: impl Iterator<Item = Bytes>,
+    mut hasher: ChecksumHasher,
+) -> io::Result<Received> {
+    let mut file = NamedTempFile::new_in(directory)?;
+    let (mut md5, mut len) = (Md5::new(), 0);
+    for chunk in chunks {
+        md5.update(&chunk);
+        hasher.update(&chunk);
+        file.write_all(&chunk)?;
+        len += chunk.len() as u64;
     }
     Ok(Received {
-        file,
-        bytes,
-        etag: hex(&md5),
+        blob: Blob {
+            path: file.into_temp_path(),
+            len,
+        },
+        md5: md5.finalize().into(),
+        checksum: hasher.finalize(),
     })
 }
 
-/// Writes several files one after another into a new one, off the threads that serve.
-pub(super) async fn concatenate(shelf: &Shelf, parts: Vec<Arc<StoredFile>>) -> S3Result<Arc<StoredFile>> {
-    let whole = shelf.new_file();
-    let output = Arc::clone(&whole);
-    let copied = tokio::task::spawn_blocking(move || {
-        let mut output = std::fs::File::create_new(output.path())?;
-        for part in parts {
-            std::io::copy(&mut std::fs::File::open(part.path())?, &mut output)?;
+/// The bytes of an object: the bodies it was uploaded in, one after the other. Completing a multipart upload and copying
+/// an object move no byte.
+#[derive(Clone)]
+pub(super) struct Content {
+    blobs: Arc<[Arc<Blob>]>,
+    pub(super) len: u64,
+}
+
+impl Content {
+    pub(super) fn new(blobs: impl IntoIterator<Item = Arc<Blob>>) -> Self {
+        let blobs: Arc<[_]> = blobs.into_iter().collect();
+        let len = blobs.iter().map(|blob| blob.len).sum();
+        Self { blobs, len }
+    }
+
+    /// Streams `range`, which must lie within the content. A file that was cut short on disk ends the stream with an error.
+    pub(super) fn stream(&self, range: Range<u64>) -> StreamingBlob {
+        let reader = Reader::new(self.clone(), range);
+        StreamingBlob::wrap(stream::try_unfold(reader, |reader| async {
+            spawn_blocking(move || reader.next_piece())
+                .await
+                .map_err(io::Error::other)?
+        }))
+    }
+
+    /// Passes all bytes to `take`, piece by piece. Blocks.
+    pub(super) fn for_each(&self, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        let mut reader = Reader::new(self.clone(), 0..self.len);
+        while let Some((piece, next)) = reader.next_piece()? {
+            take(&piece);
+            reader = next;
         }
         Ok(())
-    });
-    copied
-        .await
-        .map_err(|cause| s3_error!(cause, InternalError))?
-        .map_err(internal)?;
-    Ok(whole)
-}
-
-/// The bytes of a file in `range`, read as the client takes them. The file stays until the last was read.
-pub(super) async fn send(file: Arc<StoredFile>, range: Range<u64>) -> S3Result<StreamingBlob> {
-    let mut input = open(file.path()).await?;
-    input
-        .seek(std::io::SeekFrom::Start(range.start))
-        .await
-        .map_err(internal)?;
-    let left = range.end - range.start;
-    let pieces = stream::try_unfold((input, file, left), |(mut input, file, left)| async move {
-        if left == 0 {
-            return Ok(None);
-        }
-        let mut piece = vec![0; SEND_BYTES.min(usize::try_from(left).unwrap_or(SEND_BYTES))];
-        input.read_exact(&mut piece).await?;
-        let left = left - piece.len() as u64;
-        Ok::<_, std::io::Error>(Some((Bytes::from(piece), (input, file, left))))
-    });
-    Ok(StreamingBlob::wrap(pieces))
-}
-
-/// A hasher for each checksum that the client sent.
-fn wanted(said: &Checksum) -> ChecksumHasher {
-    ChecksumHasher {
-        crc32: said.checksum_crc32.as_ref().map(|_| Crc32::new()),
-        crc32c: said.checksum_crc32c.as_ref().map(|_| Crc32c::new()),
-        sha1: said.checksum_sha1.as_ref().map(|_| Sha1::new()),
-        sha256: said.checksum_sha256.as_ref().map(|_| Sha256::new()),
-        crc64nvme: said.checksum_crc64nvme.as_ref().map(|_| Crc64Nvme::new()),
     }
 }
 
-fn agree(said: &Checksum, computed: &Checksum) -> bool {
-    said.checksum_crc32 == computed.checksum_crc32
-        && said.checksum_crc32c == computed.checksum_crc32c
-        && said.checksum_sha1 == computed.checksum_sha1
-        && said.checksum_sha256 == computed.checksum_sha256
-        && said.checksum_crc64nvme == computed.checksum_crc64nvme
+/// Where a reader stands: a position in one of the blobs, and how much is still wanted.
+struct Reader {
+    content: Content,
+    blob: usize,
+    offset: u64,
+    wanted: u64,
+    /// The current blob's file, once it was needed; it stands at `offset`.
+    open: Option<File>,
 }
 
-async fn open(path: &Path) -> S3Result<File> {
-    File::open(path).await.map_err(internal)
+impl Reader {
+    fn new(content: Content, range: Range<u64>) -> Self {
+        Self {
+            content,
+            blob: 0,
+            offset: range.start,
+            wanted: range.end - range.start,
+            open: None,
+        }
+    }
+
+    /// The next piece, and the reader that stands behind it.
+    fn next_piece(mut self) -> io::Result<Option<(Bytes, Self)>> {
+        if self.wanted == 0 {
+            return Ok(None);
+        }
+        let blob = loop {
+            let blob = self.content.blobs.get(self.blob);
+            let blob = blob.ok_or(io::ErrorKind::UnexpectedEof)?;
+            if self.offset < blob.len {
+                break blob;
+            }
+            self.offset -= blob.len;
+            (self.blob, self.open) = (self.blob + 1, None);
+        };
+        let file = match &mut self.open {
+            Some(file) => file,
+            closed => {
+                let mut file = File::open(&blob.path)?;
+                file.seek(SeekFrom::Start(self.offset))?;
+                closed.insert(file)
+            }
+        };
+        let size = (blob.len - self.offset).min(self.wanted).min(PIECE_BYTES);
+        let mut piece = Vec::with_capacity(usize::try_from(size).map_err(io::Error::other)?);
+        if file.take(size).read_to_end(&mut piece)? as u64 != size {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.wanted -= size;
+        self.offset += size;
+        Ok(Some((piece.into(), self)))
+    }
 }
 
-fn internal(cause: std::io::Error) -> S3Error {
-    s3_error!(cause, InternalError)
+/// Drops what may be the last user of large files: removing them takes long enough to hold up other requests.
+pub(super) async fn discard<T: Send + 'static>(unused: T) {
+    // A panic while dropping would be reported by the panic hook; there is nothing to add.
+    let _ = spawn_blocking(move || drop(unused)).await;
 }

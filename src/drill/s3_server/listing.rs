@@ -1,76 +1,92 @@
-//! Pages of a listing: pure, over keys in the order of their bytes.
+//! One page of a listing: byte order, prefix, delimiter, limit. Knows nothing of what is listed.
 
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::ops::Bound;
 
-/// No page is longer.
-pub(super) const LARGEST_PAGE: usize = 1000;
+/// The most entries a page holds, and how many it holds unless asked for fewer.
+pub const PAGE_LIMIT: usize = 1000;
 
 /// What a client asks to see.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Question<'a> {
-    pub(super) prefix: &'a str,
-    /// Keys that share what comes before it, behind the prefix, are folded into one.
-    pub(super) delimiter: Option<&'a str>,
-    /// Only what comes after this.
-    pub(super) after: &'a str,
-    pub(super) limit: usize,
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// Only keys that begin with this.
+    pub prefix: &'a str,
+    /// Keys that contain this behind the prefix are listed once, as the part up to and with it.
+    pub delimiter: Option<&'a str>,
+    /// The entry a previous page ended with, or any key: the page begins behind it.
+    pub after: Option<&'a str>,
+    /// Entries per page: keys and common prefixes together.
+    pub limit: usize,
 }
 
 /// One page.
-#[derive(Debug)]
-pub(super) struct Page<'a, T> {
-    pub(super) entries: Vec<(&'a str, &'a T)>,
-    pub(super) folders: Vec<String>,
-    /// Where the next page begins after; `None` on the last.
-    pub(super) next: Option<String>,
+#[derive(Debug, PartialEq, Eq)]
+pub struct Page<'a, T> {
+    /// The keys, with what they were paired with.
+    pub items: Vec<(&'a str, T)>,
+    /// The common prefixes.
+    pub common_prefixes: Vec<&'a str>,
+    /// The last entry, where more follow: the next page's `after`.
+    pub next: Option<&'a str>,
 }
 
-/// The page that answers the question.
-pub(super) fn page<'a, T>(all: &'a BTreeMap<String, T>, question: Question<'_>) -> Page<'a, T> {
-    let mut page = Page {
-        entries: Vec::new(),
-        folders: Vec::new(),
-        next: None,
-    };
-    let limit = question.limit.min(LARGEST_PAGE);
-    let mut last = String::new();
-    let start = if question.after < question.prefix {
-        Bound::Included(question.prefix)
-    } else {
-        Bound::Excluded(question.after)
-    };
-    let from_start = all.range::<str, _>((start, Bound::Unbounded));
-    for (key, value) in from_start.take_while(|(key, _)| key.starts_with(question.prefix)) {
-        let folder = folder_of(key, question);
-        let is_folded = folder.as_ref().is_some_and(|folder| {
-            page.folders.last() == Some(folder) || (!question.after.is_empty() && question.after == folder)
-        });
-        if is_folded {
-            continue;
+impl<'a> Query<'a> {
+    /// Where in the sorted keys the page can begin.
+    pub fn start(&self) -> Bound<&'a str> {
+        match self.after {
+            Some(after) if after >= self.prefix => Bound::Excluded(after),
+            _ => Bound::Included(self.prefix),
         }
-        if page.entries.len() + page.folders.len() == limit {
-            page.next = Some(last);
-            break;
-        }
-        match folder {
-            Some(folder) => {
-                last.clone_from(&folder);
-                page.folders.push(folder);
+    }
+
+    /// Fills a page from `entries`, which are in byte order and begin at [`start`](Self::start).
+    pub fn page<'k, T>(&self, entries: impl Iterator<Item = (&'k str, T)>) -> Page<'k, T> {
+        let mut page = Page {
+            items: Vec::new(),
+            common_prefixes: Vec::new(),
+            next: None,
+        };
+        let mut last = None;
+        for (key, item) in entries.take_while(|(key, _)| key.starts_with(self.prefix)) {
+            let rolled = self.roll_up(key);
+            // Already listed: as the latest entry of this page, or as the last of the page before.
+            if rolled.is_some() && (rolled == page.common_prefixes.last().copied() || rolled == self.after) {
+                continue;
             }
-            None => {
-                last.clone_from(key);
-                page.entries.push((key, value));
+            if page.items.len() + page.common_prefixes.len() == self.limit {
+                page.next = last;
+                break;
+            }
+            match rolled {
+                Some(common) => page.common_prefixes.push(common),
+                None => page.items.push((key, item)),
+            }
+            last = Some(rolled.unwrap_or(key));
+        }
+        page
+    }
+
+    /// The common prefix that `key` is listed as, if it is.
+    fn roll_up<'k>(&self, key: &'k str) -> Option<&'k str> {
+        let delimiter = self.delimiter.filter(|delimiter| !delimiter.is_empty())?;
+        let found = key[self.prefix.len()..].find(delimiter)?;
+        Some(&key[..self.prefix.len() + found + delimiter.len()])
+    }
+}
+
+/// Escapes a key for a client that asked for `encoding-type=url`: XML has no way to say some characters.
+pub fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                encoded.push(char::from(byte));
+            }
+            _ => {
+                // Writing to a string cannot fail.
+                let _ = write!(encoded, "%{byte:02X}");
             }
         }
     }
-    page
-}
-
-/// The key up to and with the first delimiter behind the prefix.
-fn folder_of(key: &str, question: Question<'_>) -> Option<String> {
-    let delimiter = question.delimiter.filter(|delimiter| !delimiter.is_empty())?;
-    let rest = &key[question.prefix.len()..];
-    let end = rest.find(delimiter)?;
-    Some(key[..question.prefix.len() + end + delimiter.len()].to_owned())
+    encoded
 }

@@ -1,157 +1,206 @@
-//! An S3 server in this process, on loopback: real protocol, real bytes, no other program.
+//! An S3 server in this process, on loopback: what a drill backs up to where no container engine is.
 //!
-//! It is as strict as the best of the real ones: nothing changes before all bytes have come and every digest the client sent
-//! was checked, and conditions are decided under the lock that publishes.
-
-mod backend;
-mod body;
-mod bucket;
-mod listing;
-mod upload;
+//! It is as strict as the real thing where a backup depends on it: one winner of a conditional write, no object before
+//! its digests are verified, no bucket or upload that was not created. Bodies are files, everything else is memory;
+//! both are gone with the server.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::iter;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
+use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
-use self::backend::Backend;
-use self::bucket::Shelf;
 use crate::error::{Error, Kind, Result};
 
-/// How long requests under way may take to end when the server stops.
-const STOP_GRACE: Duration = Duration::from_secs(2);
+mod auth;
+mod backend;
+mod body;
+mod checksums;
+/// Preconditions and ranges.
+pub mod conditions;
+mod fields;
+/// One page of a listing.
+pub mod listing;
+/// Which parts may become an object.
+pub mod multipart;
+mod objects;
+mod uploads;
 
-/// Who may use the server.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The key's name.
-    pub access_key_id: String,
-    /// The key.
-    pub secret_access_key: String,
-}
+pub use auth::Credentials;
+use backend::Backend;
+use body::{Content, discard};
+use checksums::Declared;
+use conditions::WriteConditions;
+use objects::{Attributes, Object, Store, now};
 
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credentials({})", self.access_key_id)
-    }
-}
+/// How long requests that are being answered may go on after `stop`.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A running server. Dropped, it is stopped at once.
-#[derive(Debug)]
+/// How long to wait before accepting again when that failed, which means that the process is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A server that answers until it is stopped or dropped.
 pub struct S3Server {
     address: SocketAddr,
     bucket: String,
-    shelf: Arc<Shelf>,
-    stop: Option<oneshot::Sender<()>>,
-    serving: JoinHandle<()>,
+    store: Arc<Store>,
+    stop: oneshot::Sender<()>,
+    serving: Serving,
 }
 
 impl S3Server {
-    /// Serves `bucket` on a free port of loopback. The bytes of objects are files in `directory`, which is made.
+    /// Binds 127.0.0.1 on a free port, creates `bucket`, and keeps the bytes of objects as files under `directory`, which
+    /// is created where it is missing. The files are removed with the server.
     pub async fn start(directory: &Path, bucket: &str, credentials: Credentials) -> Result<Self> {
-        let failed = |cause: std::io::Error| {
-            Error::new(Kind::Usage, "cannot start the S3 server of the drill")
+        if !s3s::path::check_bucket_name(bucket) {
+            let message = format!("{bucket:?} is not a valid bucket name");
+            return Err(Error::new(Kind::Usage, message));
+        }
+        let unusable = |cause: std::io::Error| {
+            Error::new(Kind::Usage, "cannot start the drill's object store")
                 .caused_by(cause)
                 .hint("free some space in TMPDIR, and allow ports on 127.0.0.1")
         };
-        tokio::fs::create_dir(directory).await.map_err(failed)?;
-        let shelf = Arc::new(Shelf::new(directory.to_owned()));
-        shelf.create_bucket(bucket);
-        let mut service = S3ServiceBuilder::new(Backend::new(Arc::clone(&shelf)));
-        service.set_auth(SimpleAuth::from_single(
-            credentials.access_key_id,
-            credentials.secret_access_key,
-        ));
-        let service = service.build();
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let (stop, mut stopped) = oneshot::channel();
-        let serving = tokio::spawn(async move {
-            let http = auto::Builder::new(TokioExecutor::new());
-            let connections = GracefulShutdown::new();
-            loop {
-                let accepted = tokio::select! {
-                    accepted = listener.accept() => accepted,
-                    _ = &mut stopped => break,
-                };
-                let Ok((stream, _)) = accepted else { continue };
-                let _ = stream.set_nodelay(true);
-                let connection = http
-                    .serve_connection(TokioIo::new(stream), service.clone())
-                    .into_owned();
-                tokio::spawn(connections.watch(connection));
-            }
-            drop(listener);
-            let _ = tokio::time::timeout(STOP_GRACE, connections.shutdown()).await;
-        });
+        tokio::fs::create_dir_all(directory).await.map_err(unusable)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(unusable)?;
+        let address = listener.local_addr().map_err(unusable)?;
+
+        let store = Arc::new(Store::new(directory.to_owned()));
+        let created = store.create_bucket(bucket);
+        created.map_err(|cause| failed("create its bucket").caused_by(cause))?;
+        let backend = Backend {
+            store: Arc::clone(&store),
+        };
+        let mut service = S3ServiceBuilder::new(backend);
+        service.set_auth(credentials);
+        let (stop, stopped) = oneshot::channel();
         Ok(Self {
             address,
             bucket: bucket.to_owned(),
-            shelf,
-            stop: Some(stop),
-            serving,
+            store,
+            stop,
+            serving: Serving(tokio::spawn(serve(listener, service.build(), stopped))),
         })
     }
 
-    /// The address to give a client.
+    /// The URL clients connect to.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The keys of uploads that were begun and neither completed nor aborted.
+    /// The keys of multipart uploads neither completed nor aborted: what a client that cleans up leaves none of.
     pub fn open_uploads(&self) -> Vec<String> {
-        self.shelf.open_uploads(&self.bucket)
+        self.store.open_uploads()
     }
 
-    /// The bytes of an object as they lie on disk, past the protocol.
-    pub fn read(&self, key: &str) -> Option<Vec<u8>> {
-        let object = self.shelf.find(&self.bucket, key).ok()?;
-        std::fs::read(object.file.path()).ok()
+    /// Closes the port, lets requests that are being answered finish for a bounded time, and removes all files.
+    pub async fn stop(self) {
+        let Self {
+            store,
+            stop,
+            mut serving,
+            ..
+        } = self;
+        // Both fail only where serving has ended already.
+        let _ = stop.send(());
+        let _ = (&mut serving.0).await;
+        discard(store).await;
     }
 
-    /// Replaces the bytes of an object past the protocol, as damage at rest does, or makes an object.
+    /// Replaces the stored bytes behind the back of every rule, as a failing disk or a stranger would: tag, time and
+    /// metadata stay as they are. An object that is not there is created.
     pub fn overwrite(&self, key: &str, bytes: &[u8]) -> Result<()> {
-        let failed = |cause: std::io::Error| {
-            Error::new(Kind::Internal, format!("cannot overwrite {key}")).caused_by(cause)
+        let chunks = iter::once(Bytes::copy_from_slice(bytes));
+        let written = body::write(&self.store.directory, chunks, Declared::none().hasher())
+            .map_err(|cause| failed(format!("overwrite {key}")).caused_by(cause))?;
+        let content = Content::new([Arc::new(written.blob)]);
+        let object = match self.store.object(&self.bucket, key) {
+            Ok(object) => Object { content, ..object },
+            Err(_) => Object {
+                content,
+                etag: multipart::whole_tag(written.md5),
+                modified: now(),
+                attributes: Arc::new(Attributes::default()),
+                checksum: written.checksum,
+            },
         };
-        let file = self.shelf.new_file();
-        std::fs::write(file.path(), bytes).map_err(failed)?;
-        let mut object = match self.shelf.find(&self.bucket, key) {
-            Ok(object) => object,
-            Err(_) => bucket::Object::plain(file.clone()),
-        };
-        object.bytes = bytes.len() as u64;
-        object.file = file;
-        self.shelf.place(&self.bucket, key, object);
+        self.store
+            .put(&self.bucket, key, &object, &WriteConditions::default())
+            .map_err(|cause| failed(format!("overwrite {key}")).caused_by(cause))?;
         Ok(())
     }
 
-    /// Removes an object past the protocol.
-    pub fn remove(&self, key: &str) {
-        self.shelf.remove(&self.bucket, key);
+    /// The stored bytes of an object, or nothing where there is none that can be read.
+    pub fn read(&self, key: &str) -> Option<Vec<u8>> {
+        let object = self.store.object(&self.bucket, key).ok()?;
+        let mut bytes = Vec::new();
+        let whole = object.content.for_each(|piece| bytes.extend_from_slice(piece));
+        whole.ok().map(|()| bytes)
     }
 
-    /// Stops serving; requests under way may still end.
-    pub async fn stop(mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        let _ = (&mut self.serving).await;
+    /// Removes an object as if it had never been; whether there was one.
+    pub fn remove(&self, key: &str) -> bool {
+        let removed = self.store.delete(&self.bucket, key, &WriteConditions::default());
+        matches!(removed, Ok(Some(_)))
     }
 }
 
-impl Drop for S3Server {
-    fn drop(&mut self) {
-        self.serving.abort();
+impl fmt::Debug for S3Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Server")
+            .field("address", &self.address)
+            .field("bucket", &self.bucket)
+            .finish_non_exhaustive()
     }
+}
+
+/// The task that serves; it ends, with all its connections, when this is dropped.
+struct Serving(JoinHandle<()>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, service: S3Service, mut stopped: oneshot::Receiver<()>) {
+    let http = Builder::new(TokioExecutor::new()).http1_only();
+    let graceful = GracefulShutdown::new();
+    // Dropping the set ends the connections that are left.
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    // Answers are small and awaited: without this they would sit out the client's delayed acknowledgement.
+                    let _ = stream.set_nodelay(true);
+                    let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+                    connections.spawn(graceful.watch(connection.into_owned()));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+            // What a connection ended with is its client's affair.
+            Some(_) = connections.join_next() => {}
+            _ = &mut stopped => break,
+        }
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(STOP_PATIENCE, graceful.shutdown()).await;
+    connections.shutdown().await;
+}
+
+fn failed(to: impl fmt::Display) -> Error {
+    Error::new(Kind::Internal, format!("the drill's object store could not {to}"))
 }
