@@ -145,16 +145,7 @@ impl Reader {
         match self.state {
             State::Done if rest.is_empty() => Ok(Turn::Wait),
             State::Done => Err(ArchiveError::Trailing),
-            State::Head => match self.head.feed(rest)? {
-                Some((used, contents)) => {
-                    *at += used;
-                    self.begin_data(contents).map(Turn::Event)
-                }
-                None => {
-                    *at = input.len();
-                    Ok(Turn::Wait)
-                }
-            },
+            State::Head => self.read_head(rest, at),
             State::Block => match self.field(1, input, at)? {
                 Some((kind, number)) => self.begin_block(kind, DumpId(number)),
                 None => Ok(Turn::Wait),
@@ -171,6 +162,15 @@ impl Reader {
             State::Piece(data, left) => self.take_piece(data, left, rest, at),
             State::Draining(data) => self.drain(data),
         }
+    }
+
+    fn read_head(&mut self, rest: &[u8], at: &mut usize) -> Result<Turn, ArchiveError> {
+        let Some((used, contents)) = self.head.feed(rest)? else {
+            *at += rest.len();
+            return Ok(Turn::Wait);
+        };
+        *at += used;
+        self.begin_data(contents).map(Turn::Event)
     }
 
     fn begin_data(&mut self, contents: Contents) -> Result<Event<'static>, ArchiveError> {

@@ -28,7 +28,7 @@ pub enum Done {
     /// A backup was made.
     Backup {
         /// The backup.
-        made: Made,
+        made: Box<Made>,
         /// How long it took.
         seconds: f64,
     },

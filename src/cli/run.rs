@@ -105,7 +105,10 @@ async fn back_up(
         }
     }
     let seconds = began.elapsed().as_secs_f64();
-    Ok(Report::of(Done::Backup { made, seconds }))
+    Ok(Report::of(Done::Backup {
+        made: Box::new(made),
+        seconds,
+    }))
 }
 
 async fn list(own: &ListArguments, store: &Store, observer: &dyn Observer) -> Result<Report> {

@@ -168,7 +168,7 @@ async fn cycle(
     let workload = Workload::new(options.seed, options.size_bytes);
     workload
         .load(session.client(), &mut |bytes| {
-            observer.observe(Event::Bytes(bytes))
+            observer.observe(Event::Bytes(bytes));
         })
         .await?;
     drop(session);

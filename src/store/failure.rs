@@ -12,13 +12,13 @@ pub(super) fn status_of<E>(error: &SdkError<E>) -> Option<u16> {
 }
 
 /// A store error that says what failed, why in the server's words, and what to do.
-pub(super) fn failed<E>(what: &str, store: &Store, cause: SdkError<E>) -> Error
+pub(super) fn failed<E>(what: &str, store: &Store, cause: &SdkError<E>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let code = cause.code().map(str::to_owned);
-    let status = status_of(&cause);
-    let answer = match (&cause, cause.message()) {
+    let status = status_of(cause);
+    let answer = match (cause, cause.message()) {
         (_, Some(message)) => Some(message.trim_end_matches('.').to_owned()),
         (SdkError::ServiceError(_), None) => {
             status.map(|status| format!("the store answered with HTTP status {status}"))
@@ -36,9 +36,9 @@ where
             None => format!("{code}: {answer}"),
         }),
         (None, Some(answer)) => error.caused_by(answer),
-        _ => error.caused_by(root_of(&cause)),
+        _ => error.caused_by(root_of(cause)),
     };
-    error.hint(hint(code.as_deref(), status, &cause))
+    error.hint(hint(code.as_deref(), status, cause))
 }
 
 fn hint<E>(code: Option<&str>, status: Option<u16>, cause: &SdkError<E>) -> &'static str {

@@ -138,7 +138,7 @@ impl Store {
             .send();
         let mut listed = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|cause| failed("cannot list the bucket", self, cause))?;
+            let page = page.map_err(|cause| failed("cannot list the bucket", self, &cause))?;
             listed.extend(page.contents().iter().filter_map(|object| {
                 Some(Listed {
                     key: object.key()?.to_owned(),
@@ -171,7 +171,7 @@ impl Store {
                     .is_some_and(|value| value == MADE_BY.1),
             })),
             Err(cause) if status_of(&cause) == Some(404) => Ok(None),
-            Err(cause) => Err(failed(&format!("cannot look at {key}"), self, cause)),
+            Err(cause) => Err(failed(&format!("cannot look at {key}"), self, &cause)),
         }
     }
 
@@ -185,7 +185,7 @@ impl Store {
             .key(key)
             .send()
             .await;
-        let object = answer.map_err(|cause| failed(&what, self, cause))?;
+        let object = answer.map_err(|cause| failed(&what, self, &cause))?;
         let length = object
             .content_length()
             .and_then(|bytes| u64::try_from(bytes).ok());
@@ -212,7 +212,7 @@ impl Store {
             .range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)))
             .send()
             .await;
-        let object = answer.map_err(|cause| failed(&what, self, cause))?;
+        let object = answer.map_err(|cause| failed(&what, self, &cause))?;
         let body = object.body.collect().await;
         Ok(body
             .map_err(|cause| Error::new(Kind::Store, what).caused_by(cause))?
@@ -234,7 +234,7 @@ impl Store {
         match answer {
             Ok(_) => Ok(Published::Now),
             Err(cause) if status_of(&cause) == Some(412) => Ok(Published::Before),
-            Err(cause) => Err(failed(&format!("cannot write {key}"), self, cause)),
+            Err(cause) => Err(failed(&format!("cannot write {key}"), self, &cause)),
         }
     }
 
@@ -251,7 +251,7 @@ impl Store {
             .send()
             .await;
         let created =
-            answer.map_err(|cause| failed(&format!("cannot begin the upload of {key}"), self, cause))?;
+            answer.map_err(|cause| failed(&format!("cannot begin the upload of {key}"), self, &cause))?;
         let id = created.upload_id().ok_or_else(|| {
             Error::new(
                 Kind::Store,
@@ -292,7 +292,7 @@ impl Store {
             .await;
         match answer {
             Err(cause) if status_of(&cause) != Some(404) => {
-                Err(failed(&format!("cannot abort the upload of {key}"), self, cause))
+                Err(failed(&format!("cannot abort the upload of {key}"), self, &cause))
             }
             _ => Ok(()),
         }
@@ -326,7 +326,7 @@ impl Store {
             .prefix(key)
             .send()
             .await;
-        let listed = answer.map_err(|cause| failed("cannot list open uploads", self, cause))?;
+        let listed = answer.map_err(|cause| failed("cannot list open uploads", self, &cause))?;
         Ok(listed
             .uploads()
             .iter()

@@ -55,7 +55,7 @@ impl Upload {
             failed(
                 &format!("cannot store part {number} of {}", self.key),
                 &self.store,
-                cause,
+                &cause,
             )
         })?;
         Ok(StoredPart {
@@ -98,7 +98,7 @@ impl Upload {
             failed(
                 &format!("cannot complete the upload of {}", self.key),
                 &self.store,
-                cause,
+                &cause,
             )
         })?;
         self.store.note_ended(self.number);

@@ -1,6 +1,11 @@
 //! The one test binary: pure decisions first, then codecs, then real servers, then whole drills.
 
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
+#![allow(
+    clippy::format_collect,
+    clippy::match_bool,
+    reason = "a test may be slow where it is clear"
+)]
 
 mod kit;
 

@@ -1,35 +1,20 @@
 //! On a real server: what was generated loads, holds together, and survives `pg_dump` and `pg_restore`.
-//!
-//! `PAYCRAFT_TEST_PG_URL` names a server whose user may create databases and extensions.
 
 use super::{MIB, fields, table, text};
+use crate::kit;
 use paycraft_dr::drill::workload::{Loaded, Workload};
 use paycraft_dr::error::Kind;
+use paycraft_dr::postgres::conninfo::Side;
 use std::process::{Command, Stdio};
 use tokio_postgres::{Client, Config, NoTls};
 
-/// A database of its own on the server, dropped by the next run of the same test.
-async fn database(name: &str) -> Option<(Config, Client)> {
-    let Ok(url) = std::env::var("PAYCRAFT_TEST_PG_URL") else {
-        skipped(name);
-        return None;
-    };
-    let mut config: Config = url.parse().expect("PAYCRAFT_TEST_PG_URL is a connection string");
-    let server = connect(&config).await;
-    for statement in ["DROP DATABASE IF EXISTS", "CREATE DATABASE"] {
-        server
-            .batch_execute(&format!("{statement} {name}"))
-            .await
-            .expect("a fresh database");
-    }
-    config.dbname(name);
+/// A database of its own on the server that all tests share.
+async fn database() -> Option<(Config, Client)> {
+    let postgres = kit::postgres()?;
+    let database = postgres.database(Side::Source).await;
+    let config: Config = postgres.url(&database).parse().expect("a connection string");
     let client = connect(&config).await;
     Some((config, client))
-}
-
-#[expect(clippy::print_stderr, reason = "a check that did not run must be seen")]
-fn skipped(name: &str) {
-    eprintln!("SKIPPED {name}: set PAYCRAFT_TEST_PG_URL to a PostgreSQL server to run it");
 }
 
 async fn connect(config: &Config) -> Client {
@@ -55,7 +40,7 @@ async fn number(client: &Client, sql: &str) -> i64 {
 
 #[tokio::test]
 async fn everything_that_was_generated_is_there() {
-    let Some((_, client)) = database("paycraft_workload_load").await else {
+    let Some((_, client)) = database().await else {
         return;
     };
     let workload = Workload::new(11, 2 * MIB);
@@ -81,7 +66,7 @@ async fn everything_that_was_generated_is_there() {
 
 #[tokio::test]
 async fn awkward_text_is_stored_byte_for_byte() {
-    let Some((_, client)) = database("paycraft_workload_text").await else {
+    let Some((_, client)) = database().await else {
         return;
     };
     let workload = Workload::new(11, 0);
@@ -124,7 +109,7 @@ fn elements(literal: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_database_is_one_that_a_product_could_run_on() {
-    let Some((_, client)) = database("paycraft_workload_product").await else {
+    let Some((_, client)) = database().await else {
         return;
     };
     load(Workload::new(11, 2 * MIB), &client).await;
@@ -197,7 +182,7 @@ async fn the_database_is_one_that_a_product_could_run_on() {
 
 #[tokio::test]
 async fn a_load_that_fails_changes_nothing() {
-    let Some((_, client)) = database("paycraft_workload_failure").await else {
+    let Some((_, client)) = database().await else {
         return;
     };
     client
@@ -230,14 +215,12 @@ async fn a_load_that_fails_changes_nothing() {
 
 #[tokio::test]
 async fn pg_dump_and_pg_restore_carry_it_without_one_error() {
-    let Some((source, client)) = database("paycraft_workload_source").await else {
+    let Some((source, client)) = database().await else {
         return;
     };
     let workload = Workload::new(11, 2 * MIB);
     load(workload, &client).await;
-    let (target, restored) = database("paycraft_workload_target")
-        .await
-        .expect("the same server");
+    let (target, restored) = database().await.expect("the same server");
 
     let mut dump = program("pg_dump", &source);
     let mut dump = dump
@@ -303,7 +286,8 @@ fn schema(config: &Config) -> String {
 /// One of the client programs, pointed at a database.
 fn program(name: &str, config: &Config) -> Command {
     use tokio_postgres::config::Host;
-    let mut command = Command::new(name);
+    let postgres = kit::postgres().expect("the server of the test");
+    let mut command = Command::new(postgres.installation.program(name));
     let host = match &config.get_hosts()[0] {
         Host::Tcp(host) => host.clone(),
         #[cfg(unix)]
