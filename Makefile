@@ -34,4 +34,4 @@ bench: setup ## Measure the codecs
 	$(CARGO) bench --locked --bench codecs
 
 bench-rto: setup-test ## Measure backup and restore beside the shell procedure
-	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" $(CARGO) bench --locked --bench rto -- $(ARGS)
+	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" $(CARGO) bench --locked --bench rto -- $(or $(ARGS),1GiB 3)

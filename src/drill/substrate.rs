@@ -25,6 +25,7 @@ pub struct Substrate {
     // Fields are dropped in this order: the server before its files.
     server: S3Server,
     store: Store,
+    location: Location,
     installation: Installation,
     user: ServerUser,
     directory: TempDir,
@@ -44,17 +45,17 @@ impl Substrate {
             access_key_id: "drill".to_owned(),
             secret_access_key: format!("{:032x}", rand::random::<u128>()),
         };
-        let secret_access_key = Secret::new(&credentials.secret_access_key);
-        let server = S3Server::start(&directory.path().join("store"), BUCKET, credentials).await?;
-        let store = Store::new(&Location {
+        let server = S3Server::start(&directory.path().join("store"), BUCKET, credentials.clone()).await?;
+        let location = Location {
             endpoint: server.endpoint(),
             bucket: BUCKET.to_owned(),
-            access_key_id: "drill".to_owned(),
-            secret_access_key,
-        });
+            access_key_id: credentials.access_key_id,
+            secret_access_key: Secret::new(credentials.secret_access_key),
+        };
         Ok(Self {
             server,
-            store,
+            store: Store::new(&location),
+            location,
             installation,
             user,
             directory,
@@ -71,9 +72,9 @@ impl Substrate {
         &self.store
     }
 
-    /// The store's server itself, for looking behind the protocol.
-    pub fn server(&self) -> &S3Server {
-        &self.server
+    /// Where the store is, for another client than ours.
+    pub fn location(&self) -> &Location {
+        &self.location
     }
 
     /// Starts a PostgreSQL cluster in a directory `name`. `durable` is as in [`Cluster::start`].

@@ -1,0 +1,144 @@
+//! How fast the codecs are, in bytes of COPY text or of archive per second on one core.
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use paycraft_dr::archive::{Reader, gzip};
+use paycraft_dr::drill::workload::Workload;
+use paycraft_dr::model::fingerprint::TableHasher;
+use paycraft_dr::recovery::survey::Survey;
+
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// Rows as real ones are: the synthetic product's largest table.
+fn rows() -> Vec<u8> {
+    let mut tables = Workload::new(1, 16 << 20).tables();
+    let mut largest = tables.iter_mut().max_by_key(|table| table.rows).into_iter();
+    let mut rows = Vec::new();
+    if let Some(table) = largest.next() {
+        while table.fill(&mut rows) {}
+    }
+    rows
+}
+
+fn int(archive: &mut Vec<u8>, value: usize) {
+    archive.push(0);
+    archive.extend_from_slice(&u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+fn texts<const N: usize>(archive: &mut Vec<u8>, texts: [&str; N]) {
+    for text in texts {
+        int(archive, text.len());
+        archive.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// An archive of one table, laid out as `pg_dump -Fc --compress=0` does: each row is a piece of its own.
+fn archive(rows: &[u8]) -> Vec<u8> {
+    let mut archive = b"PGDMP\x01\x0e\x00\x04\x08\x01".to_vec();
+    for _compression_and_date in 0..8 {
+        int(&mut archive, 0);
+    }
+    texts(&mut archive, ["bench", "15", "15"]);
+    int(&mut archive, 1);
+    int(&mut archive, 5);
+    int(&mut archive, 1);
+    texts(&mut archive, ["0", "0", "t", "TABLE DATA"]);
+    int(&mut archive, 3);
+    texts(
+        &mut archive,
+        [
+            "",
+            "",
+            "COPY public.t FROM stdin;\n",
+            "public",
+            "",
+            "",
+            "",
+            "false",
+        ],
+    );
+    archive.extend_from_slice(&[1, 1, 0, 0, 0]);
+    archive.push(1);
+    archive.extend_from_slice(&[0; 8]);
+    archive.push(1);
+    int(&mut archive, 5);
+    for row in rows
+        .split_inclusive(|byte| *byte == b'\n')
+        .chain([&b"\\.\n\n\n"[..]])
+    {
+        int(&mut archive, row.len());
+        archive.extend_from_slice(row);
+    }
+    int(&mut archive, 0);
+    archive
+}
+
+fn read_all(archive: &[u8]) -> usize {
+    let mut reader = Reader::new();
+    let mut events = 0;
+    for mut block in archive.chunks(BLOCK_BYTES) {
+        loop {
+            let step = reader.step(block).expect("an archive");
+            block = &block[step.consumed..];
+            if step.event.is_none() {
+                break;
+            }
+            events += 1;
+        }
+    }
+    reader.finish().expect("a whole archive");
+    events
+}
+
+fn codecs(criterion: &mut Criterion) {
+    let rows = rows();
+    let archive = archive(&rows);
+    let mut group = criterion.benchmark_group("codecs");
+
+    group.throughput(Throughput::Bytes(archive.len() as u64));
+    group.bench_function("read the archive", |bencher| {
+        bencher.iter(|| read_all(black_box(&archive)));
+    });
+    group.bench_function("read the archive and hash its rows", |bencher| {
+        bencher.iter_batched(
+            Survey::default,
+            |mut survey| {
+                archive
+                    .chunks(BLOCK_BYTES)
+                    .for_each(|block| survey.feed(block).expect("an archive"));
+                survey.finish().expect("a whole archive").tables
+            },
+            BatchSize::SmallInput,
+        );
+    });
+
+    group.throughput(Throughput::Bytes(rows.len() as u64));
+    group.bench_function("hash rows", |bencher| {
+        bencher.iter(|| {
+            let mut hasher = TableHasher::new();
+            hasher.update(black_box(&rows));
+            hasher.finish()
+        });
+    });
+
+    let raw = &rows[..BLOCK_BYTES];
+    let member = gzip::deflate(raw, 6);
+    group.throughput(Throughput::Bytes(raw.len() as u64));
+    for level in [1, 6] {
+        group.bench_function(format!("deflate a block at level {level}"), |bencher| {
+            bencher.iter(|| gzip::deflate(black_box(raw), level));
+        });
+    }
+    group.bench_function("inflate a block", |bencher| {
+        bencher.iter(|| gzip::inflate(black_box(&member), raw.len()).expect("a member"));
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20);
+    targets = codecs
+}
+criterion_main!(benches);
