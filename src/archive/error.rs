@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::header::Version;
+use super::version::Version;
 use crate::error::{Error, Kind};
 
 /// How an archive can fail to be one.

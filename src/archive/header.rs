@@ -1,38 +1,11 @@
 //! The archive's header.
 
-use std::fmt;
-
 use super::cursor::{Cursor, Short};
 use super::error::ArchiveError;
+use super::version::Version;
 
 const MAGIC: &[u8] = b"PGDMP";
 const CUSTOM_FORMAT: u8 = 1;
-const OLDEST: (u8, u8) = (1, 12);
-const NEWEST: (u8, u8) = (1, 16);
-
-/// The format's own version, which changes less often than PostgreSQL's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// Always 1 so far.
-    pub major: u8,
-    /// 14 for PostgreSQL 12 to 15, 15 for 16, 16 for 17 and 18.
-    pub minor: u8,
-    /// Always 0 so far.
-    pub revision: u8,
-}
-
-impl Version {
-    /// Whether the version is 1.`minor` or newer.
-    pub(super) fn is_at_least(self, minor: u8) -> bool {
-        (self.major, self.minor) >= (1, minor)
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
-    }
-}
 
 /// How the data blocks are compressed inside the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +65,7 @@ impl Header {
             minor: cursor.byte()?,
             revision: cursor.byte()?,
         };
-        if !(OLDEST..=NEWEST).contains(&(version.major, version.minor)) {
+        if !version.is_readable() {
             return Err(ArchiveError::UnknownVersion(version).into());
         }
         let int_bytes = cursor.byte()?;

@@ -12,8 +12,10 @@ mod header;
 mod inflate;
 mod reader;
 mod rows;
+mod version;
 
 pub use contents::{Contents, DumpId, Entry, Section};
 pub use error::ArchiveError;
-pub use header::{Compression, Created, Header, Version};
+pub use header::{Compression, Created, Header};
 pub use reader::{Event, Reader, Step};
+pub use version::Version;

@@ -5,11 +5,11 @@ use std::fmt::Write;
 use super::report::{Done, Report};
 use super::units::{duration, rate, size};
 use crate::error::Error;
+use crate::model::comparison::{Content, TableReport, Verification};
 use crate::model::manifest::Manifest;
 use crate::model::timeline::Span;
 use crate::model::verdict::{Check, Outcome};
 use crate::recovery::catalog::Listed;
-use crate::recovery::verify::{Content, TableReport, Verification};
 
 /// The report as a person reads it. `verbose` shows also what is as it should be, table by table.
 pub fn text(report: &Report, verbose: bool) -> String {

@@ -5,13 +5,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Kind};
+use crate::model::comparison::Verification;
 use crate::model::manifest::Manifest;
 use crate::model::timeline::Span;
 use crate::model::verdict::Verdict;
 use crate::recovery::backup::Made;
 use crate::recovery::catalog::Listed;
 use crate::recovery::restore::Restored;
-use crate::recovery::verify::Verification;
 
 /// What a command did, and why that is not enough where it is not.
 #[derive(Debug)]

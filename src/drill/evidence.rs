@@ -83,7 +83,7 @@ impl DrillLog {
 
 /// The log's row about one drill.
 pub fn log_row(rehearsal: &Rehearsal, operator: &str) -> Row {
-    use crate::recovery::verify::Content;
+    use crate::model::comparison::Content;
     let equal = rehearsal
         .tables
         .iter()

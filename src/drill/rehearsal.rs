@@ -10,6 +10,7 @@ use super::sentinel::Sentinel;
 use super::substrate::Substrate;
 use super::workload::Workload;
 use crate::error::{Error, Result};
+use crate::model::comparison::TableReport;
 use crate::model::key::Selector;
 use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
 use crate::model::timeline::{Event, Observer, Phase, Span};
@@ -20,7 +21,6 @@ use crate::postgres::tools::Tools;
 use crate::recovery::backup::{self, Clock};
 use crate::recovery::recorder::Recorder;
 use crate::recovery::restore;
-use crate::recovery::verify::TableReport;
 
 /// Name of the synthetic database, on both sides.
 const DATABASE: &str = "paycraft";
@@ -74,7 +74,7 @@ pub struct Rehearsal {
     /// Every check.
     pub checks: Vec<Check>,
     /// What ended the drill before its verdict.
-    #[serde(rename = "error")]
+    #[serde(rename = "error", skip_serializing_if = "Option::is_none")]
     pub failure: Option<Error>,
     /// What was broken on purpose.
     pub faults: Vec<FaultReport>,

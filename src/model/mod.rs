@@ -2,6 +2,8 @@
 
 /// The backups in a store, told from its listing.
 pub mod catalog;
+/// What was found against what a manifest says, check by check.
+pub mod comparison;
 /// The Markdown table of past drills.
 pub mod drill_log;
 /// Row count and order-independent hash of a table's rows.

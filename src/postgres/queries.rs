@@ -9,6 +9,7 @@ use tokio_postgres::{CopyInSink, CopyOutStream, Row};
 
 use super::session::Session;
 use crate::error::Result;
+use crate::model::manifest::Sequence;
 
 /// Session settings that shape COPY text and that pg_dump fixes itself, or that its environment fixes for it.
 const FIXED_COPY_SETTINGS: [(&str, &str); 5] = [
@@ -232,14 +233,14 @@ pub async fn write_large_object(session: &Session, oid: u32, offset: i64, bytes:
     Ok(())
 }
 
-/// Every sequence's schema, name, last value and whether that was handed out.
-pub async fn sequences(session: &Session) -> Result<Vec<(String, String, i64, bool)>> {
+/// Where every sequence stands.
+pub async fn sequences(session: &Session) -> Result<Vec<Sequence>> {
     let what = "cannot read the sequences";
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
           WHERE c.relkind = 'S' AND {SYSTEM_SCHEMAS} ORDER BY 1, 2"
     );
-    let mut states = Vec::new();
+    let mut sequences = Vec::new();
     for row in all(session, what, &sql, &[]).await? {
         let (schema, name): (String, String) = (row.get(0), row.get(1));
         let sql = format!(
@@ -248,9 +249,14 @@ pub async fn sequences(session: &Session) -> Result<Vec<(String, String, i64, bo
             identifier(&name)
         );
         let state = one(session, what, &sql, &[]).await?;
-        states.push((schema, name, state.get(0), state.get(1)));
+        sequences.push(Sequence {
+            schema,
+            name,
+            last_value: state.get(0),
+            is_called: state.get(1),
+        });
     }
-    Ok(states)
+    Ok(sequences)
 }
 
 /// Constraints that existing rows were not checked against, as `schema.table constraint`.

@@ -135,6 +135,17 @@ pub fn populated_views(contents: &Contents) -> Vec<String> {
     views
 }
 
+/// Constraints that the archive makes without checking them against the rows, as `schema.table constraint`.
+pub fn unvalidated_constraints(contents: &Contents) -> Vec<String> {
+    let unchecked = contents
+        .entries
+        .iter()
+        .filter(|entry| entry.definition.contains(" NOT VALID"));
+    unchecked
+        .map(|entry| format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag))
+        .collect()
+}
+
 /// Where the archive leaves each sequence.
 pub fn sequences(contents: &Contents) -> Vec<Sequence> {
     contents

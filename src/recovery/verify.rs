@@ -4,20 +4,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{TryStreamExt, pin_mut};
-use serde::Serialize;
 use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
 use super::object::{self, CheckedArchive};
 use super::plan;
 use super::survey::{Survey, Surveyed};
-use crate::archive::Entry;
 use crate::error::{Error, Kind, Result};
-use crate::model::CANONICAL_TABLES;
+use crate::model::comparison::{self, TableReport, Verification};
 use crate::model::fingerprint::{Fingerprint, LargeObjectHasher, TableHasher};
-use crate::model::manifest::{EntryDigest, Manifest, Sequence, Table};
+use crate::model::manifest::{Manifest, Table};
 use crate::model::timeline::{Event, Observer};
-use crate::model::verdict::{Check, Verdict};
+use crate::model::verdict::Check;
 use crate::postgres::child::Child;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
@@ -26,68 +24,6 @@ use crate::postgres::tools::Tools;
 use crate::store::Store;
 
 const LARGE_OBJECT_READ_BYTES: i32 = 1 << 20;
-
-/// How the content of one table compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Content {
-    /// The same rows, byte for byte, in whatever order.
-    #[serde(rename = "equal")]
-    Equal,
-    /// Other rows.
-    #[serde(rename = "different")]
-    Different,
-    /// The table could not be read.
-    #[serde(rename = "not compared")]
-    NotCompared,
-}
-
-/// One table of the manifest and what was found of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TableReport {
-    /// Its schema.
-    pub schema: String,
-    /// Its name.
-    pub name: String,
-    /// Rows found, where the table is there.
-    pub rows: Option<u64>,
-    /// Rows the manifest tells of.
-    pub expected_rows: u64,
-    /// How the content compares.
-    pub content: Content,
-}
-
-/// Every check that was made, and what they add up to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verification {
-    /// The checks.
-    pub checks: Vec<Check>,
-    /// The tables, in the manifest's order.
-    pub tables: Vec<TableReport>,
-    /// What the checks add up to.
-    pub verdict: Verdict,
-}
-
-impl Verification {
-    fn over(checks: Vec<Check>, tables: Vec<TableReport>) -> Self {
-        let verdict = Verdict::over(&checks);
-        Self {
-            checks,
-            tables,
-            verdict,
-        }
-    }
-
-    /// The rows found in the five tables the runbook counts, where they are there.
-    pub fn canonical_counts(&self) -> BTreeMap<&'static str, Option<u64>> {
-        let rows = |name: &str| {
-            let mut public = self.tables.iter().filter(|table| table.schema == "public");
-            public
-                .find(|table| table.name == name)
-                .and_then(|table| table.rows)
-        };
-        CANONICAL_TABLES.iter().map(|name| (*name, rows(name))).collect()
-    }
-}
 
 /// Compares a restored database with the manifest: rows, content, definitions, sequences, and whether constraints, indexes
 /// and materialized views are in the state the backup had.
@@ -104,27 +40,20 @@ pub async fn target(
     let tables = compare_tables(manifest, target, jobs, observer).await?;
     let restored = dump_definitions(target, tools, facts.major).await?;
 
-    let mut checks = vec![rows_check(&tables), content_check(&tables)];
-    let large_objects = read_large_objects(&session).await?;
-    checks.push(Check::none_of(
-        "large objects",
-        &differing("large objects", manifest.large_objects, large_objects),
-        format!("{} equal", large_objects.rows),
-    ));
-    checks.push(definitions_check(
-        &manifest.entries,
-        &plan::definitions(&restored.contents),
-    ));
-    checks.push(sequences_check(
-        &manifest.sequences,
-        &queries::sequences(&session).await?,
-    ));
-    checks.push(constraints_check(&session, &restored).await?);
-    checks.push(indexes_check(&session).await?);
-    checks.push(views_check(
-        &manifest.populated_views,
-        &queries::populated_views(&session).await?,
-    ));
+    let unvalidated = queries::unvalidated_constraints(&session).await?;
+    let checks = vec![
+        comparison::rows(&tables),
+        comparison::content(&tables),
+        comparison::large_objects(manifest.large_objects, read_large_objects(&session).await?),
+        comparison::definitions(&manifest.entries, &plan::definitions(&restored.contents)),
+        comparison::sequences(&manifest.sequences, &queries::sequences(&session).await?),
+        comparison::constraints(&unvalidated, &plan::unvalidated_constraints(&restored.contents)),
+        comparison::indexes(&queries::invalid_indexes(&session).await?),
+        comparison::populated_views(
+            &manifest.populated_views,
+            &queries::populated_views(&session).await?,
+        ),
+    ];
     Ok(Verification::over(checks, tables))
 }
 
@@ -149,7 +78,7 @@ pub async fn object(store: &Store, manifest: &Manifest, observer: &dyn Observer)
                 .tables
                 .iter()
                 .find(|found| (&found.schema, &found.name) == (&expected.schema, &expected.name));
-            report(expected, found.map(|found| found.content))
+            TableReport::of(expected, found.map(|found| found.content))
         })
         .collect();
     let blocks = Check::none_of(
@@ -157,17 +86,12 @@ pub async fn object(store: &Store, manifest: &Manifest, observer: &dyn Observer)
         &[],
         format!("{} blocks as they were stored", manifest.blocks.len()),
     );
-    let large_objects = differing("large objects", manifest.large_objects, surveyed.large_objects);
     let checks = vec![
         blocks,
-        rows_check(&tables),
-        content_check(&tables),
-        Check::none_of(
-            "large objects",
-            &large_objects,
-            format!("{} equal", surveyed.large_objects.rows),
-        ),
-        definitions_check(&manifest.entries, &plan::definitions(&surveyed.contents)),
+        comparison::rows(&tables),
+        comparison::content(&tables),
+        comparison::large_objects(manifest.large_objects, surveyed.large_objects),
+        comparison::definitions(&manifest.entries, &plan::definitions(&surveyed.contents)),
     ];
     Ok(Verification::over(checks, tables))
 }
@@ -201,7 +125,7 @@ async fn compare_tables(
                     return Ok::<_, Error>(reports);
                 };
                 let content = read_table(&session, &table, &progress).await?;
-                reports.push((place, report(&table, content)));
+                reports.push((place, TableReport::of(&table, content)));
             }
         });
     }
@@ -277,157 +201,4 @@ async fn dump_definitions(target: &Conninfo, tools: &Tools, major: u32) -> Resul
         .map_err(|cause| {
             Error::new(Kind::Target, "pg_dump did not write the target's definitions").caused_by(cause)
         })
-}
-
-fn report(expected: &Table, found: Option<Fingerprint>) -> TableReport {
-    TableReport {
-        schema: expected.schema.clone(),
-        name: expected.name.clone(),
-        rows: found.map(|found| found.rows),
-        expected_rows: expected.content.rows,
-        content: match found {
-            None => Content::NotCompared,
-            Some(found) if found == expected.content => Content::Equal,
-            Some(_) => Content::Different,
-        },
-    }
-}
-
-fn rows_check(tables: &[TableReport]) -> Check {
-    let wrong: Vec<String> = tables
-        .iter()
-        .filter(|table| table.rows != Some(table.expected_rows))
-        .map(|table| match table.rows {
-            Some(rows) => format!(
-                "{}.{} has {rows} rows instead of {}",
-                table.schema, table.name, table.expected_rows
-            ),
-            None => format!("{}.{} is missing", table.schema, table.name),
-        })
-        .collect();
-    let rows: u64 = tables.iter().map(|table| table.expected_rows).sum();
-    Check::none_of("rows", &wrong, format!("{rows} rows in {} tables", tables.len()))
-}
-
-fn content_check(tables: &[TableReport]) -> Check {
-    let wrong: Vec<String> = tables
-        .iter()
-        .filter(|table| table.content != Content::Equal)
-        .map(|table| format!("{}.{} holds other content", table.schema, table.name))
-        .collect();
-    Check::none_of("content", &wrong, format!("{} tables equal", tables.len()))
-}
-
-fn differing(what: &str, expected: Fingerprint, found: Fingerprint) -> Vec<String> {
-    if expected == found {
-        return Vec::new();
-    }
-    vec![if expected.rows == found.rows {
-        format!("{what} hold other content")
-    } else {
-        format!("{} {what} instead of {}", found.rows, expected.rows)
-    }]
-}
-
-fn definitions_check(expected: &[EntryDigest], found: &[EntryDigest]) -> Check {
-    type Named<'a> = BTreeMap<(&'a str, &'a str, &'a str), Vec<&'a str>>;
-    fn named(entries: &[EntryDigest]) -> Named<'_> {
-        let mut named = Named::new();
-        for entry in entries {
-            named
-                .entry((&entry.kind, &entry.schema, &entry.name))
-                .or_default()
-                .push(&entry.digest);
-        }
-        for digests in named.values_mut() {
-            digests.sort_unstable();
-        }
-        named
-    }
-    let (expected_by_name, found_by_name) = (named(expected), named(found));
-    let mut wrong = Vec::new();
-    for (name @ (kind, schema, tag), digests) in &expected_by_name {
-        match found_by_name.get(name) {
-            None => wrong.push(format!("{kind} {schema}.{tag} is missing")),
-            Some(found) if found != digests => {
-                wrong.push(format!("{kind} {schema}.{tag} is defined differently"));
-            }
-            Some(_) => {}
-        }
-    }
-    for (kind, schema, tag) in found_by_name
-        .keys()
-        .filter(|name| !expected_by_name.contains_key(*name))
-    {
-        wrong.push(format!("{kind} {schema}.{tag} is not in the backup"));
-    }
-    Check::none_of("schema", &wrong, format!("{} entries equal", expected.len()))
-}
-
-fn sequences_check(expected: &[Sequence], found: &[(String, String, i64, bool)]) -> Check {
-    let wrong: Vec<String> = expected
-        .iter()
-        .filter_map(|sequence| {
-            let place = format!("{}.{}", sequence.schema, sequence.name);
-            let found = found
-                .iter()
-                .find(|(schema, name, ..)| (schema, name) == (&sequence.schema, &sequence.name));
-            match found {
-                None => Some(format!("sequence {place} is missing")),
-                Some((.., value, called))
-                    if (*value, *called) != (sequence.last_value, sequence.is_called) =>
-                {
-                    Some(format!(
-                        "sequence {place} stands at {value} instead of {}",
-                        sequence.last_value
-                    ))
-                }
-                Some(_) => None,
-            }
-        })
-        .collect();
-    Check::none_of(
-        "sequences",
-        &wrong,
-        format!("{} where they stood", expected.len()),
-    )
-}
-
-/// Constraints that the backup holds as NOT VALID stay so; all others must have been checked against the rows.
-async fn constraints_check(session: &Session, restored: &Surveyed) -> Result<Check> {
-    let is_by_design = |name: &String| {
-        let unchecked = |entry: &&Entry| entry.definition.contains(" NOT VALID");
-        let mut entries = restored.contents.entries.iter().filter(unchecked);
-        entries.any(|entry| format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag) == *name)
-    };
-    let mut unchecked = queries::unvalidated_constraints(session).await?;
-    unchecked.retain(|name| !is_by_design(name));
-    let problems: Vec<String> = unchecked
-        .iter()
-        .map(|name| format!("{name} was not validated"))
-        .collect();
-    Ok(Check::none_of("constraints", &problems, "all validated"))
-}
-
-async fn indexes_check(session: &Session) -> Result<Check> {
-    let invalid = queries::invalid_indexes(session).await?;
-    let problems: Vec<String> = invalid
-        .iter()
-        .map(|name| format!("{name} is not valid"))
-        .collect();
-    Ok(Check::none_of("indexes", &problems, "all valid"))
-}
-
-fn views_check(expected: &[String], found: &[String]) -> Check {
-    let problem = |view: &String| format!("materialized view {view} is not populated");
-    let empty: Vec<String> = expected
-        .iter()
-        .filter(|view| !found.contains(view))
-        .map(problem)
-        .collect();
-    Check::none_of(
-        "materialized views",
-        &empty,
-        format!("{} populated", expected.len()),
-    )
 }

@@ -3,7 +3,6 @@
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 
-use super::s3::Store;
 use crate::error::{Error, Kind};
 
 /// The HTTP status the server answered with, if it answered.
@@ -12,7 +11,7 @@ pub(super) fn status_of<E>(error: &SdkError<E>) -> Option<u16> {
 }
 
 /// A store error that says what failed, why in the server's words, and what to do.
-pub(super) fn failed<E>(what: &str, store: &Store, cause: &SdkError<E>) -> Error
+pub(super) fn failed<E>(what: &str, place: &str, cause: &SdkError<E>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -29,7 +28,7 @@ where
         .as_service_error()
         .and(cause.request_id())
         .map(str::to_owned);
-    let error = Error::new(Kind::Store, format!("{what} at {}", store.describe()));
+    let error = Error::new(Kind::Store, format!("{what} at {place}"));
     let error = match (&code, answer) {
         (Some(code), Some(answer)) => error.caused_by(match request {
             Some(request) => format!("{code}: {answer} (request {request})"),

@@ -1,6 +1,7 @@
 //! The object store: Cloudflare R2, or anything that speaks S3 the way R2 does.
 
 mod failure;
+mod open_uploads;
 mod s3;
 mod upload;
 

@@ -3,9 +3,8 @@
 //! R2 refuses the SDK's default checksum headers, wants region `auto` and path-style addresses. Bodies are signed with their
 //! SHA-256, so a server that checks signatures also checks the bytes.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -19,13 +18,13 @@ use aws_smithy_http_client::tls;
 use bytes::Bytes;
 
 use super::failure::{failed, status_of};
-use super::upload::Upload;
+use super::open_uploads::OpenUploads;
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::Listed;
 use crate::model::secret::Secret;
 
 /// User metadata that tells an object of this program from one the shell workflow made.
-const MADE_BY: (&str, &str) = ("made-by", "paycraft-dr");
+pub(super) const MADE_BY: (&str, &str) = ("made-by", "paycraft-dr");
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
@@ -50,21 +49,7 @@ pub struct Store {
     pub(super) client: Client,
     pub(super) bucket: Arc<str>,
     endpoint: Arc<str>,
-    open: Arc<Mutex<OpenUploads>>,
-}
-
-/// Uploads begun and not ended, by a number of ours.
-#[derive(Debug, Default)]
-struct OpenUploads {
-    begun: u64,
-    open: BTreeMap<u64, OpenUpload>,
-}
-
-/// An upload begun and not ended. Its id is unknown while the server's answer is on its way.
-#[derive(Clone, Debug)]
-struct OpenUpload {
-    key: String,
-    id: Option<String>,
+    pub(super) open: Arc<OpenUploads>,
 }
 
 /// What the store says of an object without sending it.
@@ -138,7 +123,7 @@ impl Store {
             .send();
         let mut listed = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|cause| failed("cannot list the bucket", self, &cause))?;
+            let page = page.map_err(|cause| failed("cannot list the bucket", &self.describe(), &cause))?;
             listed.extend(page.contents().iter().filter_map(|object| {
                 Some(Listed {
                     key: object.key()?.to_owned(),
@@ -171,7 +156,7 @@ impl Store {
                     .is_some_and(|value| value == MADE_BY.1),
             })),
             Err(cause) if status_of(&cause) == Some(404) => Ok(None),
-            Err(cause) => Err(failed(&format!("cannot look at {key}"), self, &cause)),
+            Err(cause) => Err(failed(&format!("cannot look at {key}"), &self.describe(), &cause)),
         }
     }
 
@@ -185,7 +170,7 @@ impl Store {
             .key(key)
             .send()
             .await;
-        let object = answer.map_err(|cause| failed(&what, self, &cause))?;
+        let object = answer.map_err(|cause| failed(&what, &self.describe(), &cause))?;
         let length = object
             .content_length()
             .and_then(|bytes| u64::try_from(bytes).ok());
@@ -212,7 +197,7 @@ impl Store {
             .range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)))
             .send()
             .await;
-        let object = answer.map_err(|cause| failed(&what, self, &cause))?;
+        let object = answer.map_err(|cause| failed(&what, &self.describe(), &cause))?;
         let body = object.body.collect().await;
         Ok(body
             .map_err(|cause| Error::new(Kind::Store, what).caused_by(cause))?
@@ -234,104 +219,7 @@ impl Store {
         match answer {
             Ok(_) => Ok(Published::Now),
             Err(cause) if status_of(&cause) == Some(412) => Ok(Published::Before),
-            Err(cause) => Err(failed(&format!("cannot write {key}"), self, &cause)),
+            Err(cause) => Err(failed(&format!("cannot write {key}"), &self.describe(), &cause)),
         }
-    }
-
-    /// Begins a multipart upload of `key`. It must be completed or aborted.
-    pub async fn begin_upload(&self, key: &str) -> Result<Upload> {
-        let number = self.note_begun(key);
-        let answer = self
-            .client
-            .create_multipart_upload()
-            .bucket(&*self.bucket)
-            .key(key)
-            .content_type("application/gzip")
-            .metadata(MADE_BY.0, MADE_BY.1)
-            .send()
-            .await;
-        let created =
-            answer.map_err(|cause| failed(&format!("cannot begin the upload of {key}"), self, &cause))?;
-        let id = created.upload_id().ok_or_else(|| {
-            Error::new(
-                Kind::Store,
-                format!("the store gave no id for the upload of {key}"),
-            )
-        })?;
-        if let Some(upload) = self.lock_open().open.get_mut(&number) {
-            upload.id = Some(id.to_owned());
-        }
-        Ok(Upload::new(self.clone(), number, key.to_owned(), id.to_owned()))
-    }
-
-    /// Aborts every upload begun through this handle that was neither completed nor aborted, also one whose beginning the
-    /// server has not confirmed. For the end of a run that failed or was interrupted.
-    pub async fn abort_open_uploads(&self) -> Result<()> {
-        let open = self.lock_open().open.clone();
-        for (number, OpenUpload { key, id }) in open {
-            let ids = match id {
-                Some(id) => vec![id],
-                None => self.uploads_of(&key).await?,
-            };
-            for id in ids {
-                self.abort_upload(&key, &id).await?;
-            }
-            self.note_ended(number);
-        }
-        Ok(())
-    }
-
-    pub(super) async fn abort_upload(&self, key: &str, id: &str) -> Result<()> {
-        let answer = self
-            .client
-            .abort_multipart_upload()
-            .bucket(&*self.bucket)
-            .key(key)
-            .upload_id(id)
-            .send()
-            .await;
-        match answer {
-            Err(cause) if status_of(&cause) != Some(404) => {
-                Err(failed(&format!("cannot abort the upload of {key}"), self, &cause))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn note_begun(&self, key: &str) -> u64 {
-        let mut uploads = self.lock_open();
-        uploads.begun += 1;
-        let number = uploads.begun;
-        let upload = OpenUpload {
-            key: key.to_owned(),
-            id: None,
-        };
-        uploads.open.insert(number, upload);
-        number
-    }
-
-    pub(super) fn note_ended(&self, number: u64) {
-        self.lock_open().open.remove(&number);
-    }
-
-    fn lock_open(&self) -> MutexGuard<'_, OpenUploads> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn uploads_of(&self, key: &str) -> Result<Vec<String>> {
-        let answer = self
-            .client
-            .list_multipart_uploads()
-            .bucket(&*self.bucket)
-            .prefix(key)
-            .send()
-            .await;
-        let listed = answer.map_err(|cause| failed("cannot list open uploads", self, &cause))?;
-        Ok(listed
-            .uploads()
-            .iter()
-            .filter(|upload| upload.key() == Some(key))
-            .filter_map(|upload| upload.upload_id().map(str::to_owned))
-            .collect())
     }
 }

@@ -1,6 +1,5 @@
 //! Backups of a real server into a real store, and dumps that fail.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use paycraft_dr::error::{Error, Kind};
@@ -8,7 +7,6 @@ use paycraft_dr::model::timeline::{Event, Observer};
 use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::tools::Tools;
 use paycraft_dr::recovery::backup::{self, Made};
-use tempfile::TempDir;
 
 use super::kit::{SMALL_SCHEMA, World, run};
 
@@ -110,31 +108,12 @@ fn two_backups_in_one_second_are_one_backup() {
     });
 }
 
-/// PostgreSQL's programs, with a script in the place of pg_dump. `$REAL` is the real one.
-async fn tools_with(pg_dump: &str, world: &World) -> (Tools, TempDir) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let real = world.postgres.installation.program("pg_dump");
-    let script = format!(
-        "#!/bin/sh\nREAL={}\nif [ \"$1\" = --version ]; then exec $REAL --version; fi\n{pg_dump}\n",
-        real.display()
-    );
-    let place = directory.path().join("pg_dump");
-    std::fs::write(&place, script).expect("a script");
-    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).expect("a program");
-    std::os::unix::fs::symlink(
-        world.postgres.installation.program("pg_restore"),
-        directory.path().join("pg_restore"),
-    )
-    .expect("a link");
+async fn back_up_with(world: &World, pg_dump: &str, observer: &dyn Observer) -> Result<Made, Error> {
+    let source = world.postgres.source(SMALL_SCHEMA).await;
+    let directory = world.postgres.with_scripted_dump(pg_dump);
     let tools = Tools::find(Some(directory.path()), None)
         .await
         .expect("the tools");
-    (tools, directory)
-}
-
-async fn back_up_with(world: &World, pg_dump: &str, observer: &dyn Observer) -> Result<Made, Error> {
-    let source = world.postgres.source(SMALL_SCHEMA).await;
-    let (tools, _directory) = tools_with(pg_dump, world).await;
     let request = backup::Request {
         source: &source,
         tools: &tools,

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::kit::{leftovers, output, postgres, program, run};
+use super::kit::{leftovers, output, postgres, processes_about, program, run};
 
 /// A directory that servers' users may enter, for everything a drill makes.
 fn place() -> TempDir {
@@ -32,15 +32,6 @@ fn drill(place: &Path, arguments: &[&str]) -> Command {
         .env("TMPDIR", tmp)
         .current_dir(place);
     command
-}
-
-/// The command lines of processes that have something to do with `place`.
-fn processes_about(place: &Path) -> Vec<String> {
-    let place = place.display().to_string();
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
-    lines.filter(|line| line.contains(&place)).collect()
 }
 
 #[track_caller]

@@ -1,6 +1,7 @@
 //! What every test shares: servers that start once, a database and a store of its own for each test, the program itself.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -11,6 +12,7 @@ use paycraft_dr::drill::cluster::Cluster;
 use paycraft_dr::drill::s3_server::{Credentials, S3Server};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::Error;
+use paycraft_dr::model::comparison::Verification;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::secret::Secret;
 use paycraft_dr::model::timeline::{Event, Observer};
@@ -20,7 +22,7 @@ use paycraft_dr::postgres::tools::{Installation, Tools};
 use paycraft_dr::recovery::backup::{self, Made};
 use paycraft_dr::recovery::catalog;
 use paycraft_dr::recovery::restore::{self, Restored};
-use paycraft_dr::recovery::verify::{self, Verification};
+use paycraft_dr::recovery::verify;
 use paycraft_dr::store::{Location, Store};
 use tempfile::TempDir;
 
@@ -109,6 +111,22 @@ impl Postgres {
     /// The connection string of a database, with its password: what only an environment variable may hold.
     pub fn url(&self, database: &Conninfo) -> String {
         self.server.url(database.database()).reveal().to_owned()
+    }
+
+    /// A directory of PostgreSQL's client programs, with a script in the place of pg_dump. `$REAL` is the real one.
+    pub fn with_scripted_dump(&self, pg_dump: &str) -> TempDir {
+        let directory = tempfile::tempdir().expect("a directory");
+        let real = self.installation.program("pg_dump");
+        let script = format!(
+            "#!/bin/sh\nREAL={}\nif [ \"$1\" = --version ]; then exec $REAL --version; fi\n{pg_dump}\n",
+            real.display()
+        );
+        let place = directory.path().join("pg_dump");
+        std::fs::write(&place, script).expect("a script");
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).expect("a program");
+        let restore = self.installation.program("pg_restore");
+        std::os::unix::fs::symlink(restore, directory.path().join("pg_restore")).expect("a link");
+        directory
     }
 
     /// A new database with what `sql` makes.
@@ -302,6 +320,15 @@ pub async fn output(mut command: Command) -> Output {
 pub fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))
+}
+
+/// The command lines of running processes that have something to do with `place`.
+pub fn processes_about(place: &Path) -> Vec<String> {
+    let place = place.display().to_string();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    lines.filter(|line| line.contains(&place)).collect()
 }
 
 /// The files and directories in `place` that this program left.

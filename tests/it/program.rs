@@ -1,10 +1,11 @@
 //! The program as a user meets it: exit codes, JSON, errors, signals.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use paycraft_dr::postgres::conninfo::Side;
+use rustix::process::{Pid, Signal, kill_process};
 
-use super::kit::{SMALL_SCHEMA, World, execute, json, output, program, run};
+use super::kit::{SMALL_SCHEMA, World, execute, json, output, processes_about, program, run};
 
 /// The program with the world's store in its environment.
 fn with_store(world: &World, arguments: &[&str]) -> Command {
@@ -208,6 +209,45 @@ fn secrets_come_from_files_too() {
         let listed = output(command).await;
         assert_ends(&listed, 0, "");
         assert_eq!(json(&listed)["backups"], serde_json::json!([]));
+    });
+}
+
+#[test]
+fn a_signal_ends_a_backup_with_its_children_and_its_upload() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SMALL_SCHEMA).await;
+        // Half a dump, and then a child that does nothing more, with a child of its own.
+        let tools = world.postgres.with_scripted_dump(
+            "$REAL \"$@\" | head -c 9000; touch \"${0%/*}/halfway\"; sh -c 'sleep 600; true' \"$0\" & wait",
+        );
+        for signal in [Signal::INT, Signal::TERM] {
+            let halfway = tools.path().join("halfway");
+            let _ = std::fs::remove_file(&halfway);
+            let mut command = with_store(&world, &["backup", "--pg-bin"]);
+            command
+                .arg(tools.path())
+                .env("SUPABASE_DB_URL", world.postgres.url(&source));
+            let backup = command
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("the program starts");
+            let patience = std::time::Instant::now();
+            while !halfway.exists() {
+                assert!(patience.elapsed().as_secs() < 60, "the dump never began");
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(world.bucket.server.open_uploads().len(), 1);
+            kill_process(Pid::from_raw(backup.id().cast_signed()).expect("an id"), signal).expect("it runs");
+            let ended = tokio::task::spawn_blocking(move || backup.wait_with_output())
+                .await
+                .expect("a thread");
+            assert_ends(&ended.expect("an end"), 130, "interrupted");
+            assert!(world.bucket.server.open_uploads().is_empty());
+            assert_eq!(world.bucket.store.list("").await.expect("a listing"), []);
+            assert_eq!(processes_about(tools.path()), Vec::<String>::new());
+        }
     });
 }
 

@@ -1,0 +1,224 @@
+//! What was found against what a manifest says, check by check.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::CANONICAL_TABLES;
+use super::fingerprint::Fingerprint;
+use super::manifest::{EntryDigest, Sequence, Table};
+use super::verdict::{Check, Verdict};
+
+/// How the content of one table compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Content {
+    /// The same rows, byte for byte, in whatever order.
+    #[serde(rename = "equal")]
+    Equal,
+    /// Other rows.
+    #[serde(rename = "different")]
+    Different,
+    /// The table could not be read.
+    #[serde(rename = "not compared")]
+    NotCompared,
+}
+
+/// One table of the manifest and what was found of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableReport {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Rows found, where the table is there.
+    pub rows: Option<u64>,
+    /// Rows the manifest tells of.
+    pub expected_rows: u64,
+    /// How the content compares.
+    pub content: Content,
+}
+
+impl TableReport {
+    /// Compares a table of the manifest with what was found of it, if anything.
+    pub fn of(expected: &Table, found: Option<Fingerprint>) -> Self {
+        Self {
+            schema: expected.schema.clone(),
+            name: expected.name.clone(),
+            rows: found.map(|found| found.rows),
+            expected_rows: expected.content.rows,
+            content: match found {
+                None => Content::NotCompared,
+                Some(found) if found == expected.content => Content::Equal,
+                Some(_) => Content::Different,
+            },
+        }
+    }
+}
+
+/// Every check that was made, and what they add up to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verification {
+    /// The checks.
+    pub checks: Vec<Check>,
+    /// The tables, in the manifest's order.
+    pub tables: Vec<TableReport>,
+    /// What the checks add up to.
+    pub verdict: Verdict,
+}
+
+impl Verification {
+    /// The checks with the verdict over them.
+    pub fn over(checks: Vec<Check>, tables: Vec<TableReport>) -> Self {
+        let verdict = Verdict::over(&checks);
+        Self {
+            checks,
+            tables,
+            verdict,
+        }
+    }
+
+    /// The rows found in the five tables the runbook counts, where they are there.
+    pub fn canonical_counts(&self) -> BTreeMap<&'static str, Option<u64>> {
+        let rows = |name: &str| {
+            let mut public = self.tables.iter().filter(|table| table.schema == "public");
+            public
+                .find(|table| table.name == name)
+                .and_then(|table| table.rows)
+        };
+        CANONICAL_TABLES.iter().map(|name| (*name, rows(name))).collect()
+    }
+}
+
+/// Every table has as many rows as recorded.
+pub fn rows(tables: &[TableReport]) -> Check {
+    let wrong = tables
+        .iter()
+        .filter(|table| table.rows != Some(table.expected_rows));
+    let problems: Vec<String> = wrong
+        .map(|table| match table.rows {
+            Some(rows) => format!(
+                "{}.{} has {rows} rows instead of {}",
+                table.schema, table.name, table.expected_rows
+            ),
+            None => format!("{}.{} is missing", table.schema, table.name),
+        })
+        .collect();
+    let rows: u64 = tables.iter().map(|table| table.expected_rows).sum();
+    Check::none_of(
+        "rows",
+        &problems,
+        format!("{rows} rows in {} tables", tables.len()),
+    )
+}
+
+/// Every table holds the rows recorded, byte for byte.
+pub fn content(tables: &[TableReport]) -> Check {
+    let wrong = tables.iter().filter(|table| table.content != Content::Equal);
+    let problems: Vec<String> = wrong
+        .map(|table| format!("{}.{} holds other content", table.schema, table.name))
+        .collect();
+    Check::none_of("content", &problems, format!("{} tables equal", tables.len()))
+}
+
+/// The large objects are those recorded.
+pub fn large_objects(expected: Fingerprint, found: Fingerprint) -> Check {
+    let problem = match (expected == found, expected.rows == found.rows) {
+        (true, _) => None,
+        (false, true) => Some("large objects hold other content".to_owned()),
+        (false, false) => Some(format!(
+            "{} large objects instead of {}",
+            found.rows, expected.rows
+        )),
+    };
+    Check::none_of(
+        "large objects",
+        problem.as_slice(),
+        format!("{} equal", expected.rows),
+    )
+}
+
+/// Every definition is there as recorded, and no other.
+pub fn definitions(expected: &[EntryDigest], found: &[EntryDigest]) -> Check {
+    let (expected_by_name, found_by_name) = (by_name(expected), by_name(found));
+    let mut problems = Vec::new();
+    for (name @ (kind, schema, tag), digests) in &expected_by_name {
+        match found_by_name.get(name) {
+            None => problems.push(format!("{kind} {schema}.{tag} is missing")),
+            Some(found) if found != digests => {
+                problems.push(format!("{kind} {schema}.{tag} is defined differently"));
+            }
+            Some(_) => {}
+        }
+    }
+    for name @ (kind, schema, tag) in found_by_name.keys() {
+        if !expected_by_name.contains_key(name) {
+            problems.push(format!("{kind} {schema}.{tag} is not in the backup"));
+        }
+    }
+    Check::none_of("schema", &problems, format!("{} entries equal", expected.len()))
+}
+
+/// Kind, schema and name, which several entries may share, with their digests in order.
+fn by_name(entries: &[EntryDigest]) -> BTreeMap<(&str, &str, &str), Vec<&str>> {
+    let mut named: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for entry in entries {
+        let name = (entry.kind.as_str(), entry.schema.as_str(), entry.name.as_str());
+        named.entry(name).or_default().push(&entry.digest);
+    }
+    for digests in named.values_mut() {
+        digests.sort_unstable();
+    }
+    named
+}
+
+/// Every sequence stands where it stood.
+pub fn sequences(expected: &[Sequence], found: &[Sequence]) -> Check {
+    let problem = |sequence: &Sequence| {
+        let place = format!("sequence {}.{}", sequence.schema, sequence.name);
+        let same_name =
+            |found: &&Sequence| (&found.schema, &found.name) == (&sequence.schema, &sequence.name);
+        match found.iter().find(same_name) {
+            None => Some(format!("{place} is missing")),
+            Some(found) if found != sequence => Some(format!(
+                "{place} stands at {} instead of {}",
+                found.last_value, sequence.last_value
+            )),
+            Some(_) => None,
+        }
+    };
+    let problems: Vec<String> = expected.iter().filter_map(problem).collect();
+    Check::none_of(
+        "sequences",
+        &problems,
+        format!("{} where they stood", expected.len()),
+    )
+}
+
+/// Every constraint was checked against the rows, save those that are NOT VALID by definition.
+pub fn constraints(unvalidated: &[String], by_definition: &[String]) -> Check {
+    let wrong = unvalidated.iter().filter(|name| !by_definition.contains(name));
+    let problems: Vec<String> = wrong.map(|name| format!("{name} was not validated")).collect();
+    Check::none_of("constraints", &problems, "all validated")
+}
+
+/// Every index can be used.
+pub fn indexes(invalid: &[String]) -> Check {
+    let problems: Vec<String> = invalid
+        .iter()
+        .map(|name| format!("{name} is not valid"))
+        .collect();
+    Check::none_of("indexes", &problems, "all valid")
+}
+
+/// Every materialized view that held data holds data.
+pub fn populated_views(expected: &[String], found: &[String]) -> Check {
+    let empty = expected.iter().filter(|view| !found.contains(view));
+    let problems: Vec<String> = empty
+        .map(|view| format!("materialized view {view} is not populated"))
+        .collect();
+    Check::none_of(
+        "materialized views",
+        &problems,
+        format!("{} populated", expected.len()),
+    )
+}
