@@ -75,7 +75,9 @@ impl Cluster {
             drop(cluster);
             let said = said.join().unwrap_or_default();
             if !said.contains("Address already in use") || attempt == PORT_ATTEMPTS {
-                return Err(failure.caused_by(last_lines(&said)));
+                return Err(failure
+                    .caused_by(last_lines(&said))
+                    .hint("see what the server said; the directory in TMPDIR may be full"));
             }
             attempt += 1;
         }

@@ -1,10 +1,18 @@
 //! A connection and the task that drives it.
 
 use tokio::task::JoinHandle;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
 use super::conninfo::{Conninfo, Side};
 use crate::error::{Error, Result};
+
+/// What a server answers to a wrong user, password or database name.
+const ACCESS_CODES: [SqlState; 3] = [
+    SqlState::INVALID_PASSWORD,
+    SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+    SqlState::INVALID_CATALOG_NAME,
+];
 
 /// An open connection. Dropped, it is closed.
 #[derive(Debug)]
@@ -20,17 +28,22 @@ impl Session {
         let side = conninfo.side();
         let answer = conninfo.config().connect(NoTls).await;
         let (client, connection) = answer.map_err(|cause| {
-            let hint = match cause.as_db_error() {
+            let hint = match cause.code() {
+                Some(code) if !ACCESS_CODES.contains(code) => {
+                    format!("the {side}'s server answered and let nobody in: see its log")
+                }
                 Some(_) => {
                     format!("check user, password and database name of the {side}'s connection string")
                 }
                 None => format!("check host and port of the {side}'s connection string, and the network"),
             };
-            Error::new(
-                side.kind(),
-                format!("cannot connect to the {side} database {conninfo}"),
+            refused(
+                Error::new(
+                    side.kind(),
+                    format!("cannot connect to the {side} database {conninfo}"),
+                ),
+                cause,
             )
-            .caused_by(cause)
             .hint(hint)
         })?;
         let driver = tokio::spawn(async move {
@@ -47,22 +60,24 @@ impl Session {
 
     /// An error of this side's kind about `what`, with PostgreSQL's own words.
     pub fn failed(&self, what: impl Into<String>, cause: tokio_postgres::Error) -> Error {
-        let error = Error::new(self.side.kind(), what);
-        match cause.as_db_error() {
-            Some(refusal) => {
-                let context = refusal
-                    .where_()
-                    .map(|place| format!(" ({place})"))
-                    .unwrap_or_default();
-                let detail = refusal
-                    .detail()
-                    .map(|detail| format!("; {detail}"))
-                    .unwrap_or_default();
-                error.caused_by(format!("{}{detail}{context}", refusal.message()))
-            }
-            None => error.caused_by(cause),
-        }
+        refused(Error::new(self.side.kind(), what), cause)
     }
+}
+
+/// The error with what the server said, or with what happened to the connection.
+fn refused(error: Error, cause: tokio_postgres::Error) -> Error {
+    let Some(refusal) = cause.as_db_error() else {
+        return error.caused_by(cause);
+    };
+    let context = refusal
+        .where_()
+        .map(|place| format!(" ({place})"))
+        .unwrap_or_default();
+    let detail = refusal
+        .detail()
+        .map(|detail| format!("; {detail}"))
+        .unwrap_or_default();
+    error.caused_by(format!("{}{detail}{context}", refusal.message()))
 }
 
 impl Drop for Session {
