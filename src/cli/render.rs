@@ -201,6 +201,13 @@ fn drill(
     timeline(text, &rehearsal.phases);
     objective(text, "RTO", rehearsal.rto.as_ref());
     objective(text, "RPO", rehearsal.rpo.as_ref());
+    if let Some(bytes) = rehearsal.peak_rss_bytes {
+        line(
+            text,
+            "memory",
+            &format!("{} at most, servers not counted", size(bytes)),
+        );
+    }
     text.push('\n');
     checks(text, &rehearsal.checks);
     tables(text, &rehearsal.tables, verbose);

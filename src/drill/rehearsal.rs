@@ -67,6 +67,8 @@ pub struct Rehearsal {
     pub rpo: Option<Measured>,
     /// Every phase that ended, in order.
     pub phases: Vec<Span>,
+    /// The most memory this program had at once, its own S3 server included, where the system tells.
+    pub peak_rss_bytes: Option<u64>,
     /// The backup that was made and restored.
     pub backup: Option<BackupFacts>,
     /// Each table as it was found in the target.
@@ -129,6 +131,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
         rto: None,
         rpo: None,
         phases: Vec::new(),
+        peak_rss_bytes: None,
         backup: None,
         tables: Vec::new(),
         checks: Vec::new(),
@@ -145,6 +148,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
         .checks
         .push(Check::none_of("tear-down", &left, "nothing left behind"));
     rehearsal.phases = recorder.spans();
+    rehearsal.peak_rss_bytes = peak_rss_bytes();
     let is_met = |objective: Option<Measured>| objective.is_some_and(|measured| measured.met);
     if rehearsal.failure.is_none() && is_met(rehearsal.rto) && is_met(rehearsal.rpo) {
         rehearsal.verdict = Verdict::over(&rehearsal.checks);
@@ -212,6 +216,14 @@ async fn cycle(
         .checks
         .push(Check::none_of("production", &changes, "untouched"));
     Ok(())
+}
+
+/// What Linux says of this process alone; the servers' memory is their own.
+fn peak_rss_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
 }
 
 async fn create_database(cluster: &Cluster, side: Side) -> Result<Conninfo> {

@@ -81,8 +81,13 @@ impl Child {
         let status = self.process.wait().await.map_err(|cause| {
             Error::new(Kind::Internal, format!("cannot wait for {}", self.program)).caused_by(cause)
         })?;
+        // A child of the child may hold the pipe open; what it says is not waited for.
         let said = match self.said.take() {
-            Some(said) => said.await.unwrap_or_default(),
+            Some(said) => tokio::time::timeout(GRACE, said)
+                .await
+                .ok()
+                .and_then(Result::ok)
+                .unwrap_or_default(),
             None => Vec::new(),
         };
         Ok(Ended {

@@ -1,6 +1,6 @@
 //! What may be restored into.
 //!
-//! A restore takes a [`ClearedTarget`], and only [`clear`] makes one: without the guard a restore does not compile.
+//! A restore takes a `ClearedTarget`, and only `clear` makes one: without the guard a restore does not compile.
 
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::Manifest;

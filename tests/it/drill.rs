@@ -74,6 +74,8 @@ fn a_drill_proves_logs_keeps_evidence_and_cleans_up() {
         assert_eq!(document["rto"]["met"], true);
         assert_eq!(document["rpo"]["objective_seconds"], 86400.0);
         assert_eq!(document["faults"], serde_json::json!([]));
+        let peak_bytes = document["peak_rss_bytes"].as_u64().expect("Linux tells");
+        assert!((1 << 20..150 << 20).contains(&peak_bytes), "{peak_bytes} bytes");
         assert_eq!(document["repeat"], "paycraft-dr drill --seed 7 --scale 1048576");
         let phases: Vec<_> = document["phases"]
             .as_array()
