@@ -67,12 +67,7 @@ pub async fn restore(
     let target = guard::clear(&provision().await?, &manifest).await?;
     observer.observe(Event::Ended(Phase::Provision));
 
-    let skipped = load(request, &manifest, &target, observer)
-        .await
-        .inspect_err(|_| {
-            let advice = "the target may be half-loaded: drop and create it again before the next try";
-            observer.observe(Event::Warned(advice.into()));
-        })?;
+    let skipped = load(request, &manifest, &target, observer).await?;
 
     observer.observe(Event::Began(Phase::Verify));
     let verification = verify::target(
@@ -98,28 +93,50 @@ async fn load(
     target: &ClearedTarget,
     observer: &dyn Observer,
 ) -> Result<Vec<SkippedEntry>> {
+    let mut definitions = None;
+    let loaded = transfer_and_finish(request, manifest, target, &mut definitions, observer).await;
+    if loaded.is_err() && definitions.is_some() {
+        let advice = "the target may be half-loaded: drop and create it again before the next try";
+        observer.observe(Event::Warned(advice.into()));
+    }
+    loaded?;
+    Ok(definitions
+        .map(|definitions| definitions.skipped)
+        .unwrap_or_default())
+}
+
+/// `definitions` is filled just before the target is changed for the first time.
+async fn transfer_and_finish<'a>(
+    request: Request<'a>,
+    manifest: &Manifest,
+    target: &'a ClearedTarget,
+    definitions: &mut Option<Definitions<'a>>,
+    observer: &dyn Observer,
+) -> Result<()> {
     observer.observe(Event::Began(Phase::Transfer));
     observer.observe(Event::Expected(manifest.raw_bytes));
-    let definitions = transfer(request, manifest, target, observer).await?;
+    transfer(request, manifest, target, definitions, observer).await?;
     observer.observe(Event::Ended(Phase::Transfer));
 
     observer.observe(Event::Began(Phase::Finish));
-    definitions.make(Turn::After).await?;
+    if let Some(definitions) = definitions {
+        definitions.make(Turn::After).await?;
+    }
     observer.observe(Event::Ended(Phase::Finish));
-    Ok(definitions.skipped)
+    Ok(())
 }
 
 async fn transfer<'a>(
     request: Request<'a>,
     manifest: &Manifest,
     target: &'a ClearedTarget,
+    definitions: &mut Option<Definitions<'a>>,
     observer: &dyn Observer,
-) -> Result<Definitions<'a>> {
+) -> Result<()> {
     let mut archive = CheckedArchive::open(request.store, manifest);
     let mut reader = Reader::new();
     let mut head = Vec::new();
     let mut loader = Loader::new(target.session());
-    let mut definitions = None;
     let unreadable = |cause| object::unreadable(&manifest.key, cause);
     while let Some(piece) = archive.next().await? {
         observer.observe(Event::Bytes(piece.len() as u64));
@@ -144,7 +161,7 @@ async fn transfer<'a>(
         }
     }
     reader.finish().map_err(unreadable)?;
-    definitions.ok_or_else(|| object::corrupt(&manifest.key, "its archive is empty"))
+    Ok(())
 }
 
 /// Everything of an archive but its rows, ready for `pg_restore`.

@@ -6,7 +6,7 @@ use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::recovery::backup::Made;
 
-use super::kit::{SMALL_SCHEMA, World, query, run};
+use super::kit::{SMALL_SCHEMA, Warnings, World, query, run};
 
 /// Several blocks of rows that do not compress well.
 const SEVERAL_BLOCKS: &str = "
@@ -41,12 +41,13 @@ async fn assert_corrupt(world: &World, what: &str) {
 /// A restore must end as corrupt, and nothing may have reached the target.
 async fn assert_restore_refused(world: &World, what: &str) {
     let target = world.postgres.database(Side::Target).await;
-    let error = world
-        .restore_into(Selector::Latest, target.clone())
-        .await
-        .expect_err(what);
-    assert_eq!(error.kind(), Kind::Corrupt, "{what}: {error}");
+    let heard = Warnings::default();
+    let restored = world
+        .restore_watched(Selector::Latest, target.clone(), &heard)
+        .await;
+    assert_eq!(restored.expect_err(what).kind(), Kind::Corrupt, "{what}");
     assert_eq!(objects_in(&target).await, "0", "{what}: the target was written");
+    assert_eq!(*heard.0.lock().expect("no panic"), Vec::<String>::new(), "{what}");
 }
 
 async fn objects_in(target: &Conninfo) -> String {
@@ -169,8 +170,12 @@ fn damage_far_into_the_object_is_never_proven() {
         let at = intact.len() - 1000;
         flipped[at] ^= 1;
         world.bucket.server.overwrite(&key, &flipped).expect("an object");
-        let error = world.restore(Selector::Latest).await.expect_err("a flipped bit");
-        assert_eq!(error.kind(), Kind::Corrupt);
+        let target = world.postgres.database(Side::Target).await;
+        let heard = Warnings::default();
+        let restored = world.restore_watched(Selector::Latest, target, &heard).await;
+        assert_eq!(restored.expect_err("a flipped bit").kind(), Kind::Corrupt);
+        let warnings = heard.0.lock().expect("no panic").join(" ");
+        assert!(warnings.contains("half-loaded"), "{warnings}");
     });
 }
 

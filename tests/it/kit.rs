@@ -4,8 +4,8 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use jiff::Timestamp;
 use paycraft_dr::drill::cluster::Cluster;
@@ -222,6 +222,18 @@ impl Observer for Nobody {
     fn observe(&self, _: Event) {}
 }
 
+/// An observer that remembers the warnings.
+#[derive(Default)]
+pub struct Warnings(pub Mutex<Vec<String>>);
+
+impl Observer for Warnings {
+    fn observe(&self, event: Event) {
+        if let Event::Warned(warning) = event {
+            self.0.lock().expect("no panic").push(warning);
+        }
+    }
+}
+
 /// A server, a store, and the verbs between them.
 pub struct World {
     pub postgres: &'static Postgres,
@@ -261,13 +273,22 @@ impl World {
     }
 
     pub async fn restore_into(&self, selector: Selector, target: Conninfo) -> Result<Restored, Error> {
+        self.restore_watched(selector, target, &Nobody).await
+    }
+
+    pub async fn restore_watched(
+        &self,
+        selector: Selector,
+        target: Conninfo,
+        observer: &dyn Observer,
+    ) -> Result<Restored, Error> {
         let request = restore::Request {
             store: &self.bucket.store,
             selector,
             tools: &self.postgres.tools,
             jobs: 2,
         };
-        restore::restore(request, async || Ok(target), &Nobody).await
+        restore::restore(request, async || Ok(target), observer).await
     }
 
     /// Compares a database with the newest backup.

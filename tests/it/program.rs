@@ -196,6 +196,41 @@ fn bad_input_is_told_apart_and_says_what_to_do() {
 }
 
 #[test]
+fn a_corrupt_backup_ends_with_exit_code_8() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SMALL_SCHEMA).await;
+        let made = world.back_up(&source).await.expect("a backup");
+        let key = made.key.to_string();
+        let mut object = world.bucket.server.read(&key).expect("the object");
+        let middle = object.len() / 2;
+        object[middle] ^= 1;
+        world.bucket.server.overwrite(&key, &object).expect("an object");
+        assert_ends(
+            &output(with_store(&world, &["verify", "--object"])).await,
+            8,
+            &key,
+        );
+        let mut restore = with_store(&world, &["restore", "--json"]);
+        restore.env(
+            "TARGET_DB_URL",
+            world.postgres.url(&world.postgres.database(Side::Target).await),
+        );
+        let restored = output(restore).await;
+        assert_eq!(restored.status.code(), Some(8));
+        assert_eq!(json(&restored)["error"]["kind"], "corrupt");
+
+        let mut refused = with_store(&world, &["restore"]);
+        refused.env("TARGET_DB_URL", world.postgres.url(&source));
+        assert_ends(
+            &output(refused).await,
+            4,
+            "is the database this backup was made of",
+        );
+    });
+}
+
+#[test]
 fn secrets_come_from_files_too() {
     run(async {
         let Some(world) = World::new().await else { return };
