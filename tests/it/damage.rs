@@ -8,10 +8,10 @@ use paycraft_dr::recovery::backup::Made;
 
 use super::kit::{SMALL_SCHEMA, Warnings, World, query, run};
 
-/// Several blocks of rows that do not compress well.
-const SEVERAL_BLOCKS: &str = "
+/// More rows than are fetched at once, and such as do not compress well.
+const SEVERAL_REQUESTS: &str = "
     CREATE TABLE tenants (id int, noise text);
-    INSERT INTO tenants SELECT n, string_agg(md5(n || '-' || m), '') FROM generate_series(1, 4000) n, generate_series(1, 24) m
+    INSERT INTO tenants SELECT n, string_agg(md5(n || '-' || m), '') FROM generate_series(1, 12000) n, generate_series(1, 24) m
      GROUP BY n ORDER BY n";
 
 /// A world with one backup of what `sql` makes.
@@ -157,7 +157,7 @@ fn damage_before_the_first_byte_reaches_the_target_leaves_it_untouched() {
 #[test]
 fn damage_far_into_the_object_is_never_proven() {
     run(async {
-        let Some((world, made)) = backed_up(SEVERAL_BLOCKS).await else {
+        let Some((world, made)) = backed_up(SEVERAL_REQUESTS).await else {
             return;
         };
         let key = made.key.to_string();
