@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::server_user::ServerUser;
 use crate::error::{Error, Kind, Result};
 use crate::model::secret::Secret;
+use crate::postgres::child::Child;
 use crate::postgres::conninfo::{Conninfo, Side};
 use crate::postgres::session::Session;
 use crate::postgres::tools::Installation;
@@ -47,7 +48,7 @@ const WATCHDOG: &str = r#"
 /// A running server. Dropped, it is stopped and its directory removed.
 #[derive(Debug)]
 pub struct Cluster {
-    watchdog: Child,
+    watchdog: std::process::Child,
     /// Open as long as the server is wanted.
     leash: Option<ChildStdin>,
     port: u16,
@@ -229,17 +230,14 @@ async fn initialise(installation: &Installation, directory: &Path, user: ServerU
         .arg("--pwfile")
         .arg(&password_file)
         .args(["--username", SUPERUSER, "--auth=scram-sha-256", "--no-sync"])
-        .args(["--encoding=UTF8", "--locale=C"])
-        .stdin(Stdio::null());
+        .args(["--encoding=UTF8", "--locale=C"]);
     user.run(&mut command);
-    let mut command = tokio::process::Command::from(command);
-    let answer = command.kill_on_drop(true).output().await.map_err(no_room)?;
+    let ended = Child::start("initdb", command.into())?.ended().await?;
     std::fs::remove_file(&password_file).map_err(no_room)?;
-    if answer.status.success() {
-        return Ok(password);
-    }
-    let said = last_lines(&String::from_utf8_lossy(&answer.stderr));
-    Err(no_room(std::io::Error::other(said)))
+    ended
+        .well(Kind::Usage)
+        .map_err(|error| error.hint("free some space in TMPDIR, or name another directory in it"))?;
+    Ok(password)
 }
 
 fn data_directory(directory: &Path) -> std::path::PathBuf {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -104,16 +104,18 @@ impl Drop for Child {
         let Some(group) = self.process.id().and_then(|id| Pid::from_raw(id.cast_signed())) else {
             return;
         };
-        let _ = kill_process_group(group, Signal::TERM);
-        let asked = Instant::now();
-        while asked.elapsed() < GRACE {
-            if !matches!(self.process.try_wait(), Ok(None)) {
-                return;
+        // Not only the leader must be gone: what it started may still be writing into a directory that is about to go.
+        for signal in [Signal::TERM, Signal::KILL] {
+            let _ = kill_process_group(group, signal);
+            let asked = Instant::now();
+            while asked.elapsed() < GRACE {
+                let has_ended = !matches!(self.process.try_wait(), Ok(None));
+                if has_ended && test_kill_process_group(group).is_err() {
+                    return;
+                }
+                std::thread::sleep(POLL);
             }
-            std::thread::sleep(POLL);
         }
-        let _ = kill_process_group(group, Signal::KILL);
-        let _ = self.process.try_wait();
     }
 }
 

@@ -71,7 +71,8 @@ impl S3Server {
                 .caused_by(cause)
                 .hint("free some space in TMPDIR, and allow ports on 127.0.0.1")
         };
-        tokio::fs::create_dir_all(directory).await.map_err(unusable)?;
+        // Here and now: left to another thread, it could come after the directory was removed again.
+        std::fs::create_dir_all(directory).map_err(unusable)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .map_err(unusable)?;
