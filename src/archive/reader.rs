@@ -170,21 +170,17 @@ impl Reader {
             return Ok(Turn::Wait);
         };
         *at += used;
-        self.begin_data(contents).map(Turn::Event)
+        Ok(Turn::Event(self.begin_data(contents)))
     }
 
-    fn begin_data(&mut self, contents: Contents) -> Result<Event<'static>, ArchiveError> {
-        let mut known = HashSet::new();
-        if !contents.entries.iter().all(|entry| known.insert(entry.id)) {
-            return Err(ArchiveError::Malformed("two entries with one number"));
-        }
+    fn begin_data(&mut self, contents: Contents) -> Event<'static> {
         let with_data = contents.entries.iter().filter(|entry| entry.has_data);
         self.awaited = with_data.map(|entry| entry.id).collect();
         self.inflater = (contents.header.compression == Compression::Zlib).then(Inflater::new);
         self.end_block();
         let contents = Arc::new(contents);
         self.contents = Some(Arc::clone(&contents));
-        Ok(Event::Contents(contents))
+        Event::Contents(contents)
     }
 
     fn begin_block(&mut self, kind: u8, id: DumpId) -> Result<Turn, ArchiveError> {
