@@ -306,15 +306,14 @@ impl Reader {
         rest: &[u8],
         at: &mut usize,
     ) -> Result<Turn, ArchiveError> {
-        if left == 0 {
-            self.state = State::Length(data);
-            return Ok(Turn::Again);
-        }
         if rest.is_empty() {
             return Ok(Turn::Wait);
         }
         let taken = data.take(&rest[..left.min(rest.len())])?;
-        self.state = State::Piece(data, left - taken.used);
+        self.state = match left - taken.used {
+            0 => State::Length(data),
+            left => State::Piece(data, left),
+        };
         let found = Place::of(&taken, *at, Place::Input);
         *at += taken.used;
         Ok(found.map_or(Turn::Again, |place| Turn::Data(data, place)))
