@@ -1,6 +1,8 @@
 //! The archive reader against golden archives made by pg_dump, and against everything that is not one.
 
 mod bounds;
+mod exhaustive;
+mod older;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -121,6 +123,24 @@ fn golden_archives_hold_what_an_independent_program_finds() {
         assert_eq!(serde_json::Value::Object(tables), expected["tables"], "{name}");
         let large_objects = serde_json::to_value(found.large_objects).expect("a value");
         assert_eq!(large_objects, expected["large_objects"], "{name}");
+    }
+}
+
+/// They were made from one SQL file, so neither compression nor the server's version may show.
+#[test]
+fn golden_archives_have_the_same_content() {
+    let expected = survey(&golden("zoo-15-zlib")).expect("an archive");
+    for (name, ..) in GOLDEN {
+        let found = survey(&golden(name)).expect("an archive");
+        assert_eq!(found.large_objects, expected.large_objects, "{name}");
+        let mut compared = 0;
+        for table in &found.tables {
+            let mut same = expected.tables.iter().filter(|other| other.name == table.name);
+            assert_eq!(same.next(), Some(table), "{name}");
+            compared += 1;
+        }
+        let left_out = usize::from(!name.ends_with("-zlib"));
+        assert_eq!(compared, expected.tables.len() - left_out, "{name}");
     }
 }
 
@@ -426,9 +446,14 @@ impl Writer {
     /// A block of rows, one piece for each of `pieces`.
     fn block(self, id: i32, pieces: &[&[u8]]) -> Self {
         let block = self.bytes(&[1]).int(id);
-        let piece =
-            |block: Self, piece: &&[u8]| block.int(i32::try_from(piece.len()).expect("short")).bytes(piece);
-        pieces.iter().fold(block, piece).int(0)
+        pieces
+            .iter()
+            .fold(block, |block, piece| block.piece(piece))
+            .int(0)
+    }
+
+    fn piece(self, bytes: &[u8]) -> Self {
+        self.int(i32::try_from(bytes.len()).expect("short")).bytes(bytes)
     }
 }
 
@@ -437,17 +462,6 @@ fn one_table(minor: u8, pieces: &[&[u8]]) -> Vec<u8> {
         .rows_entry(minor, 5, "TABLE DATA", "COPY public.t (a) FROM stdin;\n")
         .block(5, pieces)
         .0
-}
-
-/// No server that writes 1.12 or 1.13 can be had here, so this is the layout as PostgreSQL's source has it.
-#[test]
-fn older_layouts_are_read() {
-    for minor in [12, 13, 14] {
-        let found = survey(&one_table(minor, &[b"x\n", b"\\.\n\n\n"])).expect("an archive");
-        assert_eq!(found.contents.header.version.minor, minor);
-        assert_eq!(found.contents.header.created.year, 2026);
-        assert_eq!(found.tables[0].content.rows, 1);
-    }
 }
 
 #[test]
@@ -564,7 +578,12 @@ proptest! {
         let (first, second) = archive.split_at(cut.index(archive.len()));
         let one = survey(&archive).map(|found| found.tables);
         let two = survey_pieces([first, second]).map(|found| found.tables);
-        prop_assert_eq!(one, two);
+        if GOLDEN[which].2 == Compression::Zlib {
+            // An inflater that sees more at once may find damage before it hands out what precedes it.
+            prop_assert_eq!(one.ok(), two.ok());
+        } else {
+            prop_assert_eq!(one, two);
+        }
     }
 
     #[test]
