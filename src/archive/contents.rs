@@ -1,6 +1,8 @@
 //! The archive's table of contents.
 
-use super::cursor::{Cursor, HEAD_LIMIT_BYTES, Short};
+use std::collections::HashMap;
+
+use super::cursor::{Cursor, Short};
 use super::error::ArchiveError;
 use super::header::Header;
 
@@ -67,16 +69,36 @@ pub struct Contents {
     pub entries: Vec<Entry>,
     /// Length of header and table of contents, in bytes.
     pub head_bytes: u64,
+    /// Where each entry stands among them.
+    places: HashMap<DumpId, usize>,
 }
 
 impl Contents {
+    fn new(header: Header, entries: Vec<Entry>, head_bytes: u64) -> Result<Self, ArchiveError> {
+        let numbered = entries.iter().enumerate();
+        let places: HashMap<DumpId, usize> = numbered.map(|(place, entry)| (entry.id, place)).collect();
+        if places.len() < entries.len() {
+            return Err(ArchiveError::Malformed("two entries with one number"));
+        }
+        Ok(Self {
+            header,
+            entries,
+            head_bytes,
+            places,
+        })
+    }
+
     /// The entry with that number.
     pub fn entry(&self, id: DumpId) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.id == id)
+        self.entries.get(*self.places.get(&id)?)
     }
 }
 
-/// Header and entries as far as they have come.
+/// So much input at most is looked at together, lest what follows the head be copied with it.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Header and entries as far as they have come. What was read is never read again: a value that has not come whole is tried
+/// once more when it has.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     bytes: Vec<u8>,
@@ -87,33 +109,31 @@ pub(super) struct Head {
     header: Option<Header>,
     expected: Option<usize>,
     entries: Vec<Entry>,
+    /// An entry whose dependencies have not all come.
+    begun: Option<Entry>,
 }
 
 impl Head {
     /// Takes from the front of `input`. When all is there, says how much of `input` belonged to it.
     pub(super) fn feed(&mut self, input: &[u8]) -> Result<Option<(usize, Contents)>, ArchiveError> {
         let before = self.bytes.len();
-        self.bytes.extend_from_slice(input);
-        if self.bytes.len() < self.needs {
-            return Ok(None);
-        }
-        match self.advance() {
-            Ok(header) => {
-                let contents = Contents {
-                    header,
-                    entries: std::mem::take(&mut self.entries),
-                    head_bytes: self.at as u64,
-                };
-                self.bytes = Vec::new();
-                Ok(Some((self.at - before, contents)))
+        for piece in input.chunks(PIECE_BYTES) {
+            self.bytes.extend_from_slice(piece);
+            if self.bytes.len() < self.needs {
+                continue;
             }
-            Err(Short::Needs(length)) if length > HEAD_LIMIT_BYTES => Err(ArchiveError::TooLarge),
-            Err(Short::Needs(length)) => {
-                self.needs = length;
-                Ok(None)
+            match self.advance() {
+                Ok(header) => {
+                    self.bytes = Vec::new();
+                    let entries = std::mem::take(&mut self.entries);
+                    let contents = Contents::new(header, entries, self.at as u64)?;
+                    return Ok(Some((self.at - before, contents)));
+                }
+                Err(Short::Needs(length)) => self.needs = length,
+                Err(Short::Error(error)) => return Err(error),
             }
-            Err(Short::Error(error)) => Err(error),
         }
+        Ok(None)
     }
 
     /// Reads what can be read, remembering the end of the last whole value.
@@ -126,9 +146,11 @@ impl Head {
             self.at = cursor.position();
             header
         };
-        let entries = self.advance_entries(&header);
-        self.header = Some(header.clone());
-        entries.map(|()| header)
+        if let Err(short) = self.advance_entries(&header) {
+            self.header = Some(header);
+            return Err(short);
+        }
+        Ok(header)
     }
 
     fn advance_entries(&mut self, header: &Header) -> Result<(), Short> {
@@ -142,7 +164,22 @@ impl Head {
             *self.expected.insert(count)
         };
         while self.entries.len() < expected {
-            let entry = read_entry(&mut cursor, header)?;
+            let mut entry = match self.begun.take() {
+                Some(entry) => entry,
+                None => read_entry(&mut cursor, header)?,
+            };
+            self.at = cursor.position();
+            loop {
+                match read_dependency(&mut cursor, header) {
+                    Ok(Some(dependency)) => entry.dependencies.push(dependency),
+                    Ok(None) => break,
+                    Err(short) => {
+                        self.begun = Some(entry);
+                        return Err(short);
+                    }
+                }
+                self.at = cursor.position();
+            }
             self.at = cursor.position();
             self.entries.push(entry);
         }
@@ -150,6 +187,7 @@ impl Head {
     }
 }
 
+/// An entry up to its dependencies.
 fn read_entry(cursor: &mut Cursor<'_>, header: &Header) -> Result<Entry, Short> {
     let version = header.version;
     let id = cursor.int()?;
@@ -181,16 +219,6 @@ fn read_entry(cursor: &mut Cursor<'_>, header: &Header) -> Result<Entry, Short> 
     let relation_kind = if version.is_at_least(16) { cursor.int()? } else { 0 };
     let owner = cursor.text()?;
     let _with_oids = cursor.string()?;
-    let mut dependencies = Vec::new();
-    while let Some(dependency) = cursor.string()? {
-        let number = dependency.trim().parse();
-        dependencies.push(DumpId(
-            number.map_err(|_| ArchiveError::Malformed("a dependency that is no number"))?,
-        ));
-    }
-    // The offset of the data, which an archive written to a pipe cannot know.
-    let _offset_state = cursor.byte()?;
-    let _offset = cursor.take(usize::from(header.offset_bytes))?;
     Ok(Entry {
         id: DumpId(id),
         has_data,
@@ -210,8 +238,21 @@ fn read_entry(cursor: &mut Cursor<'_>, header: &Header) -> Result<Entry, Short> 
             .filter(|kind| *kind != 0)
             .map(char::from),
         owner: owner.to_owned(),
-        dependencies,
+        dependencies: Vec::new(),
     })
+}
+
+/// The next dependency of an entry, or the entry's end.
+fn read_dependency(cursor: &mut Cursor<'_>, header: &Header) -> Result<Option<DumpId>, Short> {
+    if let Some(dependency) = cursor.string()? {
+        let number = dependency.trim().parse();
+        let number = number.map_err(|_| ArchiveError::Malformed("a dependency that is no number"))?;
+        return Ok(Some(DumpId(number)));
+    }
+    // The offset of the data, which an archive written to a pipe cannot know.
+    let _offset_state = cursor.byte()?;
+    let _offset = cursor.take(usize::from(header.offset_bytes))?;
+    Ok(None)
 }
 
 /// Oids are written as decimal text.

@@ -3,7 +3,7 @@
 use super::error::ArchiveError;
 
 /// Header and table of contents together are never larger. Real ones are some hundred kilobytes.
-pub(super) const HEAD_LIMIT_BYTES: usize = 64 << 20;
+const HEAD_LIMIT_BYTES: usize = 64 << 20;
 
 /// A place in bytes of which more may come.
 #[derive(Clone, Debug)]
@@ -46,10 +46,10 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Short> {
-        if length > HEAD_LIMIT_BYTES {
+        let end = self.at.saturating_add(length);
+        if end > HEAD_LIMIT_BYTES {
             return Err(ArchiveError::TooLarge.into());
         }
-        let end = self.at + length;
         let taken = self.bytes.get(self.at..end).ok_or(Short::Needs(end))?;
         self.at = end;
         Ok(taken)

@@ -20,7 +20,8 @@ pub enum ArchiveError {
     UnknownCompression(&'static str),
     /// Its rows are INSERT statements, or its data is of a kind this reader does not know.
     UnknownData(String),
-    /// Its text is not UTF-8.
+    /// Its text is not UTF-8. Definitions are compared with others later, and a reading that replaced bytes would call
+    /// different ones equal.
     NotUtf8,
     /// Its table of contents is larger than any real one.
     TooLarge,
@@ -72,6 +73,9 @@ impl From<ArchiveError> for Error {
             }
             ArchiveError::UnknownData(_) => "dump without --inserts, or restore this one with pg_restore",
             ArchiveError::OtherFormat(_) => "dump with `pg_dump -Fc`, or restore this one with pg_restore",
+            ArchiveError::NotAnArchive => {
+                "run a plain SQL dump with psql; for anything else use another backup"
+            }
             ArchiveError::UnknownVersion(_) => "restore it with the pg_restore of the version that wrote it",
             ArchiveError::NotUtf8 => "dump with `--encoding=UTF8`, or restore this one with pg_restore",
             _ => "use another backup",

@@ -70,7 +70,8 @@ impl Header {
         }
         let int_bytes = cursor.byte()?;
         let offset_bytes = cursor.byte()?;
-        if !(1..=8).contains(&int_bytes) || !(1..=8).contains(&offset_bytes) {
+        // Smaller integers than any machine's would let a small head claim many entries.
+        if !(4..=8).contains(&int_bytes) || !(4..=8).contains(&offset_bytes) {
             return Err(ArchiveError::Malformed("an impossible size of integers").into());
         }
         cursor.set_int_bytes(int_bytes);

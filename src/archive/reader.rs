@@ -170,21 +170,17 @@ impl Reader {
             return Ok(Turn::Wait);
         };
         *at += used;
-        self.begin_data(contents).map(Turn::Event)
+        Ok(Turn::Event(self.begin_data(contents)))
     }
 
-    fn begin_data(&mut self, contents: Contents) -> Result<Event<'static>, ArchiveError> {
-        let mut known = HashSet::new();
-        if !contents.entries.iter().all(|entry| known.insert(entry.id)) {
-            return Err(ArchiveError::Malformed("two entries with one number"));
-        }
+    fn begin_data(&mut self, contents: Contents) -> Event<'static> {
         let with_data = contents.entries.iter().filter(|entry| entry.has_data);
         self.awaited = with_data.map(|entry| entry.id).collect();
         self.inflater = (contents.header.compression == Compression::Zlib).then(Inflater::new);
         self.end_block();
         let contents = Arc::new(contents);
         self.contents = Some(Arc::clone(&contents));
-        Ok(Event::Contents(contents))
+        Event::Contents(contents)
     }
 
     fn begin_block(&mut self, kind: u8, id: DumpId) -> Result<Turn, ArchiveError> {
@@ -310,15 +306,14 @@ impl Reader {
         rest: &[u8],
         at: &mut usize,
     ) -> Result<Turn, ArchiveError> {
-        if left == 0 {
-            self.state = State::Length(data);
-            return Ok(Turn::Again);
-        }
         if rest.is_empty() {
             return Ok(Turn::Wait);
         }
         let taken = data.take(&rest[..left.min(rest.len())])?;
-        self.state = State::Piece(data, left - taken.used);
+        self.state = match left - taken.used {
+            0 => State::Length(data),
+            left => State::Piece(data, left),
+        };
         let found = Place::of(&taken, *at, Place::Input);
         *at += taken.used;
         Ok(found.map_or(Turn::Again, |place| Turn::Data(data, place)))

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use memchr::memchr;
 use memchr::memmem::Finder;
 
 use super::error::ArchiveError;
@@ -98,6 +99,11 @@ impl Rows {
     }
 
     fn take_rows(&mut self, piece: &[u8]) -> Taken {
+        // In an uncompressed archive each row is a piece of its own, and one look is enough.
+        if memchr(b'\n', piece) == Some(piece.len() - 1) {
+            *self = Self::AtRowStart;
+            return Taken::all(piece.len());
+        }
         if let Some(line_end) = LINE_END_AND_END.find(piece) {
             *self = Self::AtRowStart;
             return Taken::all(line_end + 1);

@@ -1,5 +1,9 @@
 //! The archive reader against golden archives made by pg_dump, and against everything that is not one.
 
+mod bounds;
+mod exhaustive;
+mod older;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -119,6 +123,24 @@ fn golden_archives_hold_what_an_independent_program_finds() {
         assert_eq!(serde_json::Value::Object(tables), expected["tables"], "{name}");
         let large_objects = serde_json::to_value(found.large_objects).expect("a value");
         assert_eq!(large_objects, expected["large_objects"], "{name}");
+    }
+}
+
+/// They were made from one SQL file, so neither compression nor the server's version may show.
+#[test]
+fn golden_archives_have_the_same_content() {
+    let expected = survey(&golden("zoo-15-zlib")).expect("an archive");
+    for (name, ..) in GOLDEN {
+        let found = survey(&golden(name)).expect("an archive");
+        assert_eq!(found.large_objects, expected.large_objects, "{name}");
+        let mut compared = 0;
+        for table in &found.tables {
+            let mut same = expected.tables.iter().filter(|other| other.name == table.name);
+            assert_eq!(same.next(), Some(table), "{name}");
+            compared += 1;
+        }
+        let left_out = usize::from(!name.ends_with("-zlib"));
+        assert_eq!(compared, expected.tables.len() - left_out, "{name}");
     }
 }
 
@@ -392,6 +414,11 @@ impl Writer {
 
     /// An entry with data, in the layout of version 1.`minor`.
     fn rows_entry(self, minor: u8, id: i32, kind: &str, copy: &str) -> Self {
+        self.entry_fields(minor, id, kind, copy).entry_end()
+    }
+
+    /// An entry up to its dependencies.
+    fn entry_fields(self, minor: u8, id: i32, kind: &str, copy: &str) -> Self {
         let entry = self
             .int(id)
             .int(1)
@@ -408,20 +435,25 @@ impl Writer {
             .text(Some(""));
         let entry = if minor >= 14 { entry.text(Some("")) } else { entry };
         let entry = if minor >= 16 { entry.int(0) } else { entry };
-        entry
-            .text(Some(""))
-            .text(Some("false"))
-            .text(None)
-            .bytes(&[1])
-            .bytes(&[0; 8])
+        entry.text(Some("")).text(Some("false"))
+    }
+
+    /// The end of an entry's dependencies, and where its data lies: unknown.
+    fn entry_end(self) -> Self {
+        self.text(None).bytes(&[1]).bytes(&[0; 8])
     }
 
     /// A block of rows, one piece for each of `pieces`.
     fn block(self, id: i32, pieces: &[&[u8]]) -> Self {
         let block = self.bytes(&[1]).int(id);
-        let piece =
-            |block: Self, piece: &&[u8]| block.int(i32::try_from(piece.len()).expect("short")).bytes(piece);
-        pieces.iter().fold(block, piece).int(0)
+        pieces
+            .iter()
+            .fold(block, |block, piece| block.piece(piece))
+            .int(0)
+    }
+
+    fn piece(self, bytes: &[u8]) -> Self {
+        self.int(i32::try_from(bytes.len()).expect("short")).bytes(bytes)
     }
 }
 
@@ -430,17 +462,6 @@ fn one_table(minor: u8, pieces: &[&[u8]]) -> Vec<u8> {
         .rows_entry(minor, 5, "TABLE DATA", "COPY public.t (a) FROM stdin;\n")
         .block(5, pieces)
         .0
-}
-
-/// No server that writes 1.12 or 1.13 can be had here, so this is the layout as PostgreSQL's source has it.
-#[test]
-fn older_layouts_are_read() {
-    for minor in [12, 13, 14] {
-        let found = survey(&one_table(minor, &[b"x\n", b"\\.\n\n\n"])).expect("an archive");
-        assert_eq!(found.contents.header.version.minor, minor);
-        assert_eq!(found.contents.header.created.year, 2026);
-        assert_eq!(found.tables[0].content.rows, 1);
-    }
 }
 
 #[test]
@@ -532,36 +553,6 @@ fn contradictions_are_errors() {
     assert_eq!(survey(&empty_zlib.0).map(|_| ()), Err(ArchiveError::Damaged));
 }
 
-#[test]
-fn an_impossible_length_is_not_allocated() {
-    // Each claims two thousand million bytes, entries or dependencies and brings none.
-    let claims: [Writer; 3] = [
-        Writer::header(14, 0, i32::MAX),
-        Writer::header(14, 0, 1).int(1).int(0).int(i32::MAX),
-        Writer::header(14, 0, 1)
-            .rows_entry(14, 5, "TABLE DATA", "COPY t FROM stdin;\n")
-            .bytes(&[1])
-            .int(5)
-            .int(i32::MAX),
-    ];
-    for claim in claims {
-        let outcome = survey(&claim.0).map(|_| ());
-        assert!(
-            matches!(outcome, Err(ArchiveError::Incomplete | ArchiveError::TooLarge)),
-            "{outcome:?}"
-        );
-    }
-    // A table of contents that never ends is given up.
-    let mut survey = Survey::default();
-    let endless = Writer::header(14, 0, i32::MAX);
-    survey.feed(&endless.0).expect("a beginning");
-    let entry = Writer::default()
-        .rows_entry(14, 5, "TABLE DATA", &"x".repeat(1 << 20))
-        .0;
-    let given_up = (0..100).find_map(|_| survey.feed(&entry).err());
-    assert_eq!(given_up, Some(ArchiveError::TooLarge));
-}
-
 proptest! {
     // The large row of some archives makes each case long.
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -587,7 +578,12 @@ proptest! {
         let (first, second) = archive.split_at(cut.index(archive.len()));
         let one = survey(&archive).map(|found| found.tables);
         let two = survey_pieces([first, second]).map(|found| found.tables);
-        prop_assert_eq!(one, two);
+        if GOLDEN[which].2 == Compression::Zlib {
+            // An inflater that sees more at once may find damage before it hands out what precedes it.
+            prop_assert_eq!(one.ok(), two.ok());
+        } else {
+            prop_assert_eq!(one, two);
+        }
     }
 
     #[test]
