@@ -130,7 +130,8 @@ impl Ended {
             .said
             .iter()
             .map(String::as_str)
-            .filter(|line| !line.is_empty())
+            // A detail quotes rows, which no log may see.
+            .filter(|line| !line.is_empty() && !line.contains("DETAIL:"))
             .collect();
         Err(if said.is_empty() {
             error

@@ -61,23 +61,21 @@ impl Session {
     /// An error of this side's kind about `what`, with PostgreSQL's own words.
     pub fn failed(&self, what: impl Into<String>, cause: tokio_postgres::Error) -> Error {
         refused(Error::new(self.side.kind(), what), cause)
+            .hint(format!("see the {} server's log, and try again", self.side))
     }
 }
 
 /// The error with what the server said, or with what happened to the connection.
+///
+/// Detail and context may quote rows, and rows hold what no log may see: the detail is left out, and of the context all but
+/// where it was.
 fn refused(error: Error, cause: tokio_postgres::Error) -> Error {
     let Some(refusal) = cause.as_db_error() else {
         return error.caused_by(cause);
     };
-    let context = refusal
-        .where_()
-        .map(|place| format!(" ({place})"))
-        .unwrap_or_default();
-    let detail = refusal
-        .detail()
-        .map(|detail| format!("; {detail}"))
-        .unwrap_or_default();
-    error.caused_by(format!("{}{detail}{context}", refusal.message()))
+    let place = refusal.where_().and_then(|place| place.split(':').next());
+    let context = place.map(|place| format!(" ({place})")).unwrap_or_default();
+    error.caused_by(format!("{}{context}", refusal.message()))
 }
 
 impl Drop for Session {

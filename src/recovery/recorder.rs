@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::model::timeline::{Event, Observer, Phase, Span, Timeline};
+use crate::model::timeline::{Event, Observer, Span, Timeline};
 
 /// Writes the timeline of a run from its events and hands each on to whoever shows them.
 pub struct Recorder<'a> {
@@ -25,11 +25,6 @@ impl<'a> Recorder<'a> {
     /// The phases that ended so far.
     pub fn spans(&self) -> Vec<Span> {
         self.lock().spans().to_vec()
-    }
-
-    /// The phase under way.
-    pub fn running(&self) -> Option<Phase> {
-        self.lock().running()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Timeline> {

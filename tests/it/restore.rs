@@ -1,10 +1,14 @@
 //! Restores into a real server, what the guard refuses, and what verification finds.
 
+use bytes::Bytes;
+use futures_util::SinkExt;
 use jiff::civil::date;
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::catalog::State;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
+use paycraft_dr::postgres::queries;
+use paycraft_dr::postgres::session::Session;
 use paycraft_dr::recovery::catalog;
 
 use super::kit::{Nobody, SMALL_SCHEMA, World, execute, failed, query, run};
@@ -285,6 +289,32 @@ fn the_guard_refuses_and_changes_nothing() {
             .await
             .expect_err("read-only");
         assert_eq!(error.kind(), Kind::Refused);
+    });
+}
+
+#[test]
+fn an_error_says_where_and_quotes_no_row() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let target = world.postgres.database(Side::Target).await;
+        execute(&target, "CREATE TABLE t (a int NOT NULL, b text)").await;
+        let session = Session::connect(&target).await.expect("a connection");
+        let sink = queries::copy_in(&session, "COPY t FROM stdin")
+            .await
+            .expect("a sink");
+        let mut sink = Box::pin(sink);
+        sink.send(Bytes::from_static(b"\\N\thunter2\n"))
+            .await
+            .expect("room");
+        let cause = sink.as_mut().finish().await.expect_err("a null");
+        let error = session.failed("cannot load the rows of t", cause);
+        let told = error.causes().join(" ");
+        assert!(
+            told.contains("null value") && told.contains("COPY t, line 1"),
+            "{told}"
+        );
+        assert!(!told.contains("hunter2"), "{told}");
+        assert!(error.next_step().expect("a hint").contains("target"));
     });
 }
 
