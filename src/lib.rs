@@ -1,10 +1,12 @@
 //! paycraft-dr: backup, restore, proof and rehearsal of a Supabase/Postgres product.
 //!
-//! Dependencies point one way: `cli → recovery → {archive, model, postgres, store} → error`. `drill` uses the verbs as a
-//! user would. `model` and `archive` do no I/O and read no clock; `postgres` and `store` do not know each other.
+//! Dependencies point one way: `cli → recovery → {archive, child, http, model, postgres, store} → error`. `drill` uses the
+//! verbs as a user would. `model` and `archive` do no I/O and read no clock; `postgres` and `store` do not know each other.
 
 /// pg_dump's custom format and gzip members: pure streaming codecs.
 pub mod archive;
+/// A program as a child process, ended with all it started.
+pub mod child;
 /// The command line: typed arguments, settings, one dispatch, the only printer.
 pub mod cli;
 /// The rehearsal: private servers, synthetic data, one whole cycle, its evidence.
@@ -12,9 +14,11 @@ pub mod cli;
 pub mod drill;
 /// The one error type, and the table from its kind to the exit code.
 pub mod error;
+/// A small HTTP client for health checks and notifications.
+pub mod http;
 /// Nouns and decisions without I/O: manifest, fingerprint, keys, timeline, verdict.
 pub mod model;
-/// PostgreSQL: connection strings, its programs as children, every SQL statement.
+/// PostgreSQL: connection strings, its programs' command lines, every SQL statement.
 pub mod postgres;
 /// The verbs of the runbook, each a recipe: backup, list, restore, verify.
 pub mod recovery;

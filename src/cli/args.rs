@@ -5,9 +5,14 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use super::units::parse_size;
+#[cfg(feature = "drill")]
+use super::verbs::drill::DrillArguments;
+use super::verbs::{
+    attest::AttestArguments, backup::BackupArguments, cutover::CutoverArguments, doctor::DoctorArguments,
+    list::ListArguments, prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments,
+    status::StatusArguments, verify::VerifyArguments,
+};
 use crate::error::{Kind, Result};
-use crate::model::key::{Selector, parse_day};
 
 /// Back up a PostgreSQL product to object storage, restore it, and prove it.
 #[derive(Debug, Parser)]
@@ -22,6 +27,9 @@ pub struct Arguments {
     /// Show every check and every table
     #[arg(short, long, global = true, action = ArgAction::SetTrue)]
     pub verbose: bool,
+    /// Settings, as TOML; flags and environment win over it
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Directory of PostgreSQL's programs, instead of the best installed version
     #[arg(long, global = true, value_name = "DIR")]
     pub pg_bin: Option<PathBuf>,
@@ -42,18 +50,46 @@ pub enum Command {
     /// Show the backups in the store
     #[command(after_help = "Examples:\n  paycraft-dr list\n  paycraft-dr list 2026/11/23 --json")]
     List(ListArguments),
-    /// Restore a backup into an empty database and verify it there
-    #[command(after_help = "Examples:\n  paycraft-dr restore\n  paycraft-dr restore 2026/11/23")]
+    /// Restore a backup into a database and verify it there
+    #[command(
+        after_help = "Examples:\n  paycraft-dr restore\n  paycraft-dr restore 2026/11/23\n  paycraft-dr restore --clean"
+    )]
     Restore(RestoreArguments),
     /// Check a stored backup, or a restored database against it
     #[command(
         after_help = "Examples:\n  paycraft-dr verify --object\n  paycraft-dr verify latest --target postgresql://me@localhost/restored"
     )]
     Verify(VerifyArguments),
-    /// Rehearse the whole cycle on private servers with synthetic data
+    /// Read an object without a manifest to its end, and write down what it holds
+    #[command(after_help = "Example:\n  paycraft-dr attest 2026/11/22/backup-20261122-020004.dump.gz")]
+    Attest(AttestArguments),
+    /// Put a restored database into service, with the steps of the configuration
+    #[command(
+        after_help = "Examples:\n  paycraft-dr --config paycraft-dr.toml cutover plan\n  paycraft-dr --config paycraft-dr.toml cutover apply"
+    )]
+    Cutover(CutoverArguments),
+    /// Restore, verify and cut over, on one clock
+    #[command(
+        after_help = "Example:\n  paycraft-dr --config paycraft-dr.toml recover --declared-at 2026-11-23T02:10:00Z"
+    )]
+    Recover(RecoverArguments),
+    /// Remove what has had its time: past 30 days, but never the newest attested backups
+    #[command(
+        after_help = "Examples:\n  paycraft-dr prune --dry-run\n  paycraft-dr prune --days 30 --keep 7"
+    )]
+    Prune(PruneArguments),
+    /// Say whether backups, storage and drills are as promised
+    #[command(
+        after_help = "Examples:\n  paycraft-dr status --log docs/drill-log.md\n  paycraft-dr status --no-drill --metrics /var/lib/node_exporter/paycraft-dr.prom"
+    )]
+    Status(StatusArguments),
+    /// Look for whatever would stop a restore tonight
+    #[command(after_help = "Examples:\n  paycraft-dr doctor\n  paycraft-dr doctor --write --json")]
+    Doctor(DoctorArguments),
+    /// Rehearse the whole cycle on private servers
     #[cfg(feature = "drill")]
     #[command(
-        after_help = "Examples:\n  paycraft-dr drill\n  paycraft-dr drill --scale 1GiB --log docs/drill-log.md"
+        after_help = "Examples:\n  paycraft-dr drill\n  paycraft-dr drill --scale 1GiB --log docs/drill-log.md\n  paycraft-dr drill --from-store --log docs/drill-log.md"
     )]
     Drill(DrillArguments),
 }
@@ -69,79 +105,6 @@ pub struct StoreArguments {
     pub bucket: Option<String>,
 }
 
-/// Dump the source into the store.
-#[derive(Args, Debug)]
-pub struct BackupArguments {
-    /// The database to back up, without its password [env: SUPABASE_DB_URL]
-    #[arg(long, value_name = "URL")]
-    pub source: Option<String>,
-    /// Where backups are kept.
-    #[command(flatten)]
-    pub store: StoreArguments,
-}
-
-/// Show the backups in the store.
-#[derive(Args, Debug)]
-pub struct ListArguments {
-    /// Only those of this day (UTC), as YYYY/MM/DD
-    #[arg(value_name = "DAY", value_parser = |text: &str| worded(parse_day(text)))]
-    pub day: Option<jiff::civil::Date>,
-    /// Where backups are kept.
-    #[command(flatten)]
-    pub store: StoreArguments,
-}
-
-/// Restore a backup into an empty database and verify it there.
-#[derive(Args, Debug)]
-pub struct RestoreArguments {
-    /// Which backup: `latest`, a day as YYYY/MM/DD, or a key as `list` prints it
-    #[arg(value_name = "DAY|KEY|latest", default_value = "latest", value_parser = |text: &str| worded(text.parse::<Selector>()))]
-    pub backup: Selector,
-    /// The empty database to restore into, without its password [env: TARGET_DB_URL]
-    #[arg(long, value_name = "URL")]
-    pub target: Option<String>,
-    /// Where backups are kept.
-    #[command(flatten)]
-    pub store: StoreArguments,
-}
-
-/// Check a stored backup, or a restored database against it.
-#[derive(Args, Debug)]
-pub struct VerifyArguments {
-    /// Which backup: `latest`, a day as YYYY/MM/DD, or a key as `list` prints it
-    #[arg(value_name = "DAY|KEY|latest", default_value = "latest", value_parser = |text: &str| worded(text.parse::<Selector>()))]
-    pub backup: Selector,
-    /// Read the stored bytes alone, without any database
-    #[arg(long, conflicts_with = "target")]
-    pub object: bool,
-    /// The restored database, without its password [env: TARGET_DB_URL]
-    #[arg(long, value_name = "URL")]
-    pub target: Option<String>,
-    /// Where backups are kept.
-    #[command(flatten)]
-    pub store: StoreArguments,
-}
-
-/// Rehearse the whole cycle on private servers with synthetic data.
-#[derive(Args, Debug)]
-pub struct DrillArguments {
-    /// Picks the synthetic data; the same seed and scale give the same bytes [default: drawn and printed]
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// How much data to rehearse with, as COPY text
-    #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = parse_size)]
-    pub scale: u64,
-    /// Add a row to this Markdown table of drills, or begin one
-    #[arg(long, value_name = "FILE")]
-    pub log: Option<PathBuf>,
-    /// Who drills, for the log [env: USER]
-    #[arg(long, value_name = "NAME")]
-    pub operator: Option<String>,
-    /// Where the evidence of each drill is kept
-    #[arg(long, value_name = "DIR", default_value = "drills")]
-    pub report: PathBuf,
-}
-
 impl Command {
     /// The command's name, as it is typed.
     pub fn name(&self) -> &'static str {
@@ -150,14 +113,38 @@ impl Command {
             Self::List(_) => "list",
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
+            Self::Attest(_) => "attest",
+            Self::Cutover(_) => "cutover",
+            Self::Recover(_) => "recover",
+            Self::Prune(_) => "prune",
+            Self::Status(_) => "status",
+            Self::Doctor(_) => "doctor",
             #[cfg(feature = "drill")]
             Self::Drill(_) => "drill",
+        }
+    }
+
+    /// Where the command's backups are, where it works on any.
+    pub(super) fn store(&self) -> Option<&StoreArguments> {
+        match self {
+            Self::Backup(own) => Some(&own.store),
+            Self::List(own) => Some(&own.store),
+            Self::Restore(own) => Some(&own.store),
+            Self::Verify(own) => Some(&own.store),
+            Self::Attest(own) => Some(&own.store),
+            Self::Cutover(_) => None,
+            Self::Recover(own) => Some(&own.restore.store),
+            Self::Prune(own) => Some(&own.store),
+            // What these two tell, they tell also where the store's settings are wrong.
+            Self::Status(_) | Self::Doctor(_) => None,
+            #[cfg(feature = "drill")]
+            Self::Drill(own) => own.from_store.then_some(&own.store),
         }
     }
 }
 
 /// The parser of arguments shows one line: what is wrong, and what to do.
-fn worded<T>(parsed: Result<T>) -> Result<T, String> {
+pub(super) fn worded<T>(parsed: Result<T>) -> Result<T, String> {
     parsed.map_err(|error| match error.next_step() {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
@@ -173,6 +160,8 @@ fn after_help() -> String {
   R2_ENDPOINT_URL       address of the store
   R2_BUCKET             name of the bucket [default: paycraft-backups]
   R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY
+  PAYCRAFT_WEBHOOK_URL  told how backup, drill and recover end, and when status fails
+  PAYCRAFT_PING_URL     pinged at the same times, with /fail behind it where they failed
   Each may instead be named with _FILE behind it, holding the path of a file with the value.
 
 Exit codes:

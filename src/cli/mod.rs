@@ -2,19 +2,24 @@
 
 /// What a user may type.
 pub mod args;
+/// The configuration file.
+pub mod config;
+/// What a command came to, as a value and as JSON.
+pub mod outcome;
 /// Progress while a verb runs.
 pub mod progress;
-/// What was done, as text.
-pub mod render;
-/// What was done, as a value, and as JSON.
-pub mod report;
-/// One verb for one command.
+/// One verb for one command, and what a signal does to it.
 pub mod run;
-/// Flags and environment as validated values.
+/// Flags, environment and the configuration file as validated values.
 pub mod settings;
+/// One file for one command.
+pub mod verbs;
 
+mod consent;
 mod memory;
+mod notification;
 mod output;
+mod text;
 mod units;
 
 use std::process::ExitCode;
@@ -32,10 +37,14 @@ pub fn main() -> ExitCode {
     };
     let code = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
+            let notification = notification::Notification::begin(&arguments, &runtime);
             let outcome = runtime.block_on(run::run(&arguments));
+            let document = notification.document(&arguments, &outcome);
+            let code = output::print(&arguments, outcome);
+            runtime.block_on(notification.end(document));
             // A lookup or a read that no one waits for any more must not hold up the end.
             runtime.shutdown_background();
-            output::print(&arguments, outcome)
+            code
         }
         Err(cause) => output::print(
             &arguments,

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use super::args::Arguments;
-use super::render;
-use super::report::{self, Report};
+use super::outcome::{self, Report};
+use super::text;
 use crate::error::{Error, Kind};
 
 /// Prints why the arguments cannot be used, or the help that was asked for, and returns the exit code.
@@ -17,7 +17,7 @@ pub(super) fn refuse(refusal: &clap::Error) -> u8 {
         let _ = writeln!(
             std::io::stdout().lock(),
             "{}",
-            report::document(None, &Err(error))
+            outcome::document(None, &Err(error))
         );
     } else {
         let _ = refusal.print();
@@ -27,22 +27,22 @@ pub(super) fn refuse(refusal: &clap::Error) -> u8 {
 
 /// Prints what a run came to and returns its exit code. A reader that went away is no failure of ours.
 pub(super) fn print(arguments: &Arguments, outcome: Result<Report, Error>) -> u8 {
-    let exit_code = report::exit_code(&outcome);
+    let exit_code = outcome::exit_code(&outcome);
     if arguments.json {
-        let document = report::document(Some(arguments.command.name()), &outcome);
+        let document = outcome::document(Some(arguments.command.name()), &outcome);
         let _ = writeln!(std::io::stdout().lock(), "{document}");
         return exit_code;
     }
     let failure = match outcome {
         Ok(report) => {
-            let text = render::text(&report, arguments.verbose);
+            let text = report.done.text(arguments.verbose);
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
             report.failure
         }
         Err(error) => Some(error),
     };
     if let Some(error) = failure {
-        let _ = write!(std::io::stderr().lock(), "{}", render::error(&error));
+        let _ = write!(std::io::stderr().lock(), "{}", text::error(&error));
     }
     exit_code
 }

@@ -1,41 +1,50 @@
-//! Flags and environment as validated values. Flags win over the environment.
+//! Flags, environment and the configuration file as validated values. Flags win over the environment, and that over the file.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::args::StoreArguments;
+use super::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::model::PRODUCTION_PROJECT;
+use crate::model::cutover::step::{Known, SecretSource};
 use crate::model::secret::Secret;
-use crate::postgres::conninfo::{Conninfo, Side};
+use crate::postgres::conninfo::{Conninfo, Side, Surroundings};
+use crate::recovery::guard::Production;
 use crate::store::Location;
 
 const DEFAULT_BUCKET: &str = "paycraft-backups";
+/// The bit of a file's mode that lets everyone read it.
+const WORLD_READABLE: u32 = 0o004;
 const MOST_JOBS_UNASKED: usize = 4;
 
-/// The environment variables of a process, behind a function so that a test can give its own.
-pub struct Environment<'a>(pub &'a dyn Fn(&str) -> Option<String>);
+/// What the process was given besides its flags.
+pub struct Settings<'a> {
+    /// The environment variables, behind a function so that a test can give its own.
+    pub environment: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    /// The configuration file, or nothing but defaults.
+    pub config: Config,
+}
 
-impl Environment<'_> {
-    /// The value of `name`, or what stands in the file that `name_FILE` names. Empty counts as unset.
-    fn value(&self, name: &str) -> Result<Option<String>> {
-        if let Some(value) = (self.0)(name).filter(|value| !value.is_empty()) {
+impl Settings<'_> {
+    /// The value of `name`, or what stands in the file that `name_FILE` or the configuration names. Empty counts as unset.
+    pub(super) fn value(&self, name: &str) -> Result<Option<String>> {
+        let read = |name: &str| (self.environment)(name).filter(|value| !value.is_empty());
+        if let Some(value) = read(name) {
             return Ok(Some(value));
         }
         let variable = format!("{name}_FILE");
-        let Some(path) = (self.0)(&variable).filter(|path| !path.is_empty()) else {
-            return Ok(None);
-        };
-        let refuse = |what: &str| {
-            Error::new(Kind::Usage, format!("{variable} names {path}, {what}")).hint(format!(
-                "put the value of {name} into that file, or set {name} itself"
-            ))
-        };
-        let text = std::fs::read_to_string(Path::new(&path))
-            .map_err(|cause| refuse("which cannot be read").caused_by(cause))?;
-        let value = text.trim_end_matches(['\r', '\n']);
-        if value.is_empty() {
-            return Err(refuse("which is empty"));
+        if let Some(path) = read(&variable) {
+            return secret_file(name, &variable, Path::new(&path)).map(Some);
         }
-        Ok(Some(value.to_owned()))
+        if let Some(value) = self.config.value(name) {
+            return Ok(Some(value.to_owned()));
+        }
+        match self.config.secret_file(name) {
+            Some((setting, path)) => secret_file(name, setting, path).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn required(&self, name: &str, what: &str) -> Result<String> {
@@ -56,13 +65,29 @@ impl Environment<'_> {
         self.database(Side::Target, flag, "--target", "TARGET_DB_URL")
     }
 
+    /// What is known of production: the project that always is, those of the configuration, and the source where it is set.
+    pub fn production(&self) -> Result<Production> {
+        let source = self.value("SUPABASE_DB_URL")?;
+        Ok(Production {
+            project_refs: self.production_projects(),
+            source: source
+                .map(|text| self.conninfo(Side::Source, &text))
+                .transpose()?,
+        })
+    }
+
+    /// The projects that are production: the one that always is, and those of the configuration.
+    pub(super) fn production_projects(&self) -> BTreeSet<String> {
+        let configured = self.config.guard.production_projects.iter().cloned();
+        configured.chain([PRODUCTION_PROJECT.to_owned()]).collect()
+    }
+
     fn database(&self, side: Side, flag: Option<&str>, flag_name: &str, variable: &str) -> Result<Conninfo> {
         let Some(flag) = flag else {
             let text = self.required(variable, &format!("the {side} database"))?;
-            return Conninfo::parse(side, &text);
+            return self.conninfo(side, &text);
         };
-        let conninfo = Conninfo::parse(side, flag)?;
-        if conninfo.has_password() {
+        if Conninfo::text_holds_password(flag) {
             return Err(Error::new(
                 Kind::Usage,
                 format!("{flag_name} holds a password, which every user of this machine can read"),
@@ -71,10 +96,18 @@ impl Environment<'_> {
                 "set {variable} or {variable}_FILE instead, and change that password"
             )));
         }
-        match self.value("PGPASSWORD")? {
-            Some(password) => Ok(conninfo.with_password(&password)),
-            None => Ok(conninfo),
-        }
+        self.conninfo(side, flag)
+    }
+
+    /// A connection string as libpq would read it in this environment.
+    fn conninfo(&self, side: Side, text: &str) -> Result<Conninfo> {
+        let password = self.value("PGPASSWORD")?;
+        let variable = |name: &str| match name {
+            "PGPASSWORD" => password.clone(),
+            name => (self.environment)(name),
+        };
+        let surroundings = Surroundings { variable: &variable };
+        Conninfo::parse_in(side, text, &surroundings)
     }
 
     /// The store: flags, or the `R2_` variables.
@@ -88,6 +121,16 @@ impl Environment<'_> {
                 Error::new(Kind::Usage, format!("the store's address {endpoint:?} is no URL"))
                     .hint("write it as https://ACCOUNT.r2.cloudflarestorage.com"),
             );
+        }
+        let (_, place) = endpoint.split_once("://").unwrap_or_default();
+        if let Some((host, path)) = place.trim_end_matches('/').split_once('/') {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the store's address {endpoint:?} goes on behind the host"),
+            )
+            .hint(format!(
+                "end it after {host}; if {path} is the bucket, set R2_BUCKET to that"
+            )));
         }
         let bucket = match &flags.bucket {
             Some(bucket) => bucket.clone(),
@@ -105,6 +148,33 @@ impl Environment<'_> {
         })
     }
 
+    /// A secret that a step of the cutover names.
+    pub(super) fn secret(&self, source: &SecretSource) -> Result<Secret> {
+        let value = match source {
+            SecretSource::From(Known::TargetUrl) => self.required("TARGET_DB_URL", "the target database")?,
+            SecretSource::Env(name) => (self.environment)(name)
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| {
+                    Error::new(
+                        Kind::Usage,
+                        format!("{source}, which a cutover step needs, is not set"),
+                    )
+                    .hint(format!("set {name}"))
+                })?,
+            SecretSource::File(path) => secret_file("the secret", "a cutover step", path)?,
+        };
+        Ok(Secret::new(value))
+    }
+
+    /// This program's own secrets, as far as they are set and can be read. Who asks at the store is none.
+    pub(super) fn known_secrets(&self) -> Vec<Secret> {
+        let secrets = SECRET_VARIABLES
+            .iter()
+            .filter(|name| **name != "R2_ACCESS_KEY_ID");
+        let values = secrets.filter_map(|name| self.value(name).ok()?);
+        values.map(Secret::new).collect()
+    }
+
     /// Who drills: the flag, or whoever is logged in.
     pub fn operator(&self, flag: Option<&str>) -> Result<String> {
         match flag {
@@ -112,6 +182,50 @@ impl Environment<'_> {
             None => Ok(self.value("USER")?.unwrap_or_else(|| "unknown".to_owned())),
         }
     }
+}
+
+/// The variables that hold this program's own secrets. Each may have `_FILE` behind it.
+const SECRET_VARIABLES: [&str; 7] = [
+    "SUPABASE_DB_URL",
+    "TARGET_DB_URL",
+    "R2_ACCESS_KEY_ID",
+    "R2_SECRET_ACCESS_KEY",
+    "PGPASSWORD",
+    "PAYCRAFT_WEBHOOK_URL",
+    "PAYCRAFT_PING_URL",
+];
+
+/// The variables that no program of a cutover inherits.
+pub(super) fn withheld() -> Vec<String> {
+    let files = SECRET_VARIABLES.iter().map(|name| format!("{name}_FILE"));
+    SECRET_VARIABLES
+        .map(str::to_owned)
+        .into_iter()
+        .chain(files)
+        .collect()
+}
+
+/// The value of `name` from the file at `path`, which `setting` names.
+fn secret_file(name: &str, setting: &str, path: &Path) -> Result<String> {
+    let refuse = |what: &str, hint: &str| {
+        Error::new(Kind::Usage, format!("{setting} names {}, {what}", path.display())).hint(hint.to_owned())
+    };
+    let fill = format!("put the value of {name} into that file, or set {name} itself");
+    let text = std::fs::read_to_string(path)
+        .map_err(|cause| refuse("which cannot be read", &fill).caused_by(cause))?;
+    let mode = std::fs::metadata(path).map_or(0, |facts| facts.permissions().mode());
+    if mode & WORLD_READABLE != 0 {
+        let hint = format!(
+            "run: chmod 600 {}; and change that secret if others use this machine",
+            path.display()
+        );
+        return Err(refuse("which every user of this machine can read", &hint));
+    }
+    let value = text.trim_end_matches(['\r', '\n']);
+    if value.is_empty() {
+        return Err(refuse("which is empty", &fill));
+    }
+    Ok(value.to_owned())
 }
 
 /// How many connections work side by side.

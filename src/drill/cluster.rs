@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::server_user::ServerUser;
+use crate::child::Child;
 use crate::error::{Error, Kind, Result};
 use crate::model::secret::Secret;
-use crate::postgres::child::Child;
 use crate::postgres::conninfo::{Conninfo, Side};
 use crate::postgres::session::Session;
 use crate::postgres::tools::Installation;

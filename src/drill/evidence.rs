@@ -2,7 +2,6 @@
 //!
 //! Both places are tried before a drill begins, so that hours of work never end at a file that cannot be written.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -10,6 +9,7 @@ use tempfile::NamedTempFile;
 use super::rehearsal::Rehearsal;
 use crate::error::{Error, Kind, Result};
 use crate::model::drill_log::{self, Row};
+use crate::recovery::whole_file::{folder_of, replace, unwritable};
 
 /// A directory for evidence that was found writable.
 #[derive(Clone, Debug)]
@@ -26,11 +26,11 @@ impl EvidenceDirectory {
 
     /// Writes the evidence of one drill and tells where.
     pub fn keep(&self, rehearsal: &Rehearsal) -> Result<PathBuf> {
+        let seed = rehearsal.seed.map_or_else(String::new, |seed| format!("-{seed}"));
         let name = format!(
-            "drill-{}-{}-{}.json",
+            "drill-{}-{}{seed}.json",
             rehearsal.started_at.strftime("%Y%m%d-%H%M%S"),
             rehearsal.scenario,
-            rehearsal.seed
         );
         let path = self.0.join(name);
         let mut document = serde_json::to_vec_pretty(rehearsal)
@@ -102,30 +102,9 @@ pub fn log_row(rehearsal: &Rehearsal, operator: &str) -> Row {
         ),
         tables_verified: format!("{equal} of {}", rehearsal.tables.len()),
         outcome: rehearsal.verdict.to_string(),
-        notes: format!("{}, synthetic data, `{}`", rehearsal.scenario, rehearsal.repeat),
+        notes: match rehearsal.seed {
+            Some(_) => format!("{}, synthetic data, `{}`", rehearsal.scenario, rehearsal.repeat),
+            None => format!("the real backup, `{}`", rehearsal.repeat),
+        },
     }
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let written = NamedTempFile::new_in(folder_of(path)).and_then(|mut file| {
-        file.write_all(bytes)?;
-        let permissions = match std::fs::metadata(path) {
-            Ok(known) => known.permissions(),
-            Err(_) => std::os::unix::fs::PermissionsExt::from_mode(0o644),
-        };
-        file.as_file().set_permissions(permissions)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|failure| failure.error)
-    });
-    written.map(drop).map_err(|cause| unwritable(path, cause))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
-}
-
-fn unwritable(path: &Path, cause: std::io::Error) -> Error {
-    Error::new(Kind::Usage, format!("cannot write {}", path.display())).caused_by(cause)
 }

@@ -2,6 +2,8 @@
 
 /// A private PostgreSQL server.
 pub mod cluster;
+/// What happens in a rehearsal, with the verbs that production uses.
+mod cycle;
 /// What a drill leaves behind on purpose: evidence and a log row.
 pub mod evidence;
 /// One rehearsal from seed to verdict.

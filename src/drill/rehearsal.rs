@@ -1,37 +1,44 @@
 //! One rehearsal from seed to verdict, with the verbs that production uses.
 
-use std::time::{Duration, Instant};
-
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::cluster::Cluster;
-use super::sentinel::Sentinel;
+use super::cycle::cycle;
 use super::substrate::Substrate;
-use super::workload::Workload;
 use crate::error::{Error, Result};
+use crate::model::catalog::{choose, read_listing};
 use crate::model::comparison::TableReport;
 use crate::model::key::Selector;
-use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
-use crate::model::timeline::{Event, Observer, Phase, Span};
+use crate::model::objective::Measured;
+use crate::model::timeline::{Observer, Phase, Span};
 use crate::model::verdict::{Check, Verdict};
-use crate::postgres::conninfo::{Conninfo, Side};
-use crate::postgres::session::Session;
 use crate::postgres::tools::Tools;
-use crate::recovery::backup::{self, Clock};
+use crate::recovery::backup::Clock;
 use crate::recovery::recorder::Recorder;
-use crate::recovery::restore;
+use crate::store::Store;
 
-/// Name of the synthetic database, on both sides.
-const DATABASE: &str = "paycraft";
+/// Rows take about so many times the room of their compressed form.
+const RAW_PER_STORED: u64 = 6;
+
+/// What a rehearsal restores.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin<'a> {
+    /// Synthetic data, backed up first.
+    Synthetic {
+        /// Picks the data.
+        seed: u64,
+        /// COPY text to generate, in bytes.
+        size_bytes: u64,
+    },
+    /// The newest backup in a real store, which is only read.
+    Store(&'a Store),
+}
 
 /// What a rehearsal is to do.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
-    /// Picks the synthetic data.
-    pub seed: u64,
-    /// COPY text to generate, in bytes.
-    pub size_bytes: u64,
+    /// What is restored.
+    pub origin: Origin<'a>,
     /// PostgreSQL's programs.
     pub tools: &'a Tools,
     /// How many connections work side by side.
@@ -45,10 +52,10 @@ pub struct Options<'a> {
 pub struct Rehearsal {
     /// What was rehearsed.
     pub scenario: &'static str,
-    /// The seed of its data.
-    pub seed: u64,
-    /// COPY text asked for, in bytes.
-    pub scale_bytes: u64,
+    /// The seed of its data, where that was synthetic.
+    pub seed: Option<u64>,
+    /// COPY text asked for, in bytes, where it was synthetic.
+    pub scale_bytes: Option<u64>,
     /// Where its servers ran.
     pub substrate: &'static str,
     /// When it began (UTC).
@@ -110,18 +117,22 @@ pub struct FaultReport {
     pub healed: bool,
 }
 
-/// Seeds a database, backs it up, restores it into a fresh cluster and holds what happened against the objectives. Nothing is
-/// left running or lying about, whatever the outcome.
+/// Restores what `options` name into a fresh cluster and holds what happened against the objectives. Nothing is left running or
+/// lying about, whatever the outcome.
 ///
 /// An error means that no drill could begin; a drill that failed is a rehearsal with a failure in it.
 pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<Rehearsal> {
     let recorder = Recorder::new(observer);
     let started_at = (options.clock)();
-    let substrate = Substrate::start(options.tools, options.size_bytes).await?;
+    let substrate = Substrate::start(options.tools, options.origin.size_bytes().await?).await?;
+    let (scenario, seed, scale_bytes) = match options.origin {
+        Origin::Synthetic { seed, size_bytes } => ("baseline", Some(seed), Some(size_bytes)),
+        Origin::Store(_) => ("from-store", None, None),
+    };
     let mut rehearsal = Rehearsal {
-        scenario: "baseline",
-        seed: options.seed,
-        scale_bytes: options.size_bytes,
+        scenario,
+        seed,
+        scale_bytes,
         substrate: Substrate::NAME,
         started_at,
         tool_version: env!("CARGO_PKG_VERSION"),
@@ -137,10 +148,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
         checks: Vec::new(),
         failure: None,
         faults: Vec::new(),
-        repeat: format!(
-            "paycraft-dr drill --seed {} --scale {}",
-            options.seed, options.size_bytes
-        ),
+        repeat: options.origin.repeat(),
     };
     rehearsal.failure = cycle(options, &substrate, &mut rehearsal, &recorder).await.err();
     let left = substrate.tear_down().await;
@@ -156,66 +164,27 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
     Ok(rehearsal)
 }
 
-/// One cycle: seed, back up, lose everything, recover. What it shows goes into `rehearsal` as it becomes known.
-async fn cycle(
-    options: Options<'_>,
-    substrate: &Substrate,
-    rehearsal: &mut Rehearsal,
-    observer: &dyn Observer,
-) -> Result<()> {
-    observer.observe(Event::Began(Phase::Seed));
-    observer.observe(Event::Expected(options.size_bytes));
-    let source = substrate.cluster("source", false).await?;
-    let sentinel = Sentinel::plant(&source.conninfo(Side::Source, "postgres")?).await?;
-    let database = create_database(&source, Side::Source).await?;
-    let session = Session::connect(&database).await?;
-    let workload = Workload::new(options.seed, options.size_bytes);
-    workload
-        .load(session.client(), &mut |bytes| {
-            observer.observe(Event::Bytes(bytes));
-        })
-        .await?;
-    drop(session);
-    observer.observe(Event::Ended(Phase::Seed));
+impl Origin<'_> {
+    /// About how much data will be restored, as COPY text.
+    async fn size_bytes(self) -> Result<u64> {
+        let store = match self {
+            Self::Synthetic { size_bytes, .. } => return Ok(size_bytes),
+            Self::Store(store) => store,
+        };
+        let found = read_listing(&store.list("").await?);
+        let newest = choose(&found, Selector::Latest)?;
+        Ok(newest.stored_bytes.unwrap_or(0).saturating_mul(RAW_PER_STORED))
+    }
 
-    let request = backup::Request {
-        source: &database,
-        tools: options.tools,
-        store: substrate.store(),
-        clock: options.clock,
-    };
-    let made = backup::backup(request, observer).await?;
-    rehearsal.backup = Some(BackupFacts {
-        key: made.key.to_string(),
-        raw_bytes: made.manifest.raw_bytes,
-        stored_bytes: made.manifest.stored_bytes,
-        rows: made.manifest.rows(),
-    });
-
-    let declared = Instant::now();
-    let data_age = (options.clock)().duration_since(made.manifest.started_at);
-    let data_age = Duration::try_from(data_age).unwrap_or(Duration::MAX);
-    rehearsal.rpo = Some(Measured::against(data_age, RPO_OBJECTIVE));
-    let request = restore::Request {
-        store: substrate.store(),
-        selector: Selector::Latest,
-        tools: options.tools,
-        jobs: options.jobs,
-    };
-    let mut target = None;
-    let provision = async || {
-        let cluster = target.insert(substrate.cluster("target", true).await?);
-        create_database(cluster, Side::Target).await
-    };
-    let restored = restore::restore(request, provision, observer).await?;
-    rehearsal.rto = Some(Measured::against(declared.elapsed(), RTO_OBJECTIVE));
-    rehearsal.checks = restored.verification.checks;
-    rehearsal.tables = restored.verification.tables;
-    let changes = sentinel.changes().await?;
-    rehearsal
-        .checks
-        .push(Check::none_of("production", &changes, "untouched"));
-    Ok(())
+    /// The command that does the same again.
+    fn repeat(self) -> String {
+        match self {
+            Self::Synthetic { seed, size_bytes } => {
+                format!("paycraft-dr drill --seed {seed} --scale {size_bytes}")
+            }
+            Self::Store(_) => "paycraft-dr drill --from-store".to_owned(),
+        }
+    }
 }
 
 /// What Linux says of this process alone; the servers' memory is their own.
@@ -224,15 +193,4 @@ fn peak_rss_bytes() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes << 10)
-}
-
-async fn create_database(cluster: &Cluster, side: Side) -> Result<Conninfo> {
-    let admin = cluster.conninfo(side, "postgres")?;
-    let session = Session::connect(&admin).await?;
-    let created = session
-        .client()
-        .batch_execute(&format!("CREATE DATABASE {DATABASE}"))
-        .await;
-    created.map_err(|cause| session.failed(format!("cannot create the database {DATABASE}"), cause))?;
-    Ok(admin.with_database(side, DATABASE))
 }

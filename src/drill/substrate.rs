@@ -6,7 +6,7 @@ use rustix::fs::statvfs;
 use tempfile::TempDir;
 
 use super::cluster::Cluster;
-use super::s3_server::{Credentials, S3Server};
+use super::s3_server::{Credentials, Rules, S3Server};
 use super::server_user::ServerUser;
 use crate::error::{Error, Kind, Result};
 use crate::model::secret::Secret;
@@ -45,7 +45,13 @@ impl Substrate {
             access_key_id: "drill".to_owned(),
             secret_access_key: format!("{:032x}", rand::random::<u128>()),
         };
-        let server = S3Server::start(&directory.path().join("store"), BUCKET, credentials.clone()).await?;
+        let server = S3Server::start(
+            &directory.path().join("store"),
+            BUCKET,
+            credentials.clone(),
+            Rules::R2,
+        )
+        .await?;
         let location = Location {
             endpoint: server.endpoint(),
             bucket: BUCKET.to_owned(),

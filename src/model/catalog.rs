@@ -29,7 +29,7 @@ pub struct Listed {
 }
 
 /// What a store holds under one backup's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Found {
     /// The backup's key.
     pub key: BackupKey,
@@ -69,21 +69,23 @@ pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
     found.into_values().rev().collect()
 }
 
-/// The backup that `selector` means among `found` (newest first). Only attested backups are chosen.
+/// The backup that `selector` means among `found` (newest first): an attested one where there is any, otherwise the newest
+/// object without a manifest. Whoever reads that one finds out whether it is whole.
 pub fn choose(found: &[Found], selector: Selector) -> Result<Found> {
     let wanted = |candidate: &&Found| match selector {
         Selector::Latest => true,
         Selector::Day(day) => candidate.key.day() == day,
         Selector::Key(key) => candidate.key == key,
     };
-    if let Some(chosen) = found.iter().filter(wanted).find(|found| found.is_attested()) {
+    let mut attested = found.iter().filter(|found| found.is_attested());
+    let wanted_found = || found.iter().filter(wanted);
+    let chosen = wanted_found()
+        .find(|found| found.is_attested())
+        .or_else(|| wanted_found().find(|found| found.stored_bytes.is_some()));
+    if let Some(chosen) = chosen {
         return Ok(*chosen);
     }
-    let error = match found.iter().find(wanted) {
-        Some(near) if near.stored_bytes.is_some() => Error::new(
-            Kind::Refused,
-            format!("{} has no manifest: it is not attested", near.key),
-        ),
+    let error = match wanted_found().next() {
         Some(near) => Error::new(
             Kind::Corrupt,
             format!("{} has a manifest and no object", near.key),
@@ -91,11 +93,11 @@ pub fn choose(found: &[Found], selector: Selector) -> Result<Found> {
         None if found.is_empty() => Error::new(Kind::Store, "the bucket holds no backup"),
         None => Error::new(Kind::Store, format!("there is no backup for {selector}")),
     };
-    Err(match found.iter().find(|found| found.is_attested()) {
+    Err(match attested.next() {
         Some(newest) => error.hint(format!("the newest attested backup is {}", newest.key)),
         None if found.is_empty() => {
             error.hint("make one with `paycraft-dr backup`, and check the bucket's name")
         }
-        None => error.hint("no attested backup is there; gunzip and pg_restore read an unattested one"),
+        None => error.hint("`paycraft-dr list` shows what is there"),
     })
 }

@@ -36,9 +36,20 @@ pub struct TableReport {
     pub expected_rows: u64,
     /// How the content compares.
     pub content: Content,
+    /// Why it was not to be compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<&'static str>,
 }
 
 impl TableReport {
+    /// A table of the manifest whose rows were left out of the target, and why.
+    pub fn left_out(expected: &Table, why: &'static str) -> Self {
+        Self {
+            left_out: Some(why),
+            ..Self::of(expected, None)
+        }
+    }
+
     /// Compares a table of the manifest with what was found of it, if anything.
     pub fn of(expected: &Table, found: Option<Fingerprint>) -> Self {
         Self {
@@ -51,9 +62,13 @@ impl TableReport {
                 Some(found) if found == expected.content => Content::Equal,
                 Some(_) => Content::Different,
             },
+            left_out: None,
         }
     }
 }
+
+/// Rows in the tables the runbook counts, where they are there.
+pub type CanonicalCounts = BTreeMap<&'static str, Option<u64>>;
 
 /// Every check that was made, and what they add up to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -77,8 +92,15 @@ impl Verification {
         }
     }
 
+    /// The same with one more check.
+    #[must_use]
+    pub fn and(mut self, check: Check) -> Self {
+        self.checks.push(check);
+        Self::over(self.checks, self.tables)
+    }
+
     /// The rows found in the five tables the runbook counts, where they are there.
-    pub fn canonical_counts(&self) -> BTreeMap<&'static str, Option<u64>> {
+    pub fn canonical_counts(&self) -> CanonicalCounts {
         let rows = |name: &str| {
             let mut public = self.tables.iter().filter(|table| table.schema == "public");
             public
@@ -89,11 +111,36 @@ impl Verification {
     }
 }
 
+/// The runbook's comparison of the tables it counts with another database: `subscriptions` may differ by one, as people
+/// subscribe meanwhile; the tiers are always three; the rest is exact.
+pub fn counts_against(found: &CanonicalCounts, other: &CanonicalCounts) -> Check {
+    const TIERS: (&str, u64) = ("tier_definitions", 3);
+    let problem = |table: &&'static str| {
+        let tolerance = u64::from(*table == "subscriptions");
+        match (
+            found.get(table).copied().flatten(),
+            other.get(table).copied().flatten(),
+        ) {
+            (Some(found), _) if *table == TIERS.0 && found != TIERS.1 => Some(format!(
+                "{table} has {found} rows, and there are always {}",
+                TIERS.1
+            )),
+            (Some(found), Some(other)) if found.abs_diff(other) > tolerance => {
+                Some(format!("{table} has {found} rows and {other} there"))
+            }
+            (Some(_), Some(_)) => None,
+            (None, _) => Some(format!("{table} is missing")),
+            (_, None) => Some(format!("{table} is missing there")),
+        }
+    };
+    let problems: Vec<String> = CANONICAL_TABLES.iter().filter_map(problem).collect();
+    Check::none_of("against", &problems, "the runbook's tables agree")
+}
+
 /// Every table has as many rows as recorded.
 pub fn rows(tables: &[TableReport]) -> Check {
-    let wrong = tables
-        .iter()
-        .filter(|table| table.rows != Some(table.expected_rows));
+    let compared = || tables.iter().filter(|table| table.left_out.is_none());
+    let wrong = compared().filter(|table| table.rows != Some(table.expected_rows));
     let problems: Vec<String> = wrong
         .map(|table| match table.rows {
             Some(rows) => format!(
@@ -103,21 +150,26 @@ pub fn rows(tables: &[TableReport]) -> Check {
             None => format!("{}.{} is missing", table.schema, table.name),
         })
         .collect();
-    let rows: u64 = tables.iter().map(|table| table.expected_rows).sum();
+    let rows: u64 = compared().map(|table| table.expected_rows).sum();
     Check::none_of(
         "rows",
         &problems,
-        format!("{rows} rows in {} tables", tables.len()),
+        format!("{rows} rows in {} tables", compared().count()),
     )
 }
 
 /// Every table holds the rows recorded, byte for byte.
 pub fn content(tables: &[TableReport]) -> Check {
-    let wrong = tables.iter().filter(|table| table.content != Content::Equal);
-    let problems: Vec<String> = wrong
+    let compared = || tables.iter().filter(|table| table.left_out.is_none());
+    let problems: Vec<String> = compared()
+        .filter(|table| table.content != Content::Equal)
         .map(|table| format!("{}.{} holds other content", table.schema, table.name))
         .collect();
-    Check::none_of("content", &problems, format!("{} tables equal", tables.len()))
+    Check::none_of(
+        "content",
+        &problems,
+        format!("{} tables equal", compared().count()),
+    )
 }
 
 /// The large objects are those recorded.
@@ -138,12 +190,19 @@ pub fn large_objects(expected: Fingerprint, found: Fingerprint) -> Check {
 }
 
 /// Every definition is there as recorded, and no other.
-pub fn definitions(expected: &[EntryDigest], found: &[EntryDigest]) -> Check {
+///
+/// Servers and pg_dumps of different major versions word the same definition differently. Between them, what is worded
+/// differently is held to its kind and name alone, and the check says so.
+pub fn definitions(expected: &[EntryDigest], found: &[EntryDigest], wording: Wording) -> Check {
     let (expected_by_name, found_by_name) = (by_name(expected), by_name(found));
     let mut problems = Vec::new();
+    let mut by_name_alone = 0;
     for (name @ (kind, schema, tag), digests) in &expected_by_name {
         match found_by_name.get(name) {
             None => problems.push(format!("{kind} {schema}.{tag} is missing")),
+            Some(found) if found != digests && wording == Wording::OfAnotherVersion => {
+                by_name_alone += digests.len();
+            }
             Some(found) if found != digests => {
                 problems.push(format!("{kind} {schema}.{tag} is defined differently"));
             }
@@ -155,7 +214,22 @@ pub fn definitions(expected: &[EntryDigest], found: &[EntryDigest]) -> Check {
             problems.push(format!("{kind} {schema}.{tag} is not in the backup"));
         }
     }
-    Check::none_of("schema", &problems, format!("{} entries equal", expected.len()))
+    let all_well = match (expected.len() - by_name_alone, by_name_alone) {
+        (equal, 0) => format!("{equal} entries equal"),
+        (equal, named) => {
+            format!("{equal} entries equal, {named} by name alone: another version words them differently")
+        }
+    };
+    Check::none_of("schema", &problems, all_well)
+}
+
+/// Whether two dumps word definitions alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wording {
+    /// They are of the same major version.
+    Same,
+    /// They are not.
+    OfAnotherVersion,
 }
 
 /// Kind, schema and name, which several entries may share, with their digests in order.
@@ -199,6 +273,12 @@ pub fn constraints(unvalidated: &[String], by_definition: &[String]) -> Check {
     let wrong = unvalidated.iter().filter(|name| !by_definition.contains(name));
     let problems: Vec<String> = wrong.map(|name| format!("{name} was not validated")).collect();
     Check::none_of("constraints", &problems, "all validated")
+}
+
+/// Every row of a platform's table refers to rows that are there. They were loaded unchecked.
+pub fn references(broken: &[String]) -> Check {
+    let problems: Vec<String> = broken.iter().map(|name| format!("{name} is broken")).collect();
+    Check::none_of("platform references", &problems, "all hold")
 }
 
 /// Every index can be used.

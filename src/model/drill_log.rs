@@ -3,7 +3,10 @@
 //! `Date | Operator | Backup restored | RTO observed | Tables verified | Outcome | Notes`. The row whose cells hold
 //! `bootstrap` is a placeholder that the first drill replaces. Whatever else stands in the file stays as it is, byte for byte.
 
+use jiff::civil::Date;
+
 use crate::error::{Error, Kind, Result};
+use crate::model::key::parse_day;
 
 const COLUMNS: [&str; 7] = [
     "Date",
@@ -13,6 +16,21 @@ const COLUMNS: [&str; 7] = [
     "Tables verified",
     "Outcome",
     "Notes",
+];
+
+/// How many characters a day such as `2026-11-02` has.
+const DAY_LENGTH: usize = 10;
+
+/// How an outcome begins that counts.
+const PROVEN_WORDS: [&str; 8] = [
+    "proven",
+    "success",
+    "successful",
+    "succeeded",
+    "passed",
+    "pass",
+    "ok",
+    "green",
 ];
 
 /// One drill, as the table's cells.
@@ -29,6 +47,44 @@ pub struct Row {
 }
 
 impl Row {
+    /// The day of the drill, where the cell begins with one.
+    pub fn day(&self) -> Option<Date> {
+        parse_day(self.date.get(..DAY_LENGTH)?).ok()
+    }
+
+    /// Whether the drill proved what it set out to prove. A person may word that in several ways, so the first word decides.
+    pub fn is_proven(&self) -> bool {
+        let words = self.outcome.split(|mark: char| !mark.is_alphanumeric());
+        let first = words.into_iter().find(|word| !word.is_empty());
+        first.is_some_and(|word| {
+            PROVEN_WORDS
+                .iter()
+                .any(|proven| word.eq_ignore_ascii_case(proven))
+        })
+    }
+
+    fn read(line: &str) -> Option<Self> {
+        let cells: Vec<String> = split_cells(line).collect();
+        let [
+            date,
+            operator,
+            backup_restored,
+            rto_observed,
+            tables_verified,
+            outcome,
+            notes,
+        ] = <[String; 7]>::try_from(cells).ok()?;
+        Some(Self {
+            date,
+            operator,
+            backup_restored,
+            rto_observed,
+            tables_verified,
+            outcome,
+            notes,
+        })
+    }
+
     fn line(&self) -> String {
         let cells = [
             &self.date,
@@ -50,9 +106,41 @@ pub fn empty() -> String {
     format!("# Drill log\n\n| {} |\n| {rule} |\n", COLUMNS.join(" | "))
 }
 
+/// The drills in the table of `text`, in its order. Neither the placeholder nor a row of other columns is one.
+pub fn rows(text: &str) -> Result<Vec<Row>> {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let (_, body, end) = table_in(&lines)?;
+    let rows = lines[body..end].iter().filter(|line| !is_placeholder(line));
+    Ok(rows.filter_map(|line| Row::read(line)).collect())
+}
+
 /// `text` with `row` at the end of its drill table, or in the placeholder's stead.
 pub fn append(text: &str, row: &Row) -> Result<String> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let (head, body, end) = table_in(&lines)?;
+    let placeholder = (body..end).find(|&at| is_placeholder(lines[at]));
+
+    let ending = if lines[head].ends_with("\r\n") {
+        "\r\n"
+    } else {
+        "\n"
+    };
+    let (before, after) = match placeholder {
+        Some(at) => (&lines[..at], &lines[at + 1..]),
+        None => (&lines[..end], &lines[end..]),
+    };
+    let mut whole = before.concat();
+    if !whole.ends_with('\n') {
+        whole.push_str(ending);
+    }
+    whole.push_str(&row.line());
+    whole.push_str(ending);
+    whole.push_str(&after.concat());
+    Ok(whole)
+}
+
+/// Where the drill table is: the line of its head, its first row, and the line behind its last.
+fn table_in(lines: &[&str]) -> Result<(usize, usize, usize)> {
     let head = lines.iter().position(|line| is_head(line)).ok_or_else(|| {
         Error::new(Kind::Usage, "the log holds no drill table").hint(format!(
             "give a file with a Markdown table of the columns {}, or one that does not exist yet",
@@ -72,31 +160,33 @@ pub fn append(text: &str, row: &Row) -> Result<String> {
         .iter()
         .position(|line| !line.trim_start().starts_with('|'))
         .map_or(lines.len(), |rows| body + rows);
-    let placeholder = (body..end).find(|&at| {
-        lines[at].split('|').any(|cell| {
-            cell.trim()
-                .trim_matches(['`', '*', '_'])
-                .eq_ignore_ascii_case("bootstrap")
-        })
-    });
+    Ok((head, body, end))
+}
 
-    let ending = if lines[head].ends_with("\r\n") {
-        "\r\n"
-    } else {
-        "\n"
-    };
-    let (before, after) = match placeholder {
-        Some(at) => (&lines[..at], &lines[at + 1..]),
-        None => (&lines[..end], &lines[end..]),
-    };
-    let mut whole = before.concat();
-    if !whole.ends_with('\n') {
-        whole.push_str(ending);
+fn is_placeholder(line: &str) -> bool {
+    line.split('|').any(|cell| {
+        cell.trim()
+            .trim_matches(['`', '*', '_'])
+            .eq_ignore_ascii_case("bootstrap")
+    })
+}
+
+/// The cells of a row, as they were before they were escaped.
+fn split_cells(line: &str) -> impl Iterator<Item = String> {
+    let line = line.trim();
+    let inner = line.strip_prefix('|').unwrap_or(line);
+    let mut cells = vec![String::new()];
+    let mut marks = inner.chars().peekable();
+    while let Some(mark) = marks.next() {
+        let cell = cells.len() - 1;
+        match mark {
+            '\\' if marks.next_if_eq(&'|').is_some() => cells[cell].push('|'),
+            '|' if marks.peek().is_some() => cells.push(String::new()),
+            '|' => {}
+            _ => cells[cell].push(mark),
+        }
     }
-    whole.push_str(&row.line());
-    whole.push_str(ending);
-    whole.push_str(&after.concat());
-    Ok(whole)
+    cells.into_iter().map(|cell| cell.trim().to_owned())
 }
 
 fn cells(line: &str) -> impl Iterator<Item = &str> {

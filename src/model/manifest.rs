@@ -49,7 +49,10 @@ pub struct Manifest {
     pub stored_bytes: u64,
     /// SHA-256 of the object, as lowercase hex.
     pub sha256: String,
-    /// The object's gzip members, in order and without gaps.
+    /// How the object's gzip members and its blocks lie to each other.
+    #[serde(default)]
+    pub framing: Framing,
+    /// The object cut into blocks, in order and without gaps.
     pub blocks: Vec<Block>,
     /// Every table with rows in the archive, also those with none.
     pub tables: Vec<Table>,
@@ -80,14 +83,25 @@ pub struct Source {
     pub server_version: String,
 }
 
-/// One gzip member of the object.
+/// How an object's gzip members and its blocks lie to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Framing {
+    /// Each block is one gzip member and inflates by itself.
+    #[default]
+    Members,
+    /// Blocks are cuts through one gzip stream, which inflates only from its beginning: an object of the shell workflow.
+    Stream,
+}
+
+/// A run of the object's bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// Where it begins in the object, in bytes.
     pub offset: u64,
     /// Its length in the object, in bytes.
     pub stored_bytes: u64,
-    /// Its length inflated, in bytes.
+    /// What it inflates to, in bytes; in a stream, how much more is inflated when it was read.
     pub raw_bytes: u64,
     /// SHA-256 of its stored bytes, as lowercase hex.
     pub sha256: String,
@@ -214,7 +228,11 @@ impl Manifest {
             if block.offset != offset || block.stored_bytes == 0 {
                 return Err(format!("has a gap in its index at block {number}"));
             }
-            if block.raw_bytes.max(block.stored_bytes) > MAX_BLOCK_BYTES {
+            let inflates_at_once = match self.framing {
+                Framing::Members => block.raw_bytes,
+                Framing::Stream => 0,
+            };
+            if inflates_at_once.max(block.stored_bytes) > MAX_BLOCK_BYTES {
                 return Err(format!("has an impossibly large block {number}"));
             }
             offset = offset.saturating_add(block.stored_bytes);

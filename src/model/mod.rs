@@ -4,20 +4,40 @@
 pub mod catalog;
 /// What was found against what a manifest says, check by check.
 pub mod comparison;
+/// The way back into service: its steps as data, and what remains of them.
+pub mod cutover;
 /// The Markdown table of past drills.
 pub mod drill_log;
+/// A status as Prometheus reads it.
+pub mod exposition;
+/// What an examination found, and what to do about it.
+pub mod finding;
 /// Row count and order-independent hash of a table's rows.
 pub mod fingerprint;
 /// Object keys and what a user may select a backup by.
 pub mod key;
 /// The document that makes a backup exist.
 pub mod manifest;
+/// What a run tells those who were not there.
+pub mod notice;
 /// Objectives of recovery, and what was measured against them.
 pub mod objective;
+/// What kind of place a target is.
+pub mod profile;
+/// Taking secrets out of what others say.
+pub mod redaction;
+/// Which of the things in a store stay and which go.
+pub mod retention;
+/// When backups and drills are due.
+pub mod schedule;
 /// Strings that must never be printed.
 pub mod secret;
+/// Whether the promises hold today.
+pub mod standing;
 /// Phases, the events of a run, and how long each took.
 pub mod timeline;
+/// Sizes and durations as people read them.
+pub mod units;
 /// Checks and what they add up to.
 pub mod verdict;
 
@@ -29,3 +49,6 @@ pub const CANONICAL_TABLES: [&str; 5] = [
     "tier_definitions",
     "subscriptions",
 ];
+
+/// Supabase's reference of the project that is PayCraft's production, whatever else a configuration says.
+pub const PRODUCTION_PROJECT: &str = "mlwfgytjxlqyfxcgpysm";

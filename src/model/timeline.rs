@@ -23,6 +23,8 @@ pub enum Phase {
     Finish,
     /// The target compared with the manifest.
     Verify,
+    /// The target put into service.
+    Cutover,
 }
 
 impl Phase {
@@ -36,10 +38,11 @@ impl Phase {
             Self::Transfer => "transfer",
             Self::Finish => "finish",
             Self::Verify => "verify",
+            Self::Cutover => "cutover",
         }
     }
 
-    /// Whether the phase runs on the recovery clock, from the declared start of recovery to *verified*.
+    /// Whether the phase runs on the recovery clock, from the declared start of recovery to its end.
     pub const fn is_recovery(self) -> bool {
         !matches!(self, Self::Seed | Self::Backup)
     }

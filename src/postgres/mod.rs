@@ -1,12 +1,18 @@
-//! PostgreSQL: connection strings, its programs as children, every SQL statement of the verbs.
+//! PostgreSQL: connection strings, the command lines of its programs, every SQL statement of the verbs.
 
-/// A program of PostgreSQL's as a child process.
-pub mod child;
 /// Connection strings.
 pub mod conninfo;
+/// What could stop a dump or a restore, asked before it does.
+pub mod examination;
+/// Whether one session is one server session.
+pub mod pooling;
 /// Every SQL statement of the verbs, behind a name.
 pub mod queries;
+/// What the role of a session may do.
+pub mod rights;
 /// A connection and the task that drives it.
 pub mod session;
 /// The installed versions of PostgreSQL, and the command lines of its programs.
 pub mod tools;
+
+mod tls;

@@ -1,12 +1,14 @@
 //! Every SQL statement of the verbs, behind a name.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{CopyInSink, CopyOutStream, Row};
 
+use super::rights::Name;
 use super::session::Session;
 use crate::error::Result;
 use crate::model::manifest::Sequence;
@@ -23,7 +25,7 @@ const FIXED_COPY_SETTINGS: [(&str, &str); 5] = [
 const OWN_COPY_SETTINGS: &str = "bytea_output,xmlbinary";
 
 /// Schemas that belong to PostgreSQL itself.
-const SYSTEM_SCHEMAS: &str = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
+pub(super) const SYSTEM_SCHEMAS: &str = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
 
 /// What is known of a database before it is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +87,20 @@ pub async fn copy_settings(session: &Session) -> Result<BTreeMap<String, String>
     Ok(fixed.into_iter().chain(own).collect())
 }
 
+/// The session settings under which the rows of a dump are usually written, where nobody recorded them: a server in UTC with
+/// its other settings left alone.
+pub fn usual_copy_settings(encoding: &str) -> BTreeMap<String, String> {
+    let usual = [
+        ("bytea_output", "hex"),
+        ("xmlbinary", "base64"),
+        ("client_encoding", encoding),
+    ];
+    let settings = FIXED_COPY_SETTINGS.into_iter().chain(usual);
+    settings
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
 /// The roles that policies name.
 pub async fn policy_roles(session: &Session) -> Result<Vec<String>> {
     let sql = "SELECT DISTINCT rolname::text FROM pg_policy, unnest(polroles) AS role JOIN pg_roles ON pg_roles.oid = role ORDER BY 1";
@@ -109,23 +125,102 @@ pub async fn missing_extensions(session: &Session, names: &[String]) -> Result<V
     ))
 }
 
-/// Tables, views, sequences and functions that are neither PostgreSQL's nor an extension's, as `schema.name`.
-pub async fn user_objects(session: &Session) -> Result<Vec<String>> {
+/// Something that a user made in a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserObject {
+    /// A table, view or sequence by its name, or a function by its name and the types of its arguments, as pg_dump words them.
+    Named {
+        /// Its schema.
+        schema: String,
+        /// Its name.
+        name: String,
+    },
+    /// A large object.
+    Large(u32),
+}
+
+impl fmt::Display for UserObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named { schema, name } => write!(f, "{schema}.{name}"),
+            Self::Large(oid) => write!(f, "large object {oid}"),
+        }
+    }
+}
+
+/// Tables, views, sequences, functions and large objects that are neither PostgreSQL's nor an extension's.
+pub async fn user_objects(session: &Session) -> Result<Vec<UserObject>> {
+    let what = "cannot list what the database holds";
+    // Names of types are worded with their schemas only where no search path leads to them.
+    one(
+        session,
+        what,
+        "SELECT pg_catalog.set_config('search_path', '', false)",
+        &[],
+    )
+    .await?;
     let sql = format!(
-        "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
           WHERE {SYSTEM_SCHEMAS} AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
             AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
          UNION ALL
-         SELECT n.nspname || '.' || p.proname || '()' FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+         SELECT n.nspname::text, p.proname || '(' || oidvectortypes(p.proargtypes) || ')'
+           FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
           WHERE {SYSTEM_SCHEMAS}
             AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
-         UNION ALL
-         SELECT 'large object ' || oid FROM pg_largeobject_metadata
-         ORDER BY 1"
+         ORDER BY 1, 2"
     );
-    Ok(strings(
-        &all(session, "cannot list what the database holds", &sql, &[]).await?,
-    ))
+    let named = all(session, what, &sql, &[]).await?;
+    let named = named.iter().map(|row| UserObject::Named {
+        schema: row.get(0),
+        name: row.get(1),
+    });
+    let large = large_objects(session).await?.into_iter().map(UserObject::Large);
+    Ok(named.chain(large).collect())
+}
+
+/// From here on the session cannot change anything.
+pub async fn forbid_writes(session: &Session) -> Result<()> {
+    let sql = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY";
+    batch(session, "cannot make the session read-only", sql).await
+}
+
+/// From here on the session can write again.
+pub async fn allow_writes(session: &Session) -> Result<()> {
+    let sql = "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE";
+    batch(session, "cannot let the session write", sql).await
+}
+
+/// The statement that removes all rows of a table.
+pub fn delete_all((schema, table): &Name) -> String {
+    format!("DELETE FROM {}.{}", identifier(schema), identifier(table))
+}
+
+/// Runs the statements, and removes every large object where that is asked for, in one transaction. Another session that
+/// holds one of the objects makes it fail soon instead of waiting for ever.
+pub async fn drop_objects(session: &Session, statements: &[String], large_objects: bool) -> Result<()> {
+    let mut sql =
+        String::from("BEGIN; SET LOCAL lock_timeout = '30s'; SET LOCAL client_min_messages = warning;");
+    for statement in statements {
+        sql.push_str(statement);
+        sql.push(';');
+    }
+    if large_objects {
+        sql.push_str("SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata;");
+    }
+    sql.push_str("COMMIT");
+    let dropped = batch(
+        session,
+        "cannot drop what the target holds; nothing was dropped",
+        &sql,
+    )
+    .await;
+    if dropped.is_err() {
+        let _ = session.client().batch_execute("ROLLBACK").await;
+    }
+    dropped.map_err(|error| {
+        error.hint("end the sessions that use the target (see pg_stat_activity), and check that the role owns what is there")
+    })
 }
 
 /// Makes the session write COPY text as the backup's dump did.
@@ -174,6 +269,20 @@ pub async fn copy_in(session: &Session, statement: &str) -> Result<CopyInSink<By
         .copy_in(statement.trim_end().trim_end_matches(';'))
         .await;
     sink.map_err(|cause| session.failed("cannot begin to load rows", cause))
+}
+
+/// How many rows a table has, or `None` where there is no such table.
+pub async fn count_rows(session: &Session, schema: &str, table: &str) -> Result<Option<u64>> {
+    let statement = format!(
+        "SELECT count(*) FROM {}.{}",
+        identifier(schema),
+        identifier(table)
+    );
+    match session.client().query_one(&statement, &[]).await {
+        Ok(row) => Ok(u64::try_from(row.get::<_, i64>(0)).ok()),
+        Err(cause) if cause.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+        Err(cause) => Err(session.failed(format!("cannot count the rows of {schema}.{table}"), cause)),
+    }
 }
 
 /// The rows of one table as COPY text, in the given columns (`(id, name)`); `None` where there is no such table or column.
@@ -233,12 +342,14 @@ pub async fn write_large_object(session: &Session, oid: u32, offset: i64, bytes:
     Ok(())
 }
 
-/// Where every sequence stands.
+/// Where every sequence stands that the role may read.
 pub async fn sequences(session: &Session) -> Result<Vec<Sequence>> {
     let what = "cannot read the sequences";
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-          WHERE c.relkind = 'S' AND {SYSTEM_SCHEMAS} ORDER BY 1, 2"
+          WHERE {SYSTEM_SCHEMAS} AND has_schema_privilege(n.oid, 'USAGE')
+            AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT') ELSE false END
+          ORDER BY 1, 2"
     );
     let mut sequences = Vec::new();
     for row in all(session, what, &sql, &[]).await? {
@@ -299,17 +410,27 @@ pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-async fn one(session: &Session, what: &str, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+pub(super) async fn one(
+    session: &Session,
+    what: &str,
+    sql: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Row> {
     let row = session.client().query_one(sql, values).await;
     row.map_err(|cause| session.failed(what, cause))
 }
 
-async fn all(session: &Session, what: &str, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+pub(super) async fn all(
+    session: &Session,
+    what: &str,
+    sql: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>> {
     let rows = session.client().query(sql, values).await;
     rows.map_err(|cause| session.failed(what, cause))
 }
 
-async fn batch(session: &Session, what: &str, sql: &str) -> Result<()> {
+pub(super) async fn batch(session: &Session, what: &str, sql: &str) -> Result<()> {
     session
         .client()
         .batch_execute(sql)
@@ -317,6 +438,6 @@ async fn batch(session: &Session, what: &str, sql: &str) -> Result<()> {
         .map_err(|cause| session.failed(what, cause))
 }
 
-fn strings(rows: &[Row]) -> Vec<String> {
+pub(super) fn strings(rows: &[Row]) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }

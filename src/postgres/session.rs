@@ -1,8 +1,8 @@
 //! A connection and the task that drives it.
 
 use tokio::task::JoinHandle;
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, NoTls};
 
 use super::conninfo::{Conninfo, Side};
 use crate::error::{Error, Result};
@@ -26,16 +26,17 @@ impl Session {
     /// Connects to the database.
     pub async fn connect(conninfo: &Conninfo) -> Result<Self> {
         let side = conninfo.side();
-        let answer = conninfo.config().connect(NoTls).await;
+        let answer = conninfo.config().connect(conninfo.tls().connector()).await;
         let (client, connection) = answer.map_err(|cause| {
-            let hint = match cause.code() {
-                Some(code) if !ACCESS_CODES.contains(code) => {
+            let hint = match (cause.code(), tls_trouble(&cause)) {
+                (Some(code), _) if !ACCESS_CODES.contains(code) => {
                     format!("the {side}'s server answered and let nobody in: see its log")
                 }
-                Some(_) => {
+                (Some(_), _) => {
                     format!("check user, password and database name of the {side}'s connection string")
                 }
-                None => format!("check host and port of the {side}'s connection string, and the network"),
+                (None, Some(hint)) => hint.to_owned(),
+                (None, None) => conninfo.unreachable_hint(),
             };
             refused(
                 Error::new(
@@ -60,8 +61,41 @@ impl Session {
 
     /// An error of this side's kind about `what`, with PostgreSQL's own words.
     pub fn failed(&self, what: impl Into<String>, cause: tokio_postgres::Error) -> Error {
-        refused(Error::new(self.side.kind(), what), cause)
-            .hint(format!("see the {} server's log, and try again", self.side))
+        let side = self.side;
+        let hint = match cause.code() {
+            Some(code) if *code == SqlState::DISK_FULL => {
+                format!("make space on the disk of the {side}'s server, and try again")
+            }
+            Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
+                format!("give the {side}'s role the right to do this, or connect as another role")
+            }
+            _ => format!("see the {side} server's log, and try again"),
+        };
+        refused(Error::new(side.kind(), what), cause).hint(hint)
+    }
+}
+
+/// What to do where a connection was made and could not be encrypted as asked.
+fn tls_trouble(cause: &tokio_postgres::Error) -> Option<&'static str> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(cause);
+    let mut told = String::new();
+    while let Some(error) = next {
+        told.push_str(&error.to_string());
+        // What the TLS library says arrives wrapped in an I/O error, which shows it only as its inner error.
+        next = error.source();
+    }
+    if told.contains("does not support TLS") {
+        Some(
+            "the server takes no encrypted connections: turn its ssl on, or say sslmode=disable if the network is yours",
+        )
+    } else if told.contains("not valid for name") || told.contains("NotValidForName") {
+        Some("the server's certificate is for another host: use the host it names, or sslmode=verify-ca")
+    } else if told.contains("invalid peer certificate") {
+        Some(
+            "the server's certificate is not from an authority in sslrootcert: name the right root certificate there",
+        )
+    } else {
+        None
     }
 }
 

@@ -1,11 +1,14 @@
 //! The installed versions of PostgreSQL, and the command lines of its programs.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
 use super::conninfo::Conninfo;
+use super::queries::identifier;
+use super::rights::Name;
 use crate::error::{Error, Kind, Result};
 
 /// The oldest server and client this program works with.
@@ -100,6 +103,16 @@ impl Tools {
     }
 }
 
+impl fmt::Display for Tools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, found) in self.installations.iter().enumerate() {
+            let comma = if number == 0 { "PostgreSQL " } else { ", " };
+            write!(f, "{comma}{} in {}", found.major, found.directory.display())?;
+        }
+        Ok(())
+    }
+}
+
 impl Installation {
     /// The path of one of its programs.
     pub fn program(&self, name: &str) -> PathBuf {
@@ -107,15 +120,23 @@ impl Installation {
     }
 
     /// `pg_dump` of the whole database, in the form that is stored: custom format, uncompressed, without owners and grants.
-    pub fn dump(&self, source: &Conninfo) -> Command {
+    /// The tables of `without` are left out.
+    pub fn dump(&self, source: &Conninfo, without: &[Name]) -> Command {
         let mut command = self.client("pg_dump", source);
         command.args(["--format=custom", "--compress=0", "--no-owner", "--no-acl"]);
+        for (schema, table) in without {
+            command.arg(format!(
+                "--exclude-table={}.{}",
+                identifier(schema),
+                identifier(table)
+            ));
+        }
         command
     }
 
     /// `pg_dump` of definitions alone, in the same form.
-    pub fn dump_schema(&self, source: &Conninfo) -> Command {
-        let mut command = self.dump(source);
+    pub fn dump_schema(&self, source: &Conninfo, without: &[Name]) -> Command {
+        let mut command = self.dump(source, without);
         command.arg("--schema-only");
         command
     }
@@ -178,7 +199,11 @@ async fn major_of(directory: &Path) -> Option<u32> {
 
 /// The major version in a line such as `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
 pub fn parse_version(line: &str) -> Option<u32> {
-    let version = line.split_once("(PostgreSQL)")?.1.trim_start();
+    major_version(line.split_once("(PostgreSQL)")?.1.trim_start())
+}
+
+/// The major version of `15.18 (Debian …)`.
+pub fn major_version(version: &str) -> Option<u32> {
     let digits = version
         .find(|mark: char| !mark.is_ascii_digit())
         .unwrap_or(version.len());

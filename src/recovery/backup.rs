@@ -12,13 +12,15 @@ use tokio::process::{ChildStdout, Command};
 use super::packer::{BLOCK_RAW_BYTES, Packed, Packer};
 use super::survey::{Survey, Surveyed};
 use super::{catalog, plan};
+use crate::child::Child;
 use crate::error::{Error, Kind, Result};
 use crate::model::key::BackupKey;
-use crate::model::manifest::{self, Manifest, Source};
+use crate::model::manifest::{self, Framing, Manifest, Source};
 use crate::model::timeline::{Event, Observer, Phase};
-use crate::postgres::child::Child;
 use crate::postgres::conninfo::Conninfo;
+use crate::postgres::pooling;
 use crate::postgres::queries::{self, Facts};
+use crate::postgres::rights::{self, Name};
 use crate::postgres::session::Session;
 use crate::postgres::tools::Tools;
 use crate::store::{Published, Store, Upload};
@@ -44,6 +46,7 @@ struct Origin {
     facts: Facts,
     copy_settings: std::collections::BTreeMap<String, String>,
     policy_roles: Vec<String>,
+    unreadable: Vec<Name>,
 }
 
 /// A backup that exists.
@@ -68,7 +71,12 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
     observer.observe(Event::Expected(origin.facts.bytes));
     let installation = request.tools.for_server(origin.facts.major, Kind::Source)?;
     let upload = request.store.begin_upload(&key.to_string()).await?;
-    let dump = installation.dump(request.source);
+    for (schema, table) in &origin.unreadable {
+        let what =
+            format!("{schema}.{table} is left out: it is the platform's, and the role may not read it");
+        observer.observe(Event::Noted(what));
+    }
+    let dump = installation.dump(request.source, &origin.unreadable);
     let stored = match store_dump(dump, &upload, origin.facts.bytes, observer).await {
         Ok(stored) => stored,
         Err(error) => {
@@ -89,7 +97,7 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
         pg_dump_version: surveyed.contents.header.dump_version.clone(),
         source: Source {
             database: origin.facts.database,
-            project_ref: request.source.project_ref().map(str::to_owned),
+            project_ref: request.source.project_ref(),
             system_identifier: origin.facts.system_identifier,
             server_version: origin.facts.server_version,
         },
@@ -98,6 +106,7 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
         head_bytes: surveyed.contents.head_bytes,
         stored_bytes: packed.stored_bytes,
         sha256: packed.sha256,
+        framing: Framing::Members,
         blocks: packed.blocks,
         entries: plan::definitions(&surveyed.contents),
         sequences: plan::sequences(&surveyed.contents),
@@ -117,11 +126,13 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
 }
 
 async fn inspect(source: &Conninfo) -> Result<Origin> {
+    pooling::refuse_transactions(source).await?;
     let session = Session::connect(source).await?;
     Ok(Origin {
         facts: queries::facts(&session).await?,
         copy_settings: queries::copy_settings(&session).await?,
         policy_roles: queries::policy_roles(&session).await?,
+        unreadable: rights::unreadable_tables(&session).await?,
     })
 }
 
@@ -197,7 +208,8 @@ async fn check_size(store: &Store, key: BackupKey, stored_bytes: u64) -> Result<
     .hint("no backup was made; try again"))
 }
 
-async fn publish(store: &Store, key: BackupKey, manifest: &Manifest) -> Result<()> {
+/// Publishes the manifest, which makes the object a backup.
+pub(super) async fn publish(store: &Store, key: BackupKey, manifest: &Manifest) -> Result<()> {
     match store
         .publish(&key.manifest_key(), manifest.encode()?, "application/json")
         .await?

@@ -1,10 +1,11 @@
 //! The backups in a store.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::attest;
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{Found, State, choose, read_listing};
 use crate::model::key::{BackupKey, Selector};
@@ -15,6 +16,8 @@ use crate::store::Store;
 /// The index of a very large backup fits; anything larger is no manifest of ours.
 const MANIFEST_LIMIT_BYTES: u64 = 64 << 20;
 const LOOKUPS_AT_ONCE: usize = 8;
+/// How far the clock of the machine that made a backup may be ahead of ours.
+const SKEW_TOLERATED: SignedDuration = SignedDuration::from_mins(5);
 
 /// One line of the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,8 +52,17 @@ pub async fn list(
         .await
 }
 
-/// The manifest of the backup that `selector` means.
-pub async fn select(store: &Store, selector: Selector) -> Result<Manifest> {
+/// A backup that was selected, and what it holds.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// Its manifest; for an unattested object the one it would have.
+    pub manifest: Manifest,
+    /// Whether the manifest was written when the backup was made, or attested later.
+    pub is_attested: bool,
+}
+
+/// The backup that `selector` means, with its manifest. An unattested object is read to its end to learn what it holds.
+pub async fn select(store: &Store, selector: Selector, observer: &dyn Observer) -> Result<Selected> {
     let prefix = match selector {
         Selector::Latest => String::new(),
         Selector::Day(day) => day.strftime("%Y/%m/%d/").to_string(),
@@ -63,23 +75,117 @@ pub async fn select(store: &Store, selector: Selector) -> Result<Manifest> {
         Err(_) if !prefix.is_empty() => choose(&read_listing(&store.list("").await?), selector)?,
         Err(error) => return Err(error),
     };
-    read_manifest(store, chosen.key).await.map_err(|error| {
-        let older = found
-            .iter()
-            .find(|other| other.is_attested() && other.key < chosen.key);
-        match older {
-            Some(older) if error.kind() == Kind::Corrupt => {
-                error.hint(format!("the next older backup is {}", older.key))
-            }
-            _ => error,
-        }
+    if !chosen.is_attested() {
+        let key = match selector {
+            Selector::Key(key) => key,
+            Selector::Latest | Selector::Day(_) => newest_foreign_made(store, &found, chosen.key).await?,
+        };
+        let what = format!("{key} is unattested: it is read to its end first");
+        observer.observe(Event::Noted(what));
+        return Ok(Selected {
+            manifest: attest::describe(store, key, observer).await?,
+            is_attested: false,
+        });
+    }
+    if let Some(newest) = found.first().filter(|newest| newest.key > chosen.key)
+        && selector == Selector::Latest
+    {
+        let what = format!("{} is newer and has no manifest: it is not used", newest.key);
+        observer.observe(Event::Warned(what));
+    }
+    let manifest = match read_manifest(store, chosen.key).await {
+        Ok(manifest) => manifest,
+        Err(error) => return Err(name_older(store, &chosen.key.to_string(), error).await),
+    };
+    Ok(Selected {
+        manifest,
+        is_attested: true,
     })
+}
+
+/// The same error. Where it says that the backup `key` is corrupt, its hint is the next older one.
+pub async fn name_older(store: &Store, key: &str, error: Error) -> Error {
+    if error.kind() != Kind::Corrupt {
+        return error;
+    }
+    let listed = store.list("").await.unwrap_or_default();
+    let mut found = read_listing(&listed).into_iter();
+    // Keys sort by time.
+    match found.find(|other| other.is_attested() && *other.key.to_string() < *key) {
+        Some(older) => error.hint(format!("the next older backup is {}", older.key)),
+        None => error,
+    }
+}
+
+/// Among the objects without a manifest of `chosen`'s day and before, the newest that this program did not make: what it made
+/// and did not attest is under way or failed. Where there is none, `chosen` itself.
+async fn newest_foreign_made(store: &Store, found: &[Found], chosen: BackupKey) -> Result<BackupKey> {
+    let without_manifest = found
+        .iter()
+        .filter(|found| found.key <= chosen && found.stored_bytes.is_some() && !found.has_manifest);
+    for candidate in without_manifest {
+        if !is_ours(store, candidate.key).await? {
+            return Ok(candidate.key);
+        }
+    }
+    Ok(chosen)
 }
 
 /// The manifest of the backup `key`.
 pub async fn read_manifest(store: &Store, key: BackupKey) -> Result<Manifest> {
     let document = store.get(&key.manifest_key(), MANIFEST_LIMIT_BYTES).await?;
     Manifest::decode(&key.to_string(), &document)
+}
+
+/// What a manifest was found to say of its object.
+#[derive(Clone, Debug)]
+pub enum Attestation {
+    /// It describes the object as it is.
+    Holds(Box<Manifest>),
+    /// It does not, or nobody here can tell, and why.
+    Doubtful(String),
+}
+
+/// What the manifest of `key` says of its object of `stored_bytes`. A store that does not answer is an error.
+pub async fn attestation(store: &Store, key: BackupKey, stored_bytes: u64) -> Result<Attestation> {
+    match read_manifest(store, key).await {
+        Ok(manifest) if manifest.stored_bytes == stored_bytes => Ok(Attestation::Holds(Box::new(manifest))),
+        Ok(manifest) => Ok(Attestation::Doubtful(format!(
+            "{key} has {stored_bytes} bytes and was made with {}",
+            manifest.stored_bytes
+        ))),
+        Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Refused) => {
+            Ok(Attestation::Doubtful(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The newest backup among `found` (newest first) whose manifest holds, as seen at `now`. One that is dated in the future would be
+/// the newest for ever, so it is not counted; it is told like one whose manifest does not hold.
+pub async fn newest_attested(
+    store: &Store,
+    found: &[Found],
+    now: Timestamp,
+    observer: &dyn Observer,
+) -> Result<Option<(BackupKey, Manifest)>> {
+    for found in found.iter().filter(|found| found.has_manifest) {
+        let Some(stored_bytes) = found.stored_bytes else {
+            continue;
+        };
+        if found.key.began_at() > now + SKEW_TOLERATED {
+            let what = format!("{} is dated in the future: it is not counted", found.key);
+            observer.observe(Event::Warned(what));
+            continue;
+        }
+        match attestation(store, found.key, stored_bytes).await? {
+            Attestation::Holds(manifest) => return Ok(Some((found.key, *manifest))),
+            Attestation::Doubtful(why) => {
+                observer.observe(Event::Warned(format!("{why}: it is not counted")));
+            }
+        }
+    }
+    Ok(None)
 }
 
 async fn describe(store: &Store, found: Found, now: Timestamp, observer: &dyn Observer) -> Result<Listed> {
@@ -114,7 +220,8 @@ async fn describe(store: &Store, found: Found, now: Timestamp, observer: &dyn Ob
     })
 }
 
-async fn is_ours(store: &Store, key: BackupKey) -> Result<bool> {
+/// Whether this program made the object.
+pub(super) async fn is_ours(store: &Store, key: BackupKey) -> Result<bool> {
     let facts = store.head(&key.to_string()).await?;
     Ok(facts.is_some_and(|facts| facts.is_ours))
 }

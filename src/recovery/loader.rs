@@ -8,6 +8,7 @@ use futures_util::SinkExt;
 use tokio_postgres::CopyInSink;
 
 use super::plan;
+use super::platform::Selection;
 use crate::archive::{Contents, DumpId, Event};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::queries;
@@ -20,6 +21,7 @@ const MESSAGE_BYTES: usize = 256 << 10;
 pub struct Loader<'a> {
     session: &'a Session,
     contents: Option<Arc<Contents>>,
+    selection: Selection,
     rows: Option<(String, Pin<Box<CopyInSink<Bytes>>>)>,
     large_object: Option<(u32, i64)>,
     waiting: BytesMut,
@@ -31,15 +33,17 @@ impl<'a> Loader<'a> {
         Self {
             session,
             contents: None,
+            selection: Selection::everything(),
             rows: None,
             large_object: None,
             waiting: BytesMut::with_capacity(MESSAGE_BYTES),
         }
     }
 
-    /// Makes the session ready for the rows of the archive with these contents.
-    pub async fn prepare(&mut self, contents: &Arc<Contents>) -> Result<()> {
+    /// Makes the session ready for the rows of the archive with these contents. Of the rows, those of the selection are loaded.
+    pub async fn prepare(&mut self, contents: &Arc<Contents>, selection: Selection) -> Result<()> {
         self.contents = Some(Arc::clone(contents));
+        self.selection = selection;
         queries::prepare_load(self.session, plan::encoding(contents)).await
     }
 
@@ -83,6 +87,9 @@ impl<'a> Loader<'a> {
             .as_ref()
             .and_then(|contents| contents.entry(id))
             .ok_or_else(|| Error::new(Kind::Internal, "rows came before the table of contents"))?;
+        if !self.selection.keeps(id) {
+            return Ok(());
+        }
         let sink = queries::copy_in(self.session, &entry.copy_statement).await?;
         let name = format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag);
         self.rows = Some((name, Box::pin(sink)));
@@ -91,6 +98,7 @@ impl<'a> Loader<'a> {
 
     async fn send_rows(&mut self) -> Result<()> {
         let Some((name, sink)) = &mut self.rows else {
+            self.waiting.clear();
             return Ok(());
         };
         let message = self.waiting.split().freeze();

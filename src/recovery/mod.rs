@@ -1,24 +1,44 @@
 //! The verbs of the runbook, each a recipe over the layers below.
 
+/// An object without a manifest, read to its end: what its manifest says, and publishing it.
+pub mod attest;
 /// Source → archive → blocks → object → manifest.
 pub mod backup;
 /// The backups in a store.
 pub mod catalog;
+/// Making room in a target that holds an older state of what is restored.
+mod clean;
+/// Putting a restored target into service.
+pub mod cutover;
+/// Whatever would stop a restore tonight.
+pub mod doctor;
 /// What may be restored into.
 pub mod guard;
 /// The rows of an archive into a target.
 pub mod loader;
+/// Telling those who are not there.
+pub mod notify;
 /// An object's bytes, checked block by block as they arrive.
 pub mod object;
 /// Raw archive → gzip members → equal parts of one upload.
 pub mod packer;
 /// Which of an archive's entries are made before its rows, and which after.
 pub mod plan;
+/// What of a backup the target's platform brings itself.
+pub mod platform;
+/// What has had its time, removed from the store.
+pub mod prune;
 /// The events of a run with their times.
 pub mod recorder;
+/// Restore, verify, cut over, on one clock.
+pub mod recover;
 /// Backup → target, and the proof.
 pub mod restore;
+/// Whether the promises hold today.
+pub mod status;
 /// What an archive holds, found by reading it as it flows.
 pub mod survey;
 /// A target or an object against its manifest.
 pub mod verify;
+/// A file that is replaced as a whole.
+pub mod whole_file;

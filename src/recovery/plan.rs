@@ -3,11 +3,12 @@
 //! `pg_restore` makes everything but the rows, from a file that holds only the head of the archive, guided by a list of
 //! entries. Comments and the like have no section of their own: as in `pg_restore`, they go with the entry before them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::archive::{Contents, Entry, Section};
+use crate::archive::{Contents, DumpId, Entry, Section};
 use crate::model::manifest::{EntryDigest, Sequence};
 
 /// When an entry is made.
@@ -28,6 +29,8 @@ pub enum Turn {
 pub struct SkippedEntry {
     /// What it is, and its name.
     pub entry: String,
+    /// The name of the rule by which it is left out.
+    pub rule: &'static str,
     /// Why it is left out.
     pub reason: &'static str,
 }
@@ -36,7 +39,7 @@ pub struct SkippedEntry {
 pub fn turns(contents: &Contents) -> impl Iterator<Item = (&Entry, Turn)> {
     placed(contents).map(|(entry, section)| {
         let turn = match section {
-            _ if is_of_the_database(entry) => Turn::Never,
+            _ if is_of_the_database(entry) || is_grant(entry) => Turn::Never,
             Section::None | Section::PreData => Turn::Before,
             Section::Data if entry.has_data => Turn::Rows,
             Section::Data if matches!(entry.kind.as_str(), "BLOB" | "BLOB METADATA") => Turn::Before,
@@ -44,6 +47,15 @@ pub fn turns(contents: &Contents) -> impl Iterator<Item = (&Entry, Turn)> {
         };
         (entry, turn)
     })
+}
+
+/// The entries that a restore makes, in the archive's order.
+pub fn made(contents: &Contents) -> impl DoubleEndedIterator<Item = &Entry> {
+    let made: Vec<&Entry> = turns(contents)
+        .filter(|(_, turn)| *turn != Turn::Never)
+        .map(|(entry, _)| entry)
+        .collect();
+    made.into_iter()
 }
 
 /// Whether the entry is about the database as a whole and not about what is in it: `pg_restore` makes these only when it
@@ -56,16 +68,32 @@ fn is_of_the_database(entry: &Entry) -> bool {
     }
 }
 
+/// Whether the entry grants rights, as a dump without `--no-acl` does: the target's roles are its own.
+fn is_grant(entry: &Entry) -> bool {
+    matches!(entry.kind.as_str(), "ACL" | "DEFAULT ACL")
+}
+
 /// What is left out of a restore, and why.
 pub fn skipped(contents: &Contents) -> Vec<SkippedEntry> {
     turns(contents)
         .filter(|(_, turn)| *turn == Turn::Never)
-        .map(|(entry, _)| SkippedEntry {
-            entry: format!("{} {}", entry.kind, entry.tag),
-            reason: match entry.kind.as_str() {
-                "DATABASE" => "the target's own database is used",
-                _ => "settings of the database as a whole are not restored: apply them to the target by hand",
-            },
+        .map(|(entry, _)| {
+            let (rule, reason) = match entry.kind.as_str() {
+                "DATABASE" => ("database", "the target's own database is used"),
+                "ACL" | "DEFAULT ACL" if !is_of_the_database(entry) => (
+                    "grant",
+                    "grants are not restored: the target's roles have their own",
+                ),
+                _ => (
+                    "database setting",
+                    "settings of the database as a whole are not restored: apply them to the target by hand",
+                ),
+            };
+            SkippedEntry {
+                entry: format!("{} {}", entry.kind, entry.tag),
+                rule,
+                reason,
+            }
         })
         .collect()
 }
@@ -80,10 +108,10 @@ fn placed(contents: &Contents) -> impl Iterator<Item = (&Entry, Section)> {
     })
 }
 
-/// The entries of `turn` as a file for `pg_restore --use-list`.
-pub fn list(contents: &Contents, turn: Turn) -> String {
+/// The entries of `turn` that are kept, as a file for `pg_restore --use-list`.
+pub fn list(contents: &Contents, turn: Turn, keeps: impl Fn(DumpId) -> bool) -> String {
     turns(contents)
-        .filter(|(_, at)| *at == turn)
+        .filter(|(entry, at)| *at == turn && keeps(entry.id))
         .fold(String::new(), |mut text, (entry, _)| {
             let _ = writeln!(text, "{};", entry.id.0);
             text
@@ -108,7 +136,7 @@ pub fn definitions(contents: &Contents) -> Vec<EntryDigest> {
                 entry.kind.as_str(),
                 "BLOB" | "BLOB METADATA" | "MATERIALIZED VIEW DATA" | "STATISTICS DATA"
             );
-            *section != Section::Data && !is_content && !is_of_the_database(entry)
+            *section != Section::Data && !is_content && !is_of_the_database(entry) && !is_grant(entry)
         })
         .map(|(entry, _)| {
             let schema = entry.schema.as_deref().unwrap_or_default();
@@ -121,6 +149,57 @@ pub fn definitions(contents: &Contents) -> Vec<EntryDigest> {
 pub fn extensions(contents: &Contents) -> Vec<String> {
     let created = contents.entries.iter().filter(|entry| entry.kind == "EXTENSION");
     created.map(|entry| entry.tag.clone()).collect()
+}
+
+/// The roles that the archive's policies name.
+pub fn policy_roles(contents: &Contents) -> Vec<String> {
+    let policies = contents.entries.iter().filter(|entry| entry.kind == "POLICY");
+    let roles: BTreeSet<String> = policies
+        .flat_map(|entry| roles_of_policy(&entry.definition))
+        .collect();
+    roles.into_iter().collect()
+}
+
+/// The roles in `CREATE POLICY name ON schema.table FOR ALL TO role, "other role" USING (…);`.
+fn roles_of_policy(definition: &str) -> Vec<String> {
+    let mut words = words(definition).skip_while(|word| word != "TO");
+    let after = words.by_ref().skip(1);
+    let listed = after.take_while(|word| !matches!(word.as_str(), "USING" | "WITH" | ";" | "("));
+    listed
+        .filter(|word| word != ",")
+        .map(
+            |word| match word.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+                Some(quoted) => quoted.replace("\"\"", "\""),
+                None => word,
+            },
+        )
+        .collect()
+}
+
+/// The words of a definition; a quoted name is one word with its quotes, a sign is one by itself.
+fn words(definition: &str) -> impl Iterator<Item = String> {
+    let mut rest = definition.chars().peekable();
+    std::iter::from_fn(move || {
+        while rest.next_if(|mark| mark.is_whitespace()).is_some() {}
+        let mut word = String::from(rest.next()?);
+        if word == "\"" {
+            while let Some(mark) = rest.next() {
+                word.push(mark);
+                if mark == '"' {
+                    match rest.next_if_eq(&'"') {
+                        Some(doubled) => word.push(doubled),
+                        None => break,
+                    }
+                }
+            }
+        } else if word.starts_with(|mark: char| mark.is_alphanumeric() || mark == '_') {
+            while let Some(mark) = rest.next_if(|mark| mark.is_alphanumeric() || *mark == '_' || *mark == '$')
+            {
+                word.push(mark);
+            }
+        }
+        Some(word)
+    })
 }
 
 /// Materialized views that the archive fills, as `schema.name`.

@@ -7,19 +7,22 @@ use std::io::Write;
 
 use tempfile::TempDir;
 
-use super::catalog;
-use super::guard::{self, ClearedTarget};
+use super::catalog::{self, Selected};
+use super::clean;
+use super::guard::{self, ClearedTarget, Terms};
 use super::loader::Loader;
 use super::object::{self, CheckedArchive};
 use super::plan::{self, SkippedEntry, Turn};
+use super::platform::{self, Scope, Selection};
 use super::verify;
 use crate::archive::{Contents, Event as Read, Reader};
+use crate::child::Child;
 use crate::error::{Error, Kind, Result};
 use crate::model::comparison::Verification;
 use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
+use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Observer, Phase};
-use crate::postgres::child::Child;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::tools::Tools;
 use crate::store::Store;
@@ -33,6 +36,10 @@ pub struct Request<'a> {
     pub selector: Selector,
     /// PostgreSQL's programs.
     pub tools: &'a Tools,
+    /// What the operator allows.
+    pub terms: Terms<'a>,
+    /// Who owns what is in the target; without it the target tells.
+    pub profile: Option<Profile>,
     /// How many connections work side by side where that is possible.
     pub jobs: usize,
 }
@@ -40,8 +47,10 @@ pub struct Request<'a> {
 /// A backup that was restored and compared.
 #[derive(Debug)]
 pub struct Restored {
-    /// Its manifest.
+    /// Its manifest; for an unattested object the one it would have.
     pub manifest: Manifest,
+    /// Whether that was written when the backup was made, or attested later.
+    pub is_attested: bool,
     /// What it was restored into.
     pub target: Conninfo,
     /// What of the backup was left out, and why.
@@ -55,24 +64,48 @@ pub struct Restored {
 /// The guard looks at the target before anything is changed. A verification that does not prove is no error.
 pub async fn restore(
     request: Request<'_>,
-    provision: impl AsyncFnOnce() -> Result<Conninfo>,
+    provision: impl AsyncFnOnce(&Manifest) -> Result<Conninfo>,
     observer: &dyn Observer,
 ) -> Result<Restored> {
     observer.observe(Event::Began(Phase::Select));
-    let manifest = catalog::select(request.store, request.selector).await?;
+    let Selected {
+        manifest,
+        is_attested,
+    } = catalog::select(request.store, request.selector, observer).await?;
+    let key = manifest.key.clone();
+    match restore_selected(request, manifest, is_attested, provision, observer).await {
+        Ok(restored) => Ok(restored),
+        Err(error) => Err(catalog::name_older(request.store, &key, error).await),
+    }
+}
+
+async fn restore_selected(
+    request: Request<'_>,
+    manifest: Manifest,
+    is_attested: bool,
+    provision: impl AsyncFnOnce(&Manifest) -> Result<Conninfo>,
+    observer: &dyn Observer,
+) -> Result<Restored> {
     object::check_length(request.store, &manifest).await?;
     observer.observe(Event::Ended(Phase::Select));
 
     observer.observe(Event::Began(Phase::Provision));
-    let target = guard::clear(&provision().await?, &manifest).await?;
+    let target = provision(&manifest).await?;
+    let target = guard::clear(&target, &manifest, request.terms, request.profile).await?;
+    if target.holds_objects() && is_attested {
+        let what = "the target holds what will be replaced: the whole backup is read and checked before that";
+        observer.observe(Event::Noted(what.into()));
+        verify::object(request.store, &manifest, observer).await?;
+    }
     observer.observe(Event::Ended(Phase::Provision));
 
-    let skipped = load(request, &manifest, &target, observer).await?;
+    let (skipped, scope) = load(request, &manifest, &target, observer).await?;
 
     observer.observe(Event::Began(Phase::Verify));
     let verification = verify::target(
         &manifest,
         target.conninfo(),
+        &scope,
         request.tools,
         request.jobs,
         observer,
@@ -81,6 +114,7 @@ pub async fn restore(
     observer.observe(Event::Ended(Phase::Verify));
     Ok(Restored {
         manifest,
+        is_attested,
         target: target.conninfo().clone(),
         skipped,
         verification,
@@ -92,7 +126,7 @@ async fn load(
     manifest: &Manifest,
     target: &ClearedTarget,
     observer: &dyn Observer,
-) -> Result<Vec<SkippedEntry>> {
+) -> Result<(Vec<SkippedEntry>, Scope)> {
     let mut definitions = None;
     let loaded = transfer_and_finish(request, manifest, target, &mut definitions, observer).await;
     if loaded.is_err() && definitions.is_some() {
@@ -100,9 +134,10 @@ async fn load(
         observer.observe(Event::Warned(advice.into()));
     }
     loaded?;
-    Ok(definitions
-        .map(|definitions| definitions.skipped)
-        .unwrap_or_default())
+    Ok(definitions.map_or_else(
+        || (Vec::new(), Scope::everything()),
+        |definitions| (definitions.skipped, definitions.scope),
+    ))
 }
 
 /// `definitions` is filled just before the target is changed for the first time.
@@ -151,10 +186,12 @@ async fn transfer<'a>(
             match step.event {
                 None => break,
                 Some(Read::Contents(contents)) => {
-                    let made = definitions.insert(Definitions::new(request, target, &head, &contents)?);
+                    let selection = select(request, manifest, target, &contents, observer).await?;
+                    let made =
+                        definitions.insert(Definitions::new(request, target, &head, &contents, &selection)?);
                     head = Vec::new();
                     made.make(Turn::Before).await?;
-                    loader.prepare(&contents).await?;
+                    loader.prepare(&contents, selection).await?;
                 }
                 Some(event) => loader.take(event).await?,
             }
@@ -164,12 +201,37 @@ async fn transfer<'a>(
     Ok(())
 }
 
+/// Decides what of the backup is restored, and makes room for it where the target holds an older state.
+async fn select(
+    request: Request<'_>,
+    manifest: &Manifest,
+    target: &ClearedTarget,
+    contents: &Contents,
+    observer: &dyn Observer,
+) -> Result<Selection> {
+    let session = target.session();
+    let definitions = async || verify::dump_definitions(session, target.conninfo(), request.tools).await;
+    let mut selection = platform::select(session, target.profile(), contents, definitions).await?;
+    platform::check(session, &selection, contents, manifest, target.holds_objects()).await?;
+    for lost in selection.lost_rows(contents, manifest) {
+        observer.observe(Event::Warned(lost));
+    }
+    if target.holds_objects() {
+        let dropped = plan::made(contents).filter(|entry| selection.keeps(entry.id));
+        clean::drop_contained(session, dropped, contents, selection.filled()).await?;
+        // What depended on what was dropped went with it.
+        selection = platform::select(session, target.profile(), contents, definitions).await?;
+    }
+    Ok(selection)
+}
+
 /// Everything of an archive but its rows, ready for `pg_restore`.
 struct Definitions<'a> {
     request: Request<'a>,
     target: &'a ClearedTarget,
     directory: TempDir,
     skipped: Vec<SkippedEntry>,
+    scope: Scope,
 }
 
 impl<'a> Definitions<'a> {
@@ -179,6 +241,7 @@ impl<'a> Definitions<'a> {
         target: &'a ClearedTarget,
         head: &[u8],
         contents: &Contents,
+        selection: &Selection,
     ) -> Result<Self> {
         let directory = scratch_directory()?;
         let write = |name: &str, bytes: &[u8]| {
@@ -188,13 +251,13 @@ impl<'a> Definitions<'a> {
             .and_then(|()| {
                 write(
                     &list_name(Turn::Before),
-                    plan::list(contents, Turn::Before).as_bytes(),
+                    plan::list(contents, Turn::Before, |id| selection.keeps(id)).as_bytes(),
                 )
             })
             .and_then(|()| {
                 write(
                     &list_name(Turn::After),
-                    plan::list(contents, Turn::After).as_bytes(),
+                    plan::list(contents, Turn::After, |id| selection.keeps(id)).as_bytes(),
                 )
             })
             .map_err(no_scratch)?;
@@ -202,7 +265,8 @@ impl<'a> Definitions<'a> {
             request,
             target,
             directory,
-            skipped: plan::skipped(contents),
+            skipped: [plan::skipped(contents), selection.skipped(contents)].concat(),
+            scope: Scope::of(selection, contents),
         })
     }
 

@@ -74,7 +74,7 @@ fn table_of(contents: Option<&Arc<Contents>>, id: DumpId, content: Fingerprint) 
 }
 
 /// The column list of `COPY public.users (id, "Full Name") FROM stdin;`, with its parentheses; empty where a table has none.
-fn copied_columns(statement: &str) -> &str {
+pub(super) fn copied_columns(statement: &str) -> &str {
     let Some(end) = statement.rfind(" FROM ") else {
         return "";
     };

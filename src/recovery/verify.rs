@@ -9,18 +9,24 @@ use tokio::task::JoinSet;
 
 use super::object::{self, CheckedArchive};
 use super::plan;
-use super::survey::{Survey, Surveyed};
+use super::platform::{self, Scope};
+use super::survey::Survey;
+use crate::archive::Contents;
+use crate::child::Child;
 use crate::error::{Error, Kind, Result};
-use crate::model::comparison::{self, TableReport, Verification};
+use crate::model::CANONICAL_TABLES;
+use crate::model::comparison::{self, CanonicalCounts, TableReport, Verification, Wording};
 use crate::model::fingerprint::{Fingerprint, LargeObjectHasher, TableHasher};
 use crate::model::manifest::{Manifest, Table};
+use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Check;
-use crate::postgres::child::Child;
 use crate::postgres::conninfo::Conninfo;
+use crate::postgres::pooling;
 use crate::postgres::queries;
+use crate::postgres::rights;
 use crate::postgres::session::Session;
-use crate::postgres::tools::Tools;
+use crate::postgres::tools::{Tools, major_version};
 use crate::store::Store;
 
 const LARGE_OBJECT_READ_BYTES: i32 = 1 << 20;
@@ -30,31 +36,56 @@ const LARGE_OBJECT_READ_BYTES: i32 = 1 << 20;
 pub async fn target(
     manifest: &Manifest,
     target: &Conninfo,
+    scope: &Scope,
     tools: &Tools,
     jobs: usize,
     observer: &dyn Observer,
 ) -> Result<Verification> {
+    pooling::refuse_transactions(target).await?;
     let session = Session::connect(target).await?;
-    let facts = queries::facts(&session).await?;
     observer.observe(Event::Expected(manifest.raw_bytes));
-    let tables = compare_tables(manifest, target, jobs, observer).await?;
-    let restored = dump_definitions(target, tools, facts.major).await?;
+    let tables = compare_tables(manifest, target, scope, jobs, observer).await?;
+    let restored = dump_definitions(&session, target, tools).await?;
+    let expected = scope.expected_entries(manifest);
+    let found = scope.found_entries(&restored, &expected, plan::definitions(&restored));
 
     let unvalidated = queries::unvalidated_constraints(&session).await?;
-    let checks = vec![
+    let mut checks = vec![
         comparison::rows(&tables),
         comparison::content(&tables),
         comparison::large_objects(manifest.large_objects, read_large_objects(&session).await?),
-        comparison::definitions(&manifest.entries, &plan::definitions(&restored.contents)),
-        comparison::sequences(&manifest.sequences, &queries::sequences(&session).await?),
-        comparison::constraints(&unvalidated, &plan::unvalidated_constraints(&restored.contents)),
+        comparison::definitions(&expected, &found, wording(manifest, &restored)),
+        comparison::sequences(
+            &scope.expected_sequences(manifest),
+            &queries::sequences(&session).await?,
+        ),
+        comparison::constraints(&unvalidated, &plan::unvalidated_constraints(&restored)),
         comparison::indexes(&queries::invalid_indexes(&session).await?),
         comparison::populated_views(
-            &manifest.populated_views,
+            &scope.expected_views(manifest),
             &queries::populated_views(&session).await?,
         ),
     ];
+    if !scope.filled().is_empty() {
+        let broken = rights::broken_references(&session, scope.filled()).await?;
+        checks.push(comparison::references(&broken));
+    }
+    checks.extend(scope.check());
     Ok(Verification::over(checks, tables))
+}
+
+/// Compares the tables the runbook counts with those of another database, which is only read.
+pub async fn counts_against(verification: &Verification, other: &Conninfo) -> Result<Check> {
+    let session = Session::connect(other).await?;
+    queries::forbid_writes(&session).await?;
+    let mut counts = CanonicalCounts::new();
+    for table in CANONICAL_TABLES {
+        counts.insert(table, queries::count_rows(&session, "public", table).await?);
+    }
+    Ok(comparison::counts_against(
+        &verification.canonical_counts(),
+        &counts,
+    ))
 }
 
 /// Reads the whole object and compares what its archive holds with the manifest. Damage is an error; so a verification that
@@ -91,19 +122,42 @@ pub async fn object(store: &Store, manifest: &Manifest, observer: &dyn Observer)
         comparison::rows(&tables),
         comparison::content(&tables),
         comparison::large_objects(manifest.large_objects, surveyed.large_objects),
-        comparison::definitions(&manifest.entries, &plan::definitions(&surveyed.contents)),
+        comparison::definitions(
+            &manifest.entries,
+            &plan::definitions(&surveyed.contents),
+            Wording::Same,
+        ),
     ];
     Ok(Verification::over(checks, tables))
+}
+
+/// Definitions are worded by the server and by its pg_dump.
+fn wording(manifest: &Manifest, restored: &Contents) -> Wording {
+    let then = (&manifest.source.server_version, &manifest.pg_dump_version);
+    let now = (&restored.header.server_version, &restored.header.dump_version);
+    if (major_version(then.0), major_version(then.1)) == (major_version(now.0), major_version(now.1)) {
+        Wording::Same
+    } else {
+        Wording::OfAnotherVersion
+    }
 }
 
 /// Reads the tables over `jobs` connections, each taking the next one when it is done.
 async fn compare_tables(
     manifest: &Manifest,
     target: &Conninfo,
+    scope: &Scope,
     jobs: usize,
     observer: &dyn Observer,
 ) -> Result<Vec<TableReport>> {
-    let queue: VecDeque<(usize, Table)> = manifest.tables.iter().cloned().enumerate().collect();
+    let mut reports = BTreeMap::new();
+    let mut queue = VecDeque::new();
+    for (place, table) in manifest.tables.iter().enumerate() {
+        match scope.without_rows(&table.schema, &table.name) {
+            Some(why) => drop(reports.insert(place, TableReport::left_out(table, why))),
+            None => queue.push_back((place, table.clone())),
+        }
+    }
     let workers = jobs.clamp(1, queue.len().max(1));
     let queue = Arc::new(Mutex::new(queue));
     let (progress, mut read) = tokio::sync::mpsc::unbounded_channel();
@@ -133,7 +187,6 @@ async fn compare_tables(
     while let Some(bytes) = read.recv().await {
         observer.observe(Event::Bytes(bytes));
     }
-    let mut reports = BTreeMap::new();
     while let Some(done) = readers.join_next().await {
         let done = done
             .map_err(|cause| Error::new(Kind::Internal, "a table could not be compared").caused_by(cause))?;
@@ -184,10 +237,36 @@ async fn read_large_objects(session: &Session) -> Result<Fingerprint> {
     Ok(hasher.finish())
 }
 
+/// What of the backup a verification of this target asks for: all that its platform does not bring itself. Without a
+/// `profile` the target tells whether it is on a platform.
+pub async fn scope(
+    store: &Store,
+    manifest: &Manifest,
+    target: &Conninfo,
+    tools: &Tools,
+    profile: Option<Profile>,
+) -> Result<Scope> {
+    let session = Session::connect(target).await?;
+    let profile = match profile {
+        Some(profile) => profile,
+        None => rights::profile(&session).await?,
+    };
+    let contents = object::contents(store, manifest).await?;
+    let definitions = async || dump_definitions(&session, target, tools).await;
+    let selection = platform::select(&session, profile, &contents, definitions).await?;
+    Ok(Scope::of(&selection, &contents))
+}
+
 /// The target's definitions, as pg_dump words them.
-async fn dump_definitions(target: &Conninfo, tools: &Tools, major: u32) -> Result<Surveyed> {
-    let installation = tools.for_server(major, target.side().kind())?;
-    let mut dump = Child::start("pg_dump", installation.dump_schema(target))?;
+pub(super) async fn dump_definitions(
+    session: &Session,
+    target: &Conninfo,
+    tools: &Tools,
+) -> Result<Arc<Contents>> {
+    let facts = queries::facts(session).await?;
+    let without = rights::unreadable_tables(session).await?;
+    let installation = tools.for_server(facts.major, target.side().kind())?;
+    let mut dump = Child::start("pg_dump", installation.dump_schema(target, &without))?;
     let mut archive = Vec::new();
     if let Some(mut output) = dump.take_output() {
         let read = output.read_to_end(&mut archive).await;
@@ -198,6 +277,7 @@ async fn dump_definitions(target: &Conninfo, tools: &Tools, major: u32) -> Resul
     survey
         .feed(&archive)
         .and_then(|()| survey.finish())
+        .map(|surveyed| surveyed.contents)
         .map_err(|cause| {
             Error::new(Kind::Target, "pg_dump did not write the target's definitions").caused_by(cause)
         })

@@ -1,69 +1,203 @@
 //! The store's refusals in the words of the person who has to act on them.
 
+use std::error::Error as StdError;
+use std::io;
+
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
+use jiff::SignedDuration;
 
+use super::clock::Clocks;
+use super::s3::Store;
 use crate::error::{Error, Kind};
+
+/// How far clocks may be apart before a store refuses what was signed.
+const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
+
+/// What the token must allow for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
 
 /// The HTTP status the server answered with, if it answered.
 pub(super) fn status_of<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-/// A store error that says what failed, why in the server's words, and what to do.
-pub(super) fn failed<E>(what: &str, place: &str, cause: &SdkError<E>) -> Error
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let code = cause.code().map(str::to_owned);
-    let status = status_of(cause);
-    let answer = match (cause, cause.message()) {
-        (_, Some(message)) => Some(message.trim_end_matches('.').to_owned()),
-        (SdkError::ServiceError(_), None) => {
-            status.map(|status| format!("the store answered with HTTP status {status}"))
+impl Store {
+    /// A store error that says what failed, why in the server's words, and what to do.
+    pub(super) fn failed<E>(&self, access: Access, what: &str, cause: &SdkError<E>) -> Error
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let error = Error::new(Kind::Store, format!("{what} at {}", self.describe()));
+        if let Some(ahead) = self.skew(cause) {
+            return error
+                .caused_by(format!("this machine's clock is {} the store's", distance(ahead)))
+                .hint("set this machine's clock (timedatectl set-ntp true), and run the command again");
         }
-        _ => None,
-    };
-    let request = cause
-        .as_service_error()
-        .and(cause.request_id())
-        .map(str::to_owned);
-    let error = Error::new(Kind::Store, format!("{what} at {place}"));
-    let error = match (&code, answer) {
-        (Some(code), Some(answer)) => error.caused_by(match request {
-            Some(request) => format!("{code}: {answer} (request {request})"),
-            None => format!("{code}: {answer}"),
-        }),
-        (None, Some(answer)) => error.caused_by(answer),
-        _ => error.caused_by(root_of(cause)),
-    };
-    error.hint(hint(code.as_deref(), status, cause))
+        let (cause, hint) = match Trouble::of(cause) {
+            Some(trouble) => (trouble.cause(cause), trouble.hint()),
+            None => (answer(cause), refusal_hint(access, cause)),
+        };
+        error.caused_by(cause).hint(hint)
+    }
+
+    /// By how much this machine's clock is ahead, where that is why a request was refused. An answer without a body does not
+    /// say why; then the clocks themselves do.
+    fn skew<E: ProvideErrorMetadata>(&self, cause: &SdkError<E>) -> Option<SignedDuration> {
+        let ahead = self.clock.last().map(Clocks::ahead)?;
+        match (cause.code(), status_of(cause)) {
+            (Some("RequestTimeTooSkewed"), _) => Some(ahead),
+            (_, Some(403)) if ahead.abs() > MAX_SKEW => Some(ahead),
+            _ => None,
+        }
+    }
 }
 
-fn hint<E>(code: Option<&str>, status: Option<u16>, cause: &SdkError<E>) -> &'static str {
-    match (code, status, cause) {
-        (Some("NoSuchBucket"), ..) => "create the bucket, or set R2_BUCKET to the right name",
-        (Some("NoSuchKey"), ..) => "`paycraft-dr list` shows what is there",
-        (Some("RequestTimeTooSkewed"), ..) => {
-            "set this machine's clock: the store refuses requests from another time"
+/// In whole minutes, which is what a clock is off by when it matters.
+fn distance(ahead: SignedDuration) -> String {
+    let minutes = ahead.abs().as_mins();
+    let (hours, minutes) = (minutes / 60, minutes % 60);
+    let apart = match hours {
+        0 => format!("{minutes} min"),
+        _ => format!("{hours} h {minutes} min"),
+    };
+    let side = if ahead.is_negative() { "behind" } else { "ahead of" };
+    format!("{apart} {side}")
+}
+
+/// What the server said.
+fn answer<E: ProvideErrorMetadata + StdError + 'static>(cause: &SdkError<E>) -> String {
+    let request = cause.as_service_error().and(cause.request_id());
+    let request = request.map_or_else(String::new, |request| format!(" (request {request})"));
+    let message = cause.message().map(|message| message.trim_end_matches('.'));
+    match (cause.code(), message, status_of(cause)) {
+        (Some(code), Some(message), _) => format!("{code}: {message}{request}"),
+        (Some(words), None, _) | (None, Some(words), _) => format!("{words}{request}"),
+        (None, None, Some(status)) => format!("the store answered with HTTP status {status}{request}"),
+        (None, None, None) => root_of(cause),
+    }
+}
+
+/// What to do about an answer that says no.
+fn refusal_hint<E: ProvideErrorMetadata>(access: Access, cause: &SdkError<E>) -> &'static str {
+    let code = cause.code().unwrap_or_default();
+    // R2's own words for a key id that cannot be one.
+    let is_about_key =
+        code == "InvalidArgument" && cause.message().is_some_and(|words| words.contains("access key"));
+    match (code, status_of(cause)) {
+        ("NoSuchBucket", _) => "create the bucket, or set R2_BUCKET to the right name",
+        ("NoSuchKey", _) => "`paycraft-dr list` shows what is there",
+        ("SignatureDoesNotMatch", _) => {
+            "the secret does not belong to the access key id: check R2_SECRET_ACCESS_KEY"
         }
-        (Some("SignatureDoesNotMatch" | "InvalidAccessKeyId"), ..) => {
-            "the credentials are wrong: check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY"
+        ("InvalidAccessKeyId" | "Unauthorized", _) => {
+            "the store does not know this key: check R2_ACCESS_KEY_ID, and that the token was not revoked"
         }
-        (_, Some(401 | 403), _) => {
-            "the credentials lack the right to do this: check the API token's permissions"
+        _ if is_about_key => "this is no key of R2's: check R2_ACCESS_KEY_ID",
+        (_, Some(429)) => "another process writes the same key: run one backup at a time",
+        // The answer to a HEAD has no words.
+        ("", Some(401 | 403)) => {
+            "check R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY, and that the API token may do this in this bucket"
         }
-        (_, Some(404), _) => "check the bucket's name, and `paycraft-dr list`",
-        (_, None, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) => {
-            "check R2_ENDPOINT_URL and the network between here and it"
+        (_, Some(401 | 403)) if access == Access::Write => {
+            "the API token may not write here: it needs the permission Object Read & Write for this bucket"
         }
+        (_, Some(401 | 403)) => {
+            "the API token may not read here: it needs at least the permission Object Read for this bucket"
+        }
+        (_, Some(404)) => "check the bucket's name, and `paycraft-dr list`",
         _ => "try again; if it persists, look at the store's status page",
     }
 }
 
+/// What kept a request from being answered by an S3 service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    UnknownHost,
+    NobodyListens,
+    /// The two sides found no way to trust each other.
+    Untrusted,
+    Silence,
+    /// Something answered that is no store.
+    NotS3,
+    /// Whatever else may happen to a connection.
+    Broken,
+}
+
+impl Trouble {
+    fn of<E: ProvideErrorMetadata + StdError + 'static>(cause: &SdkError<E>) -> Option<Self> {
+        match cause {
+            SdkError::TimeoutError(_) => Some(Self::Silence),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => Some(Self::Silence),
+            SdkError::DispatchFailure(_) => Some(Self::on_the_way(cause)),
+            SdkError::ResponseError(_) => Some(Self::NotS3),
+            SdkError::ServiceError(refusal) => is_page(refusal.raw()).then_some(Self::NotS3),
+            _ => None,
+        }
+    }
+
+    fn on_the_way(error: &(dyn StdError + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            // The client's own name for it; the system's differs between systems.
+            if cause.to_string().contains("dns error") {
+                return Self::UnknownHost;
+            }
+            match cause.downcast_ref::<io::Error>().map(kind_of) {
+                Some(io::ErrorKind::ConnectionRefused) => return Self::NobodyListens,
+                Some(io::ErrorKind::InvalidData) => return Self::Untrusted,
+                _ => {}
+            }
+            next = cause.source();
+        }
+        Self::Broken
+    }
+
+    fn cause<E: StdError + 'static>(self, cause: &SdkError<E>) -> String {
+        match self {
+            Self::NotS3 => match status_of(cause) {
+                Some(status) => format!("the answer is not one of an S3 service (HTTP status {status})"),
+                None => root_of(cause),
+            },
+            Self::Silence => "no answer came in time".to_owned(),
+            _ => root_of(cause),
+        }
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Self::UnknownHost => "no host has this name: check R2_ENDPOINT_URL, and this machine's DNS",
+            Self::NobodyListens => "nothing listens there: check the host and port in R2_ENDPOINT_URL",
+            Self::Untrusted => {
+                "check R2_ENDPOINT_URL (https or http, the host), this machine's clock and its root certificates"
+            }
+            Self::NotS3 => "write R2_ENDPOINT_URL as https://ACCOUNT.r2.cloudflarestorage.com",
+            Self::Silence | Self::Broken => "check R2_ENDPOINT_URL and the network between here and it",
+        }
+    }
+}
+
+/// The kind of the innermost error: what wraps another one is of no kind, and hides it from `source`.
+fn kind_of(error: &io::Error) -> io::ErrorKind {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    inner.map_or_else(|| error.kind(), kind_of)
+}
+
+/// Whether this is a page for people: a store answers in XML, or says nothing.
+fn is_page(answer: &aws_sdk_s3::config::http::HttpResponse) -> bool {
+    answer
+        .headers()
+        .get("content-type")
+        .is_some_and(|kind| kind.starts_with("text/html"))
+}
+
 /// The innermost cause, where the outer ones only say that something was dispatched.
-fn root_of<E: std::error::Error + 'static>(cause: &SdkError<E>) -> String {
-    let mut root: &dyn std::error::Error = cause;
+fn root_of<E: StdError + 'static>(cause: &SdkError<E>) -> String {
+    let mut root: &dyn StdError = cause;
     while let Some(next) = root.source() {
         root = next;
     }

@@ -1,9 +1,16 @@
 //! The object store: Cloudflare R2, or anything that speaks S3 the way R2 does.
 
+mod clock;
 mod failure;
 mod open_uploads;
+mod probe;
+mod read;
+mod removal;
+/// What is tried again, how often, and after which pause.
+pub mod retry;
 mod s3;
 mod upload;
 
+pub use removal::UnfinishedUpload;
 pub use s3::{Location, ObjectFacts, Published, Store};
 pub use upload::{StoredPart, Upload};

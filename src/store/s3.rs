@@ -3,32 +3,28 @@
 //! R2 refuses the SDK's default checksum headers, wants region `auto` and path-style addresses. Bodies are signed with their
 //! SHA-256, so a server that checks signatures also checks the bytes.
 
-use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::EncodingType;
 use aws_smithy_http_client::tls;
-use bytes::Bytes;
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 
-use super::failure::{failed, status_of};
+use super::clock::StoreClock;
+use super::failure::{Access, status_of};
 use super::open_uploads::OpenUploads;
-use crate::error::{Error, Kind, Result};
+use super::retry::{Patience, Retries};
+use crate::error::Result;
 use crate::model::catalog::Listed;
 use crate::model::secret::Secret;
 
 /// User metadata that tells an object of this program from one the shell workflow made.
 pub(super) const MADE_BY: (&str, &str) = ("made-by", "paycraft-dr");
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const READ_TIMEOUT: Duration = Duration::from_mins(1);
-const ATTEMPTS: u32 = 4;
 
 /// Where a bucket is and how to be let in.
 #[derive(Clone, Debug)]
@@ -43,13 +39,16 @@ pub struct Location {
     pub secret_access_key: Secret,
 }
 
-/// One bucket. Clones share the connections and the list of open uploads.
+/// One bucket. Clones share the connections, the list of open uploads and the count of retries.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) client: Client,
     pub(super) bucket: Arc<str>,
     endpoint: Arc<str>,
     pub(super) open: Arc<OpenUploads>,
+    pub(super) clock: StoreClock,
+    pub(super) patience: Patience,
+    pub(super) retries: Retries,
 }
 
 /// What the store says of an object without sending it.
@@ -59,6 +58,8 @@ pub struct ObjectFacts {
     pub bytes: u64,
     /// Whether this program made it.
     pub is_ours: bool,
+    /// When it was stored (UTC), where the store says.
+    pub stored_at: Option<Timestamp>,
 }
 
 /// How an attempt to publish once ended.
@@ -73,6 +74,11 @@ pub enum Published {
 impl Store {
     /// A handle on the bucket. Nothing is sent yet.
     pub fn new(location: &Location) -> Self {
+        Self::with_patience(location, Patience::default())
+    }
+
+    /// A handle on the bucket that waits as long as it is told.
+    pub fn with_patience(location: &Location, patience: Patience) -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
             .build_https();
@@ -83,10 +89,7 @@ impl Store {
             None,
             "settings",
         );
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .build();
+        let (clock, retries) = (StoreClock::default(), Retries::default());
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(&location.endpoint)
@@ -95,21 +98,30 @@ impl Store {
             .credentials_provider(credentials)
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .timeout_config(timeouts)
-            .http_client(http)
-            .build();
+            // A machine whose clock is off dates its backups wrongly: the store's refusal is what tells.
+            .disable_clock_skew_correction(true)
+            .interceptor(clock.clone())
+            .http_client(http);
+        let config = patience.configure(config, &retries);
         Self {
-            client: Client::from_conf(config),
+            client: Client::from_conf(config.build()),
             bucket: location.bucket.as_str().into(),
             endpoint: location.endpoint.as_str().into(),
             open: Arc::default(),
+            clock,
+            patience,
+            retries,
         }
     }
 
     /// Where this store is, for messages: address and bucket, no credentials.
     pub fn describe(&self) -> String {
         format!("{}/{}", self.endpoint, self.bucket)
+    }
+
+    /// How often something had to be tried again until now.
+    pub fn retries(&self) -> u64 {
+        self.retries.count()
     }
 
     /// Everything under `prefix`, over all pages, sorted by key.
@@ -119,14 +131,21 @@ impl Store {
             .list_objects_v2()
             .bucket(&*self.bucket)
             .prefix(prefix)
+            // A key may hold characters that XML cannot, and then a listing that names it could not be read at all.
+            .encoding_type(EncodingType::Url)
             .into_paginator()
             .send();
         let mut listed = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|cause| failed("cannot list the bucket", &self.describe(), &cause))?;
+            let page = page.map_err(|cause| self.failed(Access::Read, "cannot list the bucket", &cause))?;
+            let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
             listed.extend(page.contents().iter().filter_map(|object| {
                 Some(Listed {
-                    key: object.key()?.to_owned(),
+                    key: if is_encoded {
+                        decoded(object.key()?)
+                    } else {
+                        object.key()?.to_owned()
+                    },
                     bytes: u64::try_from(object.size()?).ok()?,
                 })
             }));
@@ -154,54 +173,23 @@ impl Store {
                     .metadata()
                     .and_then(|metadata| metadata.get(MADE_BY.0))
                     .is_some_and(|value| value == MADE_BY.1),
+                stored_at: head
+                    .last_modified()
+                    .and_then(|stored| Timestamp::from_second(stored.secs()).ok()),
             })),
             Err(cause) if status_of(&cause) == Some(404) => Ok(None),
-            Err(cause) => Err(failed(&format!("cannot look at {key}"), &self.describe(), &cause)),
+            Err(cause) => Err(self.failed(Access::Read, &format!("cannot look at {key}"), &cause)),
         }
     }
 
-    /// The whole of a small object; one larger than `limit_bytes` is refused before it is read.
-    pub async fn get(&self, key: &str, limit_bytes: u64) -> Result<Bytes> {
-        let what = format!("cannot read {key}");
-        let answer = self
-            .client
-            .get_object()
-            .bucket(&*self.bucket)
-            .key(key)
-            .send()
-            .await;
-        let object = answer.map_err(|cause| failed(&what, &self.describe(), &cause))?;
-        let length = object
-            .content_length()
-            .and_then(|bytes| u64::try_from(bytes).ok());
-        if length.is_none_or(|bytes| bytes > limit_bytes) {
-            let message = format!("{key} is larger than the {limit_bytes} bytes such an object may have");
-            return Err(
-                Error::new(Kind::Corrupt, message).hint("use another backup: `paycraft-dr list` shows them")
-            );
+    /// What the store's clock says, where it answers at all; also where it refuses because clocks differ.
+    pub async fn server_time(&self) -> Result<Option<Timestamp>> {
+        let answer = self.client.head_bucket().bucket(&*self.bucket).send().await;
+        match (answer, self.clock.last()) {
+            (_, Some(clocks)) => Ok(Some(clocks.theirs)),
+            (Ok(_), None) => Ok(None),
+            (Err(cause), None) => Err(self.failed(Access::Read, "cannot ask the store", &cause)),
         }
-        let body = object.body.collect().await;
-        Ok(body
-            .map_err(|cause| Error::new(Kind::Store, what).caused_by(cause))?
-            .into_bytes())
-    }
-
-    /// The bytes of `key` in `range`. Fewer arrive where the object is shorter.
-    pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
-        let what = format!("cannot read bytes {} to {} of {key}", range.start, range.end);
-        let answer = self
-            .client
-            .get_object()
-            .bucket(&*self.bucket)
-            .key(key)
-            .range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)))
-            .send()
-            .await;
-        let object = answer.map_err(|cause| failed(&what, &self.describe(), &cause))?;
-        let body = object.body.collect().await;
-        Ok(body
-            .map_err(|cause| Error::new(Kind::Store, what).caused_by(cause))?
-            .into_bytes())
     }
 
     /// Puts `bytes` at `key` unless something is there (`If-None-Match: *`).
@@ -219,7 +207,13 @@ impl Store {
         match answer {
             Ok(_) => Ok(Published::Now),
             Err(cause) if status_of(&cause) == Some(412) => Ok(Published::Before),
-            Err(cause) => Err(failed(&format!("cannot write {key}"), &self.describe(), &cause)),
+            Err(cause) => Err(self.failed(Access::Write, &format!("cannot write {key}"), &cause)),
         }
     }
+}
+
+/// A key as `encoding-type=url` words it: percent-encoded, and with a plus sign for a space.
+pub(super) fn decoded(key: &str) -> String {
+    let key = key.replace('+', " ");
+    percent_decode_str(&key).decode_utf8_lossy().into_owned()
 }

@@ -1,13 +1,18 @@
 //! A multipart upload in progress.
 
+use std::hash::{BuildHasher, RandomState};
+
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 
-use super::failure::{failed, status_of};
+use super::failure::{Access, status_of};
 use super::open_uploads::OpenUpload;
 use super::s3::{MADE_BY, Store};
 use crate::error::{Error, Kind, Result};
+
+/// User metadata that tells what one upload made from what another one made at its key.
+const MADE_IN: &str = "made-in";
 
 /// A multipart upload that was begun. The object appears when it is completed, and never otherwise.
 #[derive(Clone, Debug)]
@@ -17,6 +22,8 @@ pub struct Upload {
     number: u64,
     key: String,
     id: String,
+    /// What its object will carry as [`MADE_IN`].
+    mark: String,
 }
 
 /// A part the store has taken.
@@ -32,6 +39,7 @@ impl Upload {
 
     /// Sends part `number` (from 1). All parts but the last must have one size, and that at least 5 MiB.
     pub async fn put_part(&self, number: i32, bytes: Bytes) -> Result<StoredPart> {
+        let transfer = self.store.patience.transfer(bytes.len());
         let answer = self
             .store
             .client
@@ -41,14 +49,13 @@ impl Upload {
             .upload_id(&self.id)
             .part_number(number)
             .body(ByteStream::from(bytes))
+            .customize()
+            .config_override(transfer)
             .send()
             .await;
         let part = answer.map_err(|cause| {
-            failed(
-                &format!("cannot store part {number} of {}", self.key),
-                &self.store.describe(),
-                &cause,
-            )
+            let what = format!("cannot store part {number} of {}", self.key);
+            self.store.failed(Access::Write, &what, &cause)
         })?;
         Ok(StoredPart {
             number,
@@ -75,7 +82,7 @@ impl Upload {
                     .build()
             })
             .collect();
-        let answer = self
+        let completing = self
             .store
             .client
             .complete_multipart_upload()
@@ -84,17 +91,35 @@ impl Upload {
             .upload_id(&self.id)
             .if_none_match("*")
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
-            .send()
-            .await;
-        answer.map_err(|cause| {
-            failed(
-                &format!("cannot complete the upload of {}", self.key),
-                &self.store.describe(),
-                &cause,
-            )
-        })?;
+            .customize()
+            .config_override(self.store.patience.transfer(0))
+            .send();
+        if let Err(cause) = Box::pin(completing).await {
+            // Where the answer to a try before was lost, the upload is gone, and the object stands there.
+            let may_be_done = matches!(status_of(&cause), Some(404 | 412));
+            if !(may_be_done && Box::pin(self.is_complete()).await) {
+                let what = format!("cannot complete the upload of {}", self.key);
+                return Err(self.store.failed(Access::Write, &what, &cause));
+            }
+        }
         self.store.open.end(self.number);
         Ok(())
+    }
+
+    /// Whether the object at the key is what this upload made.
+    async fn is_complete(&self) -> bool {
+        let head = self
+            .store
+            .client
+            .head_object()
+            .bucket(&*self.store.bucket)
+            .key(&self.key)
+            .send()
+            .await;
+        head.is_ok_and(|head| {
+            let mark = head.metadata().and_then(|metadata| metadata.get(MADE_IN));
+            mark == Some(&self.mark)
+        })
     }
 }
 
@@ -102,6 +127,7 @@ impl Store {
     /// Begins a multipart upload of `key`. It must be completed or aborted.
     pub async fn begin_upload(&self, key: &str) -> Result<Upload> {
         let number = self.open.begin(key);
+        let (mark, retries) = (fresh_mark(), self.retries());
         let answer = self
             .client
             .create_multipart_upload()
@@ -109,10 +135,11 @@ impl Store {
             .key(key)
             .content_type("application/gzip")
             .metadata(MADE_BY.0, MADE_BY.1)
+            .metadata(MADE_IN, &mark)
             .send()
             .await;
         let what = format!("cannot begin the upload of {key}");
-        let created = answer.map_err(|cause| failed(&what, &self.describe(), &cause))?;
+        let created = answer.map_err(|cause| self.failed(Access::Write, &what, &cause))?;
         let id = created.upload_id().ok_or_else(|| {
             Error::new(
                 Kind::Store,
@@ -120,11 +147,16 @@ impl Store {
             )
         })?;
         self.open.name(number, id);
+        if self.retries() > retries {
+            // A try whose answer was lost may have begun an upload that nobody knows.
+            Box::pin(self.abort_all(key, Some(id))).await?;
+        }
         Ok(Upload {
             store: self.clone(),
             number,
             key: key.to_owned(),
             id: id.to_owned(),
+            mark,
         })
     }
 
@@ -132,19 +164,26 @@ impl Store {
     /// server has not confirmed. For the end of a run that was interrupted.
     pub async fn abort_open_uploads(&self) -> Result<()> {
         for (number, OpenUpload { key, id }) in self.open.all() {
-            let ids = match id {
-                Some(id) => vec![id],
-                None => self.uploads_of(&key).await?,
-            };
-            for id in ids {
-                self.abort(&key, &id).await?;
+            match id {
+                Some(id) => self.abort(&key, &id).await?,
+                None => self.abort_all(&key, None).await?,
             }
             self.open.end(number);
         }
         Ok(())
     }
 
-    async fn abort(&self, key: &str, id: &str) -> Result<()> {
+    /// Aborts the uploads of `key`, but for the one to keep.
+    async fn abort_all(&self, key: &str, keep: Option<&str>) -> Result<()> {
+        for upload in self.unfinished_uploads(key).await? {
+            if upload.key == key && Some(&*upload.id) != keep {
+                self.abort(key, &upload.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn abort(&self, key: &str, id: &str) -> Result<()> {
         let answer = self
             .client
             .abort_multipart_upload()
@@ -154,29 +193,16 @@ impl Store {
             .send()
             .await;
         match answer {
-            Err(cause) if status_of(&cause) != Some(404) => Err(failed(
-                &format!("cannot abort the upload of {key}"),
-                &self.describe(),
-                &cause,
-            )),
+            Err(cause) if status_of(&cause) != Some(404) => {
+                let what = format!("cannot abort the upload of {key}");
+                Err(self.failed(Access::Write, &what, &cause))
+            }
             _ => Ok(()),
         }
     }
+}
 
-    async fn uploads_of(&self, key: &str) -> Result<Vec<String>> {
-        let answer = self
-            .client
-            .list_multipart_uploads()
-            .bucket(&*self.bucket)
-            .prefix(key)
-            .send()
-            .await;
-        let listed = answer.map_err(|cause| failed("cannot list open uploads", &self.describe(), &cause))?;
-        Ok(listed
-            .uploads()
-            .iter()
-            .filter(|upload| upload.key() == Some(key))
-            .filter_map(|upload| upload.upload_id().map(str::to_owned))
-            .collect())
-    }
+/// A mark that no other upload has.
+fn fresh_mark() -> String {
+    format!("{:016x}", RandomState::new().hash_one(0))
 }

@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::kit::{leftovers, output, postgres, processes_about, program, run};
+use super::kit::{
+    SMALL_SCHEMA, World, execute, json, leftovers, output, postgres, processes_about, program, run,
+};
 
 /// A directory that servers' users may enter, for everything a drill makes.
 fn place() -> TempDir {
@@ -237,4 +239,52 @@ fn a_killed_drill_takes_its_servers_with_it() {
         );
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn a_drill_from_the_store_restores_the_real_newest_backup_and_only_reads() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let role = format!("reader_{:016x}", rand::random::<u64>());
+        let policy = format!(
+            "CREATE ROLE {role}; ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY all_of_it ON tenants TO {role} USING (true)"
+        );
+        let source = world.postgres.source(SMALL_SCHEMA).await;
+        execute(&source, &policy).await;
+        let now = jiff::Timestamp::now().to_string();
+        let made = world.back_up_at(&source, &now).await.expect("a backup");
+        let place = place();
+        let log = place.path().join("drill-log.md");
+        let mut command = program(&["drill", "--from-store", "--json", "--operator", "ann", "--log"]);
+        std::fs::create_dir_all(place.path().join("tmp")).expect("a directory");
+        command
+            .arg(&log)
+            .arg("--report")
+            .arg(place.path().join("drills"))
+            .env("TMPDIR", place.path().join("tmp"))
+            .envs(world.bucket.environment());
+        let before = world.bucket.store.list("").await.expect("a listing");
+        let held = output(command).await;
+        let document = json(&held);
+        assert_eq!(document["exit_code"], 0, "{document}");
+        assert_eq!(
+            (&document["verdict"], &document["scenario"]),
+            (&"proven".into(), &"from-store".into())
+        );
+        assert_eq!(document["backup"]["key"], made.key.to_string());
+        assert_eq!(document["repeat"], "paycraft-dr drill --from-store");
+        assert!(document["rpo"]["measured_seconds"].as_f64().expect("a number") < 3600.0);
+        assert_eq!(world.bucket.store.list("").await.expect("a listing"), before);
+        let row = std::fs::read_to_string(&log).expect("a log");
+        assert!(
+            row.contains("| ann |") && row.contains("the real backup"),
+            "{row}"
+        );
+        assert_eq!(evidence(place.path())["verdict"], "proven");
+        assert_nothing_left(place.path(), "a drill from the store");
+
+        let both = output(program(&["drill", "--from-store", "--seed", "3"])).await;
+        assert_eq!(both.status.code(), Some(2));
+    });
 }

@@ -5,17 +5,27 @@ use std::path::{Path, PathBuf};
 use paycraft_dr::error::Kind;
 
 /// Who may name whom. A layer may name itself and those listed; everything may name `error`.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("error", &[]),
+    ("child", &[]),
+    ("http", &[]),
     ("model", &[]),
     ("archive", &[]),
     ("postgres", &["model"]),
     ("store", &["model"]),
-    ("recovery", &["archive", "model", "postgres", "store"]),
-    ("drill", &["archive", "model", "postgres", "recovery", "store"]),
+    (
+        "recovery",
+        &["archive", "child", "http", "model", "postgres", "store"],
+    ),
+    (
+        "drill",
+        &["archive", "child", "model", "postgres", "recovery", "store"],
+    ),
     (
         "cli",
-        &["archive", "drill", "model", "postgres", "recovery", "store"],
+        &[
+            "archive", "drill", "http", "model", "postgres", "recovery", "store",
+        ],
     ),
 ];
 
@@ -77,7 +87,7 @@ fn dependencies_point_one_way() {
     }
     assert!(
         wrong.is_empty(),
-        "cli → recovery → {{archive, model, postgres, store}} → error, so that each can be read without those above it:\n{}",
+        "cli → recovery → {{archive, child, http, model, postgres, store}} → error, so that each can be read without those above it:\n{}",
         wrong.join("\n")
     );
 }

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock};
 
 use jiff::Timestamp;
 use paycraft_dr::drill::cluster::Cluster;
-use paycraft_dr::drill::s3_server::{Credentials, S3Server};
+use paycraft_dr::drill::s3_server::{Credentials, Rules, S3Server};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::Error;
 use paycraft_dr::model::comparison::Verification;
@@ -21,6 +21,7 @@ use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::{Installation, Tools};
 use paycraft_dr::recovery::backup::{self, Made};
 use paycraft_dr::recovery::catalog;
+use paycraft_dr::recovery::guard::{Production, Terms};
 use paycraft_dr::recovery::restore::{self, Restored};
 use paycraft_dr::recovery::verify;
 use paycraft_dr::store::{Location, Store};
@@ -185,7 +186,7 @@ impl TestStore {
             access_key_id: ACCESS_KEY_ID.to_owned(),
             secret_access_key: SECRET_ACCESS_KEY.to_owned(),
         };
-        let server = S3Server::start(&directory.path().join("store"), BUCKET, credentials)
+        let server = S3Server::start(&directory.path().join("store"), BUCKET, credentials, Rules::R2)
             .await
             .expect("a server");
         let store = Store::new(&location(&server.endpoint(), SECRET_ACCESS_KEY));
@@ -194,6 +195,11 @@ impl TestStore {
             store,
             _directory: directory,
         }
+    }
+
+    /// What a client needs to reach this store.
+    pub fn location(&self) -> Location {
+        location(&self.server.endpoint(), SECRET_ACCESS_KEY)
     }
 
     /// What a shell would hold to reach this store.
@@ -282,29 +288,56 @@ impl World {
         target: Conninfo,
         observer: &dyn Observer,
     ) -> Result<Restored, Error> {
+        self.restore_on(selector, target, terms(), observer).await
+    }
+
+    /// Restores on the operator's own terms.
+    pub async fn restore_on(
+        &self,
+        selector: Selector,
+        target: Conninfo,
+        terms: Terms<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Restored, Error> {
         let request = restore::Request {
             store: &self.bucket.store,
             selector,
             tools: &self.postgres.tools,
+            terms,
+            profile: None,
             jobs: 2,
         };
-        restore::restore(request, async || Ok(target), observer).await
+        restore::restore(request, async |_| Ok(target), observer).await
     }
 
     /// Compares a database with the newest backup.
     pub async fn verify(&self, target: &Conninfo) -> Verification {
-        let manifest = catalog::select(&self.bucket.store, Selector::Latest)
+        let selected = catalog::select(&self.bucket.store, Selector::Latest, &Nobody)
             .await
             .expect("a backup");
-        verify::target(&manifest, target, &self.postgres.tools, 2, &Nobody)
+        let tools = &self.postgres.tools;
+        let scope = verify::scope(&self.bucket.store, &selected.manifest, target, tools, None)
+            .await
+            .expect("a scope");
+        verify::target(&selected.manifest, target, &scope, tools, 2, &Nobody)
             .await
             .expect("a verification")
     }
 
     /// Reads the stored bytes of the newest backup.
     pub async fn verify_object(&self) -> Result<Verification, Error> {
-        let manifest = catalog::select(&self.bucket.store, Selector::Latest).await?;
-        verify::object(&self.bucket.store, &manifest, &Nobody).await
+        let selected = catalog::select(&self.bucket.store, Selector::Latest, &Nobody).await?;
+        verify::object(&self.bucket.store, &selected.manifest, &Nobody).await
+    }
+}
+
+/// Nothing is production, nothing may be dropped.
+pub fn terms() -> Terms<'static> {
+    static PRODUCTION: LazyLock<Production> = LazyLock::new(Production::default);
+    Terms {
+        production: &PRODUCTION,
+        consent: None,
+        clean: false,
     }
 }
 
@@ -335,6 +368,14 @@ pub fn program(arguments: &[&str]) -> Command {
 pub async fn output(mut command: Command) -> Output {
     let ran = tokio::task::spawn_blocking(move || command.output()).await;
     ran.expect("a thread").expect("the program starts")
+}
+
+/// A file that holds `value` and that only its owner may read.
+pub fn secret_file(directory: &Path, name: &str, value: &str) -> PathBuf {
+    let path = directory.join(name);
+    std::fs::write(&path, format!("{value}\n")).expect("a file");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("permissions");
+    path
 }
 
 /// What stands on stdout as JSON.

@@ -7,10 +7,17 @@
     reason = "a test may be slow where it is clear"
 )]
 
+mod certificates;
 mod kit;
+mod web;
 
+mod conninfo;
+mod guard;
 mod house;
+mod legacy;
 mod model;
+mod retention;
+mod schedule;
 
 mod archive;
 
@@ -18,10 +25,22 @@ mod s3_server;
 mod store;
 
 mod backup;
+mod connections;
+mod cutover;
 mod damage;
 mod plain_tools;
+mod prune;
+mod recover;
 mod restore;
+mod supabase;
+mod versions;
+mod workflows;
 mod workload;
 
+mod bad_input;
+mod docs;
+mod doctor;
 mod drill;
+mod notify;
 mod program;
+mod status;

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use paycraft_dr::postgres::conninfo::Side;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::kit::{SMALL_SCHEMA, World, execute, json, output, processes_about, program, run};
+use super::kit::{SMALL_SCHEMA, World, execute, json, output, processes_about, program, run, secret_file};
 
 /// The program with the world's store in its environment.
 fn with_store(world: &World, arguments: &[&str]) -> Command {
@@ -237,8 +237,7 @@ fn secrets_come_from_files_too() {
         let directory = tempfile::tempdir().expect("a directory");
         let mut command = program(&["list", "--json"]);
         for (name, value) in world.bucket.environment() {
-            let path = directory.path().join(name);
-            std::fs::write(&path, format!("{value}\n")).expect("a file");
+            let path = secret_file(directory.path(), name, &value);
             command.env(format!("{name}_FILE"), path);
         }
         let listed = output(command).await;

@@ -11,7 +11,7 @@ use paycraft_dr::postgres::queries;
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::recovery::catalog;
 
-use super::kit::{Nobody, SMALL_SCHEMA, World, execute, failed, query, run};
+use super::kit::{Nobody, SMALL_SCHEMA, World, execute, failed, json, output, program, query, run};
 
 /// Rows that a careless reader of COPY text would change.
 const AWKWARD: &str = r#"
@@ -336,6 +336,56 @@ fn a_missing_role_is_named_before_anything_is_changed() {
             .expect_err("the role is gone");
         assert_eq!(error.kind(), Kind::Refused);
         assert!(error.next_step().expect("a hint").contains(&role));
+    });
+}
+
+#[test]
+fn the_runbooks_tables_are_compared_with_production() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let schema = "CREATE TABLE tenants (id int); CREATE TABLE tenant_providers (id int);
+            CREATE TABLE tenant_products (id int); CREATE TABLE tier_definitions (id int); CREATE TABLE subscriptions (id int);
+            INSERT INTO tenants VALUES (1); INSERT INTO tier_definitions VALUES (1), (2), (3);
+            INSERT INTO subscriptions VALUES (1), (2)";
+        let source = world.postgres.source(schema).await;
+        world.back_up(&source).await.expect("a backup");
+        let against = async || {
+            let mut command = program(&["verify", "--object", "--against", "--json"]);
+            command
+                .envs(world.bucket.environment())
+                .env("SUPABASE_DB_URL", world.postgres.url(&source));
+            json(&output(command).await)
+        };
+        assert_eq!(against().await["exit_code"], 0);
+        execute(&source, "INSERT INTO subscriptions VALUES (3)").await;
+        assert_eq!(
+            against().await["exit_code"],
+            0,
+            "one more is within the tolerance"
+        );
+        for (change, told) in [
+            (
+                "INSERT INTO subscriptions VALUES (4)",
+                "subscriptions has 2 rows and 4 there",
+            ),
+            (
+                "DELETE FROM subscriptions WHERE id > 2; INSERT INTO tenants VALUES (2)",
+                "tenants has 1 rows and 2 there",
+            ),
+            (
+                "DELETE FROM tenants WHERE id = 2; DROP TABLE tenant_products",
+                "tenant_products is missing there",
+            ),
+        ] {
+            execute(&source, change).await;
+            let document = against().await;
+            assert_eq!(document["exit_code"], 3, "{change}");
+            assert!(
+                document["checks"].to_string().contains(told),
+                "{change}: {}",
+                document["checks"]
+            );
+        }
     });
 }
 

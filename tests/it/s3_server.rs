@@ -10,5 +10,6 @@ mod lifecycle;
 mod listing;
 mod multipart;
 mod objects;
+mod r2;
 mod rules;
 mod signing;

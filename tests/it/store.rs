@@ -1,10 +1,30 @@
 //! The store's client against the server of this process.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 use paycraft_dr::error::Kind;
+use paycraft_dr::store::retry::Patience;
 use paycraft_dr::store::{Published, Store};
 
-use super::kit::{TestStore, location, run};
+use super::kit::{TestStore, run};
+
+mod reading;
+mod refusals;
+mod retrying;
+
+/// A client of `bucket` that does not pause between its tries.
+fn hasty(bucket: &TestStore) -> Store {
+    let moment = Duration::from_millis(1);
+    let patience = Patience {
+        first_pause: moment,
+        longest_pause: moment,
+        rest: moment,
+        ..Patience::default()
+    };
+    Store::with_patience(&bucket.location(), patience)
+}
 
 #[test]
 fn a_listing_goes_over_pages_and_is_sorted() {
@@ -30,6 +50,7 @@ fn publishing_happens_once() {
         let bucket = TestStore::start().await;
         let publish = |text: &'static str| bucket.store.publish("k", text.into(), "text/plain");
         assert_eq!(publish("first").await.expect("an answer"), Published::Now);
+        bucket.server.set_clock(SignedDuration::from_secs(2));
         assert_eq!(publish("second").await.expect("an answer"), Published::Before);
         assert_eq!(bucket.store.get("k", 100).await.expect("an object"), "first");
     });
@@ -104,35 +125,39 @@ fn an_object_past_the_limit_is_refused() {
 }
 
 #[test]
-fn refusals_say_what_to_do() {
+fn what_is_removed_is_gone_and_uploads_are_found_over_pages() {
     run(async {
         let bucket = TestStore::start().await;
-        let endpoint = bucket.server.endpoint();
-        let wrong_secret = Store::new(&location(&endpoint, "guess"))
-            .list("")
+        bucket.server.overwrite("k", b"x").expect("an object");
+        bucket.store.delete("k").await.expect("an answer");
+        bucket
+            .store
+            .delete("k")
             .await
-            .expect_err("refused");
-        let mut elsewhere = location(&endpoint, "test-secret-access-key");
-        elsewhere.bucket = "no-such-bucket".to_owned();
-        let no_bucket = Store::new(&elsewhere).list("").await.expect_err("refused");
-        let missing = bucket.store.get("k", 100).await.expect_err("nothing there");
-        bucket.server.stop().await;
-        let unreachable = bucket.store.list("").await.expect_err("nobody answers");
-        for (error, says) in [
-            (wrong_secret, "R2_SECRET_ACCESS_KEY"),
-            (no_bucket, "R2_BUCKET"),
-            (missing, "list"),
-            (unreachable, "R2_ENDPOINT_URL"),
-        ] {
-            assert_eq!(error.kind(), Kind::Store, "{error}");
-            assert!(
-                error.next_step().expect("a hint").contains(says),
-                "{error}: {:?}",
-                error.next_step()
+            .expect("nothing to remove is no error");
+        assert_eq!(bucket.store.head("k").await.expect("an answer"), None);
+
+        let mut begun = Vec::new();
+        for number in 0..1003 {
+            begun.push(
+                bucket
+                    .store
+                    .begin_upload(&format!("a b/{number:04}+"))
+                    .await
+                    .expect("an upload"),
             );
-            assert!(!error.causes().is_empty(), "{error} has a cause");
-            let told = format!("{error} {:?}", error.causes());
-            assert!(!told.contains("guess") && !told.contains("test-secret"), "{told}");
         }
+        bucket.store.begin_upload("c").await.expect("an upload");
+        let found = bucket.store.unfinished_uploads("a b/").await.expect("a listing");
+        assert_eq!(found.len(), 1003);
+        assert_eq!(found[1002].key, "a b/1002+");
+        assert!(found[0].begun_at <= Timestamp::now());
+        bucket.store.abort_unfinished(&found[0]).await.expect("an answer");
+        bucket
+            .store
+            .abort_unfinished(&found[0])
+            .await
+            .expect("gone already");
+        assert_eq!(bucket.server.open_uploads().len(), 1003);
     });
 }

@@ -1,8 +1,8 @@
 //! An S3 server in this process, on loopback: what a drill backs up to where no container engine is.
 //!
-//! It is as strict as the real thing where a backup depends on it: one winner of a conditional write, no object before
-//! its digests are verified, no bucket or upload that was not created. Bodies are files, everything else is memory;
-//! both are gone with the server.
+//! It is as strict as the real thing where a backup depends on it, and with [`Rules::R2`] as strict as Cloudflare's: one winner
+//! of a conditional write, no object before its digests are verified, no bucket or upload that was not created. Bodies are
+//! files, everything else is memory; both are gone with the server.
 
 use std::fmt;
 use std::iter;
@@ -15,7 +15,8 @@ use bytes::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use s3s::service::{S3Service, S3ServiceBuilder};
+use jiff::SignedDuration;
+use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
@@ -28,20 +29,31 @@ mod body;
 mod checksums;
 /// Preconditions and ranges.
 pub mod conditions;
+mod faults;
 mod fields;
+mod gate;
 /// One page of a listing.
 pub mod listing;
 /// Which parts may become an object.
 pub mod multipart;
 mod objects;
+mod operation;
+mod rules;
 mod uploads;
 
 pub use auth::Credentials;
+use auth::Keyring;
 use backend::Backend;
 use body::{Content, discard};
 use checksums::Declared;
 use conditions::WriteConditions;
+pub use faults::Failure;
+use faults::Faults;
+use gate::Gate;
 use objects::{Attributes, Object, Store, now};
+pub use operation::Operation;
+use rules::Book;
+pub use rules::Rules;
 
 /// How long requests that are being answered may go on after `stop`.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -54,6 +66,8 @@ pub struct S3Server {
     address: SocketAddr,
     bucket: String,
     store: Arc<Store>,
+    book: Arc<Book>,
+    faults: Arc<Faults>,
     stop: oneshot::Sender<()>,
     serving: Serving,
 }
@@ -61,7 +75,12 @@ pub struct S3Server {
 impl S3Server {
     /// Binds 127.0.0.1 on a free port, creates `bucket`, and keeps the bytes of objects as files under `directory`, which
     /// is created where it is missing. The files are removed with the server.
-    pub async fn start(directory: &Path, bucket: &str, credentials: Credentials) -> Result<Self> {
+    pub async fn start(
+        directory: &Path,
+        bucket: &str,
+        credentials: Credentials,
+        rules: Rules,
+    ) -> Result<Self> {
         if !s3s::path::check_bucket_name(bucket) {
             let message = format!("{bucket:?} is not a valid bucket name");
             return Err(Error::new(Kind::Usage, message));
@@ -78,21 +97,29 @@ impl S3Server {
             .map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
 
-        let store = Arc::new(Store::new(directory.to_owned()));
+        let store = Arc::new(Store::new(directory.to_owned(), rules));
         let created = store.create_bucket(bucket);
         created.map_err(|cause| failed("create its bucket").caused_by(cause))?;
         let backend = Backend {
             store: Arc::clone(&store),
         };
         let mut service = S3ServiceBuilder::new(backend);
-        service.set_auth(credentials);
+        service.set_auth(Keyring { credentials, rules });
+        let gate = Gate {
+            book: Arc::new(Book::new(rules)),
+            faults: Arc::default(),
+            service: service.build(),
+        };
+        let (book, faults) = (Arc::clone(&gate.book), Arc::clone(&gate.faults));
         let (stop, stopped) = oneshot::channel();
         Ok(Self {
             address,
             bucket: bucket.to_owned(),
             store,
+            book,
+            faults,
             stop,
-            serving: Serving(tokio::spawn(serve(listener, service.build(), stopped))),
+            serving: Serving(tokio::spawn(serve(listener, gate, stopped))),
         })
     }
 
@@ -104,6 +131,26 @@ impl S3Server {
     /// The keys of multipart uploads neither completed nor aborted: what a client that cleans up leaves none of.
     pub fn open_uploads(&self) -> Vec<String> {
         self.store.open_uploads()
+    }
+
+    /// Fails the next `times` requests for `operation`, after those that were asked for before.
+    pub fn fail_next(&self, operation: Operation, failure: Failure, times: u32) {
+        self.faults.plan(operation, failure, times);
+    }
+
+    /// How many of the failures asked for have not happened yet.
+    pub fn failures_left(&self) -> u32 {
+        self.faults.left()
+    }
+
+    /// Forgets the failures that have not happened yet.
+    pub fn heal(&self) {
+        self.faults.heal();
+    }
+
+    /// Sets the server's clock ahead of this machine's, or behind it.
+    pub fn set_clock(&self, offset: SignedDuration) {
+        self.book.set_clock(offset);
     }
 
     /// Closes the port, lets requests that are being answered finish for a bounded time, and removes all files.
@@ -176,7 +223,7 @@ impl Drop for Serving {
     }
 }
 
-async fn serve(listener: TcpListener, service: S3Service, mut stopped: oneshot::Receiver<()>) {
+async fn serve(listener: TcpListener, service: Gate, mut stopped: oneshot::Receiver<()>) {
     let http = Builder::new(TokioExecutor::new()).http1_only();
     let graceful = GracefulShutdown::new();
     // Dropping the set ends the connections that are left.

@@ -63,3 +63,15 @@ pub fn choose<'a, P>(
     }
     Ok(chosen)
 }
+
+/// R2's own rule: all parts but the last have one size, and the last is no larger.
+pub fn have_one_size(sizes: &[u64]) -> S3Result<()> {
+    let first = sizes.first().copied().unwrap_or(0);
+    match sizes.split_last() {
+        Some((last, others)) if others.iter().any(|size| *size != first) || *last > first => Err(s3_error!(
+            InvalidPart,
+            "All non-trailing parts must have the same length."
+        )),
+        _ => Ok(()),
+    }
+}

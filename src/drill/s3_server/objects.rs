@@ -13,12 +13,14 @@ use s3s::{S3Result, s3_error};
 use super::body::Content;
 use super::conditions::WriteConditions;
 use super::listing::{Page, Query};
+use super::rules::Rules;
 use super::uploads::Upload;
 
 /// The whole state of a server.
 pub(super) struct Store {
     /// Where bodies are written.
     pub(super) directory: PathBuf,
+    pub(super) rules: Rules,
     state: Mutex<State>,
 }
 
@@ -59,9 +61,10 @@ pub(super) struct Attributes {
 }
 
 impl Store {
-    pub(super) fn new(directory: PathBuf) -> Self {
+    pub(super) fn new(directory: PathBuf, rules: Rules) -> Self {
         Self {
             directory,
+            rules,
             state: Mutex::default(),
         }
     }

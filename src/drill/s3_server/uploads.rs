@@ -14,6 +14,7 @@ use super::fields::checksum_of;
 use super::listing::{Page, Query};
 use super::multipart;
 use super::objects::{Attributes, Bucket, Object, Store, now};
+use super::rules::Rules;
 
 /// An upload that was neither completed nor aborted.
 pub(super) struct Upload {
@@ -86,7 +87,7 @@ impl Store {
 
     /// What the listed parts would become; changes nothing.
     pub(super) fn assemble(&self, name: &UploadName, listed: &[CompletedPart]) -> S3Result<Assembled> {
-        self.upload(name, |upload| upload.assemble(listed))
+        self.upload(name, |upload| upload.assemble(listed, self.rules))
     }
 
     /// Publishes the listed parts as an object where the conditions hold, and ends the upload. Returned is what this
@@ -103,7 +104,7 @@ impl Store {
     ) -> S3Result<(Option<Object>, Option<Upload>)> {
         self.bucket(&name.bucket, |bucket| {
             let upload = bucket.upload(name)?;
-            let assembled = upload.assemble(listed)?;
+            let assembled = upload.assemble(listed, self.rules)?;
             let object = Object {
                 content: assembled.content,
                 etag: assembled.etag,
@@ -161,12 +162,16 @@ impl Bucket {
 }
 
 impl Upload {
-    fn assemble(&self, listed: &[CompletedPart]) -> S3Result<Assembled> {
+    fn assemble(&self, listed: &[CompletedPart], rules: Rules) -> S3Result<Assembled> {
         let parts = multipart::choose(
             listed,
             |number| self.parts.get(&number),
             |part| (part.blob.len, part.md5),
         )?;
+        if rules == Rules::R2 {
+            let sizes: Vec<u64> = parts.iter().map(|part| part.blob.len).collect();
+            multipart::have_one_size(&sizes)?;
+        }
         for (listed, part) in listed.iter().zip(&parts) {
             checksums::agree(&checksum_of!(listed), &part.checksum)?;
         }

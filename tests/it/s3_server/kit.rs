@@ -17,7 +17,7 @@ use aws_sdk_s3::operation::upload_part::builders::UploadPartFluentBuilder;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_http_client::Builder as HttpBuilder;
-use paycraft_dr::drill::s3_server::{Credentials, S3Server};
+use paycraft_dr::drill::s3_server::{Credentials, Rules, S3Server};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -42,7 +42,7 @@ impl Env {
             access_key_id: KEY_ID.to_owned(),
             secret_access_key: SECRET.to_owned(),
         };
-        let server = S3Server::start(directory.path(), BUCKET, credentials)
+        let server = S3Server::start(directory.path(), BUCKET, credentials, Rules::S3)
             .await
             .unwrap();
         let client = client(&server.endpoint(), KEY_ID, SECRET);
@@ -157,6 +157,7 @@ pub(super) fn client(endpoint: &str, key_id: &str, secret: &str) -> Client {
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         // A retry would hide what the first try was told.
         .retry_config(RetryConfig::disabled())
+        .disable_clock_skew_correction(true)
         .http_client(HttpBuilder::new().build_http())
         .build();
     Client::from_conf(config)

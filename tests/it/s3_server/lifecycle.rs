@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use paycraft_dr::drill::s3_server::{Credentials, S3Server};
+use paycraft_dr::drill::s3_server::{Credentials, Rules, S3Server};
 use paycraft_dr::error::Kind;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -52,14 +52,14 @@ async fn it_starts_empty_in_a_directory_it_makes() {
         access_key_id: "a".to_owned(),
         secret_access_key: "b".to_owned(),
     };
-    let server = S3Server::start(&missing, BUCKET, credentials.clone())
+    let server = S3Server::start(&missing, BUCKET, credentials.clone(), Rules::S3)
         .await
         .unwrap();
     assert!(server.endpoint().starts_with("http://127.0.0.1:"));
     assert!(missing.is_dir());
     assert!(server.open_uploads().is_empty());
 
-    let refused = S3Server::start(&missing, "Not_A_Bucket", credentials)
+    let refused = S3Server::start(&missing, "Not_A_Bucket", credentials, Rules::S3)
         .await
         .unwrap_err();
     assert_eq!(refused.kind(), Kind::Usage);

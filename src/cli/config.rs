@@ -1,0 +1,166 @@
+//! The configuration file: TOML, one section per concern. It names files that hold secrets, and never holds one itself.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::error::{Error, Kind, Result};
+use crate::model::cutover::step::{self, Step};
+use crate::model::redaction::holds_password;
+
+/// Everything the file may say. Whatever it leaves out has a default or is given otherwise.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The database that is backed up.
+    pub source: DatabaseSection,
+    /// The database that is restored into.
+    pub target: DatabaseSection,
+    /// Where backups are kept.
+    pub store: StoreSection,
+    /// What must not be restored into.
+    pub guard: GuardSection,
+    /// The way back into service.
+    pub cutover: CutoverSection,
+    /// Who is told how a run ended.
+    pub notify: NotifySection,
+    /// How long backups are kept.
+    pub retention: RetentionSection,
+    /// What a status is held against.
+    pub status: StatusSection,
+}
+
+/// `[source]` and `[target]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseSection {
+    /// A file that holds the connection string.
+    pub url_file: Option<PathBuf>,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// The service's address.
+    pub endpoint: Option<String>,
+    /// The bucket's name.
+    pub bucket: Option<String>,
+    /// A file that holds the access key id.
+    pub access_key_id_file: Option<PathBuf>,
+    /// A file that holds the secret access key.
+    pub secret_access_key_file: Option<PathBuf>,
+}
+
+/// `[guard]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GuardSection {
+    /// Supabase's references of projects that are production, besides the one that always is.
+    pub production_projects: Vec<String>,
+}
+
+/// `[cutover]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CutoverSection {
+    /// Where is written down what was done.
+    pub journal: Option<PathBuf>,
+    /// `[[cutover.step]]`, in the order they are run.
+    #[serde(deserialize_with = "step::distinct")]
+    pub step: Vec<Step>,
+}
+
+/// `[notify]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NotifySection {
+    /// A file that holds the address of a webhook.
+    pub webhook_url_file: Option<PathBuf>,
+    /// A file that holds the address to ping.
+    pub ping_url_file: Option<PathBuf>,
+    /// Whether the beginning is pinged too.
+    pub ping_start: bool,
+}
+
+/// Where and what is wrong. What stands behind a key is not repeated: somebody may have written a secret there.
+fn place(text: &str, cause: &toml::de::Error) -> String {
+    let message = cause.message();
+    if holds_password(message) {
+        return "a password stands in it".to_owned();
+    }
+    let Some(before) = cause.span().and_then(|span| text.get(..span.start)) else {
+        return message.to_owned();
+    };
+    let number = before.matches('\n').count();
+    let line = text.lines().nth(number).unwrap_or_default();
+    let key = line
+        .split_once('=')
+        .map_or_else(String::new, |(key, _)| format!(", {}", key.trim()));
+    format!("line {}{key}: {message}", number + 1)
+}
+
+/// `[retention]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSection {
+    /// A backup that is no older than so many days stays.
+    pub days: Option<NonZeroU32>,
+    /// So many of the newest attested backups stay however old they are.
+    pub keep: Option<NonZeroU32>,
+}
+
+/// `[status]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StatusSection {
+    /// The Markdown table of past drills.
+    pub drill_log: Option<PathBuf>,
+    /// The directory of their evidence.
+    pub drill_evidence: Option<PathBuf>,
+    /// What the bucket may hold, in bytes.
+    pub storage_budget_bytes: Option<u64>,
+    /// Where Prometheus finds the figures.
+    pub metrics: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads the file at `path`. A key that means nothing is an error that names it: a misspelt setting must not be ignored.
+    pub fn read(path: &Path) -> Result<Self> {
+        let refuse = |what: &str| Error::new(Kind::Usage, format!("{} {what}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|cause| {
+            refuse("cannot be read")
+                .caused_by(cause)
+                .hint("give --config the path of a TOML file")
+        })?;
+        toml::from_str(&text).map_err(|cause| {
+            refuse("is no configuration of paycraft-dr")
+                .caused_by(place(&text, &cause))
+                .hint("mend the line it names; the README lists the settings")
+        })
+    }
+
+    /// What the file says in the stead of the environment variable `name`.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        match name {
+            "R2_ENDPOINT_URL" => self.store.endpoint.as_deref(),
+            "R2_BUCKET" => self.store.bucket.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The setting that names the file which holds the value of the environment variable `name`, and that file.
+    pub(super) fn secret_file(&self, name: &str) -> Option<(&'static str, &Path)> {
+        let (setting, file) = match name {
+            "SUPABASE_DB_URL" => ("source.url_file", &self.source.url_file),
+            "TARGET_DB_URL" => ("target.url_file", &self.target.url_file),
+            "R2_ACCESS_KEY_ID" => ("store.access_key_id_file", &self.store.access_key_id_file),
+            "PAYCRAFT_WEBHOOK_URL" => ("notify.webhook_url_file", &self.notify.webhook_url_file),
+            "PAYCRAFT_PING_URL" => ("notify.ping_url_file", &self.notify.ping_url_file),
+            "R2_SECRET_ACCESS_KEY" => ("store.secret_access_key_file", &self.store.secret_access_key_file),
+            _ => return None,
+        };
+        file.as_deref().map(|file| (setting, file))
+    }
+}

@@ -1,0 +1,144 @@
+//! The shapes that the text of several commands shares.
+
+use std::fmt::Write;
+
+use super::units::{duration, rate, size};
+use crate::error::Error;
+use crate::model::comparison::{Content, TableReport, Verification};
+use crate::model::objective::Measured;
+use crate::model::timeline::Span;
+use crate::model::verdict::{Check, Outcome};
+use crate::recovery::plan::SkippedEntry;
+
+/// The error as a person reads it: what happened, why, and what to do next.
+pub(super) fn error(error: &Error) -> String {
+    let mut text = format!("error: {error}\n");
+    for cause in error.causes() {
+        let _ = writeln!(text, "caused by: {cause}");
+    }
+    if let Some(hint) = error.next_step() {
+        let _ = write!(text, "\nhint: {hint}\n");
+    }
+    text
+}
+
+/// A name and a value, in two columns.
+pub(super) fn line(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "{name:<10} {value}");
+}
+
+/// A backup's key, and that nobody recorded what it held where that is so.
+pub(super) fn backup_line(key: &str, is_attested: bool) -> String {
+    let state = if is_attested { "" } else { " (unattested)" };
+    format!("{key}{state}")
+}
+
+/// What was left out: with `verbose` every entry, otherwise how many for each reason.
+pub(super) fn skipped(text: &mut String, skipped: &[SkippedEntry], verbose: bool) {
+    if verbose {
+        for entry in skipped {
+            line(text, "skipped", &format!("{}: {}", entry.entry, entry.reason));
+        }
+        return;
+    }
+    let mut counted: Vec<(&SkippedEntry, usize)> = Vec::new();
+    for entry in skipped {
+        match counted.iter_mut().find(|(first, _)| first.rule == entry.rule) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((entry, 1)),
+        }
+    }
+    for (first, count) in counted {
+        let what = match count {
+            1 => first.entry.clone(),
+            _ => format!("{count} by the rule \"{}\"", first.rule),
+        };
+        line(text, "skipped", &format!("{what}: {}", first.reason));
+    }
+}
+
+/// Every phase with what it took.
+pub(super) fn timeline(text: &mut String, phases: &[Span]) {
+    text.push_str("\nPHASE        SECONDS       BYTES        RATE\n");
+    for span in phases {
+        let bytes = if span.bytes == 0 {
+            String::new()
+        } else {
+            size(span.bytes)
+        };
+        let row = format!(
+            "{:<10} {:>9.2} {bytes:>11} {:>11}",
+            span.name,
+            span.seconds,
+            rate(span.bytes, span.seconds)
+        );
+        let _ = writeln!(text, "{}", row.trim_end());
+    }
+    text.push('\n');
+}
+
+/// The rows of the tables the runbook counts.
+pub(super) fn counts(text: &mut String, verification: &Verification) {
+    for (table, rows) in verification.canonical_counts() {
+        let rows = rows.map_or_else(|| "not in this database".to_owned(), |rows| rows.to_string());
+        let _ = writeln!(text, "{table:<18} {rows:>12}");
+    }
+    text.push('\n');
+}
+
+/// An outcome in a column: what is not well stands out.
+pub(super) fn mark(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed ",
+        Outcome::Failed => "FAILED ",
+        Outcome::Skipped => "SKIPPED",
+    }
+}
+
+/// Every check, one on a line.
+pub(super) fn checks(text: &mut String, checks: &[Check]) {
+    for check in checks {
+        let mark = mark(check.outcome);
+        let _ = writeln!(text, "{mark}  {:<18} {}", check.name, check.detail);
+    }
+}
+
+/// The tables that differ, or with `verbose` all of them.
+pub(super) fn tables(text: &mut String, tables: &[TableReport], verbose: bool) {
+    for table in tables
+        .iter()
+        .filter(|table| verbose || table.content != Content::Equal)
+    {
+        let rows = table.rows.map_or_else(|| "-".to_owned(), |rows| rows.to_string());
+        let content = match table.content {
+            Content::Equal => "equal",
+            Content::Different => "DIFFERENT",
+            Content::NotCompared if table.left_out.is_some() => "left out",
+            Content::NotCompared => "NOT COMPARED",
+        };
+        let _ = writeln!(
+            text,
+            "  {content:<12} {rows:>12} of {:>12}  {}.{}",
+            table.expected_rows, table.schema, table.name
+        );
+        if let Some(why) = table.left_out.filter(|_| verbose) {
+            let _ = writeln!(text, "  {:12} {why}", "");
+        }
+    }
+}
+
+/// What was measured against what was promised.
+pub(super) fn objective(text: &mut String, name: &str, measured: Option<&Measured>) {
+    let what = measured.map_or_else(
+        || "not reached".to_owned(),
+        |measured| {
+            let met = if measured.met { "met" } else { "MISSED" };
+            let (took, promised) = (
+                duration(measured.measured_seconds),
+                duration(measured.objective_seconds),
+            );
+            format!("{took} of {promised}  {met}")
+        },
+    );
+    line(text, name, &what);
+}

@@ -1,0 +1,140 @@
+//! `paycraft-dr backup`.
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cli::args::StoreArguments;
+use crate::cli::outcome::{Outcome, Report};
+use crate::cli::run::Context;
+use crate::cli::text::line;
+use crate::cli::units::{duration, rate, size};
+use crate::error::Result;
+use crate::model::CANONICAL_TABLES;
+use crate::model::manifest::Manifest;
+use crate::model::timeline::Event;
+use crate::recovery::backup::{self, Made};
+
+/// Dump the source into the store.
+#[derive(Args, Debug)]
+pub struct BackupArguments {
+    /// The database to back up, without its password [env: SUPABASE_DB_URL]
+    #[arg(long, value_name = "URL")]
+    pub source: Option<String>,
+    /// Where backups are kept.
+    #[command(flatten)]
+    pub store: StoreArguments,
+}
+
+/// Makes one backup.
+pub async fn run(context: &Context<'_>, own: &BackupArguments) -> Result<Report> {
+    let source = context.settings.source(own.source.as_deref())?;
+    let tools = context.tools().await?;
+    let began = Instant::now();
+    let request = backup::Request {
+        source: &source,
+        tools: &tools,
+        store: context.store()?,
+        clock: &Timestamp::now,
+    };
+    let made = backup::backup(request, context.observer).await?;
+    for table in CANONICAL_TABLES {
+        if made.manifest.public_table(table).is_none() {
+            context.observer.observe(Event::Warned(format!(
+                "the source has no table public.{table}: is it the right database?"
+            )));
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(Report::done(BackupMade { made, seconds }))
+}
+
+/// A backup was made.
+#[derive(Debug)]
+struct BackupMade {
+    made: Made,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+pub(super) struct BackupDocument<'a> {
+    key: &'a str,
+    manifest_key: &'a str,
+    started_at: Timestamp,
+    finished_at: Timestamp,
+    raw_bytes: u64,
+    stored_bytes: u64,
+    sha256: &'a str,
+    blocks: usize,
+    tables: Vec<TableDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct TableDocument<'a> {
+    schema: &'a str,
+    name: &'a str,
+    rows: u64,
+    fingerprint: String,
+}
+
+impl Outcome for BackupMade {
+    fn fields(&self) -> Value {
+        json!({ "backup": document(&self.made.manifest_key, &self.made.manifest), "seconds": self.seconds })
+    }
+
+    fn text(&self, verbose: bool) -> String {
+        let manifest = &self.made.manifest;
+        let mut text = String::new();
+        line(&mut text, "backup", &manifest.key);
+        let sizes = format!(
+            "{} archive, {} stored in {} blocks",
+            size(manifest.raw_bytes),
+            size(manifest.stored_bytes),
+            manifest.blocks.len()
+        );
+        line(&mut text, "size", &sizes);
+        let rows = format!("{} in {} tables", manifest.rows(), manifest.tables.len());
+        line(&mut text, "rows", &rows);
+        let took = format!(
+            "{} ({})",
+            duration(self.seconds),
+            rate(manifest.raw_bytes, self.seconds)
+        );
+        line(&mut text, "took", &took);
+        if verbose {
+            for table in &manifest.tables {
+                let _ = writeln!(
+                    text,
+                    "  {:>12}  {:032x}  {}.{}",
+                    table.content.rows, table.content.hash, table.schema, table.name
+                );
+            }
+        }
+        text
+    }
+}
+
+/// A backup as JSON tells it.
+pub(super) fn document<'a>(manifest_key: &'a str, manifest: &'a Manifest) -> BackupDocument<'a> {
+    let tables = manifest.tables.iter().map(|table| TableDocument {
+        schema: &table.schema,
+        name: &table.name,
+        rows: table.content.rows,
+        fingerprint: format!("{:032x}", table.content.hash),
+    });
+    BackupDocument {
+        key: &manifest.key,
+        manifest_key,
+        started_at: manifest.started_at,
+        finished_at: manifest.finished_at,
+        raw_bytes: manifest.raw_bytes,
+        stored_bytes: manifest.stored_bytes,
+        sha256: &manifest.sha256,
+        blocks: manifest.blocks.len(),
+        tables: tables.collect(),
+    }
+}

@@ -1,0 +1,184 @@
+//! `paycraft-dr doctor`.
+
+use std::fmt::Write;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::args::StoreArguments;
+use crate::cli::outcome::{Outcome, Report};
+use crate::cli::run::Context;
+use crate::cli::settings::Settings;
+use crate::cli::text::mark;
+use crate::error::{Error, Kind, Result};
+use crate::model::finding::Finding;
+use crate::model::verdict::Outcome as Answer;
+use crate::postgres::conninfo::Conninfo;
+use crate::recovery::doctor::{self, Examination};
+use crate::recovery::guard::Production;
+use crate::store::{Location, Store};
+
+/// Look for whatever would stop a restore tonight.
+#[derive(Args, Debug)]
+pub struct DoctorArguments {
+    /// The database that is backed up, without its password [env: SUPABASE_DB_URL]
+    #[arg(long, value_name = "URL")]
+    pub source: Option<String>,
+    /// The database to restore into, without its password [env: TARGET_DB_URL]
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// Ask as for a restore with --clean, into a target that holds something
+    #[arg(long)]
+    pub clean: bool,
+    /// Write a tiny object `doctor-probe` into the store, and remove it
+    #[arg(long)]
+    pub write: bool,
+    /// Where backups are kept.
+    #[command(flatten)]
+    pub store: StoreArguments,
+}
+
+/// What the settings name, as far as they can be used.
+struct Named {
+    source: Option<Conninfo>,
+    target: Option<Conninfo>,
+    store: Option<Store>,
+    found: Vec<Finding>,
+}
+
+/// Examines settings, machine, store and databases.
+pub async fn run(context: &Context<'_>, own: &DoctorArguments) -> Result<Report> {
+    let mut named = settings(context.settings, own);
+    let production = context.settings.production().unwrap_or_else(|_| Production {
+        project_refs: context.settings.production_projects(),
+        source: None,
+    });
+    let tools = context.tools().await;
+    let examination = Examination {
+        tools: &tools,
+        store: named.store.as_ref(),
+        source: named.source.as_ref(),
+        target: named.target.as_ref(),
+        production: &production,
+        clean: own.clean,
+        jobs: context.jobs(),
+        write: own.write,
+        scratch: &std::env::temp_dir(),
+        clock: &Timestamp::now,
+    };
+    let mut found = doctor::examine(examination, context.observer).await;
+    found.splice(0..0, named.found.drain(..));
+    let failed: Vec<&str> = found
+        .iter()
+        .filter(|finding| finding.is_failed())
+        .map(|finding| finding.check.name)
+        .collect();
+    let failure = (!failed.is_empty()).then(|| {
+        let message = format!(
+            "{} of {} findings would stop a restore or a backup: {}",
+            failed.len(),
+            found.len(),
+            failed.join(", ")
+        );
+        Error::new(Kind::NotProven, message).hint("each failed finding says what to do")
+    });
+    let mut report = Report::done(Examined(found));
+    report.failure = failure;
+    Ok(report)
+}
+
+/// What is set, what is not, and what cannot be used as it is.
+fn settings(settings: &Settings<'_>, own: &DoctorArguments) -> Named {
+    let mut found = Vec::new();
+    let source = settings.source(own.source.as_deref());
+    found.push(of_database("SUPABASE_DB_URL", &source));
+    let target = settings.target(own.target.as_deref());
+    let is_unset = own.target.is_none() && matches!(settings.value("TARGET_DB_URL"), Ok(None));
+    found.push(match &target {
+        Err(error) if is_unset => {
+            let unset = Finding::skipped("TARGET_DB_URL", error.to_string());
+            unset.hint(error.next_step().unwrap_or_default())
+        }
+        target => of_database("TARGET_DB_URL", target),
+    });
+    let location = settings.store(&own.store);
+    found.extend(of_store(settings, own, &location));
+    Named {
+        source: source.ok(),
+        target: target.ok(),
+        store: location.ok().map(|location| Store::new(&location)),
+        found,
+    }
+}
+
+fn of_database(variable: &'static str, named: &Result<Conninfo>) -> Finding {
+    match named {
+        Ok(conninfo) => Finding::passed(variable, conninfo.to_string()),
+        Err(error) => Finding::of_error(variable, error),
+    }
+}
+
+/// One finding for each of the store's settings, so that all that is missing is told at once.
+fn of_store(settings: &Settings<'_>, own: &DoctorArguments, location: &Result<Location>) -> [Finding; 3] {
+    let secret = |variable| match settings.value(variable) {
+        Ok(Some(_)) => Finding::passed(variable, "set"),
+        Ok(None) => unset(variable),
+        Err(error) => Finding::of_error(variable, &error),
+    };
+    let keys = ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"].map(secret);
+    let endpoint = match (location, settings.value("R2_ENDPOINT_URL")) {
+        (Ok(location), _) => Finding::passed(
+            "R2_ENDPOINT_URL",
+            format!("{}/{}", location.endpoint, location.bucket),
+        ),
+        (_, Ok(None)) if own.store.endpoint.is_none() => unset("R2_ENDPOINT_URL"),
+        // Where the keys are not at fault, the address is.
+        (Err(error), _) if !keys.iter().any(Finding::is_failed) => {
+            Finding::of_error("R2_ENDPOINT_URL", error)
+        }
+        _ => Finding::passed("R2_ENDPOINT_URL", "set"),
+    };
+    let [id, secret] = keys;
+    [endpoint, id, secret]
+}
+
+fn unset(variable: &'static str) -> Finding {
+    Finding::failed(variable, "not set").hint(format!(
+        "set {variable}, or {variable}_FILE to the path of a file that holds it"
+    ))
+}
+
+/// Everything was examined.
+#[derive(Debug)]
+struct Examined(Vec<Finding>);
+
+impl Outcome for Examined {
+    fn fields(&self) -> Value {
+        json!({ "findings": self.0 })
+    }
+
+    fn text(&self, _: bool) -> String {
+        let mut text = String::new();
+        for Finding { check, hint } in &self.0 {
+            let (mark, name) = (mark(check.outcome), check.name);
+            let _ = writeln!(text, "{mark}  {name:<20} {}", check.detail);
+            if let Some(hint) = hint {
+                let _ = writeln!(text, "{:<30}hint: {hint}", "");
+            }
+        }
+        let count = |outcome| {
+            self.0
+                .iter()
+                .filter(|finding| finding.check.outcome == outcome)
+                .count()
+        };
+        let (passed, failed) = (count(Answer::Passed), count(Answer::Failed));
+        let _ = writeln!(
+            text,
+            "\n{passed} passed, {failed} failed, {} skipped",
+            count(Answer::Skipped)
+        );
+        text
+    }
+}

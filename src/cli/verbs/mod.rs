@@ -1,0 +1,25 @@
+//! One file for one command: what may be typed, which verb of the engine it calls, and how its outcome is told.
+
+/// Read an object without a manifest to its end, and write down what it holds.
+pub mod attest;
+/// Dump the source into the store.
+pub mod backup;
+/// Put a restored database into service.
+pub mod cutover;
+/// Look for whatever would stop a restore.
+pub mod doctor;
+/// Rehearse the whole cycle.
+#[cfg(feature = "drill")]
+pub mod drill;
+/// Show the backups in the store.
+pub mod list;
+/// Remove what has had its time.
+pub mod prune;
+/// Restore, verify and cut over.
+pub mod recover;
+/// Restore a backup and verify it.
+pub mod restore;
+/// Say whether the promises hold.
+pub mod status;
+/// Check a stored backup, or a restored database.
+pub mod verify;

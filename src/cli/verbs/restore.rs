@@ -1,0 +1,142 @@
+//! `paycraft-dr restore`.
+
+use clap::Args;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+
+use crate::cli::args::{StoreArguments, worded};
+use crate::cli::consent;
+use crate::cli::outcome::{Outcome, Report};
+use crate::cli::run::Context;
+use crate::cli::text::{backup_line, checks, counts, line, skipped, tables, timeline};
+use crate::error::Result;
+use crate::model::key::Selector;
+use crate::model::profile::Profile;
+use crate::model::timeline::Span;
+use crate::postgres::conninfo::Conninfo;
+use crate::recovery::guard::Terms;
+use crate::recovery::recorder::Recorder;
+use crate::recovery::restore::{self, Restored};
+
+/// Restore a backup into a database and verify it there.
+#[derive(Args, Debug)]
+pub struct RestoreArguments {
+    /// Which backup: `latest`, a day as YYYY/MM/DD, or a key as `list` prints it
+    #[arg(value_name = "DAY|KEY|latest", default_value = "latest", value_parser = |text: &str| worded(text.parse::<Selector>()))]
+    pub backup: Selector,
+    /// The database to restore into, without its password [env: TARGET_DB_URL]
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// Who owns what is in it: `supabase`, or `plain` for nobody; left out, it is asked
+    #[arg(long, value_name = "PROFILE", value_parser = |text: &str| worded(text.parse::<Profile>()))]
+    pub profile: Option<Profile>,
+    /// What may be done to it.
+    #[command(flatten)]
+    pub permission: PermissionArguments,
+    /// Where backups are kept.
+    #[command(flatten)]
+    pub store: StoreArguments,
+}
+
+/// What may be done to a target.
+#[derive(Args, Clone, Debug)]
+pub struct PermissionArguments {
+    /// Drop from the target what the backup contains; whatever else is there is refused by name
+    #[arg(long)]
+    pub clean: bool,
+    /// Let a restore write production; asks for the database's name
+    #[arg(long, value_name = "YES", value_parser = consent::parse_confirmation)]
+    pub confirm_prod_restore: Option<()>,
+    /// The database's name, where no terminal is there to ask
+    #[arg(long, value_name = "NAME", requires = "confirm_prod_restore")]
+    pub yes_really: Option<String>,
+}
+
+impl PermissionArguments {
+    /// The name of the database that the operator consents to write, if production must be written.
+    pub fn consent(&self, target: &Conninfo) -> BoxFuture<'static, Result<String>> {
+        consent::ask(target, self.yes_really.as_deref())
+    }
+}
+
+/// Restores one backup and compares it.
+pub async fn run(context: &Context<'_>, own: &RestoreArguments) -> Result<Report> {
+    let target = context.settings.target(own.target.as_deref())?;
+    let production = context.settings.production()?;
+    let tools = context.tools().await?;
+    let consent = |target: &Conninfo| own.permission.consent(target);
+    let request = restore::Request {
+        store: context.store()?,
+        selector: own.backup,
+        tools: &tools,
+        terms: Terms {
+            production: &production,
+            consent: own.permission.confirm_prod_restore.map(|()| &consent as _),
+            clean: own.permission.clean,
+        },
+        profile: own.profile,
+        jobs: context.jobs(),
+    };
+    let recorder = Recorder::new(context.observer);
+    let restored = restore::restore(request, async |_| Ok(target), &recorder).await?;
+    let phases = recorder.spans();
+    let verdict = restored.verification.verdict;
+    Ok(Report::judged(verdict, RestoreDone { restored, phases }))
+}
+
+/// A backup was restored and compared.
+#[derive(Debug)]
+pub(super) struct RestoreDone {
+    pub(super) restored: Restored,
+    pub(super) phases: Vec<Span>,
+}
+
+impl Outcome for RestoreDone {
+    fn fields(&self) -> Value {
+        let Restored {
+            manifest,
+            is_attested,
+            target,
+            skipped,
+            verification,
+        } = &self.restored;
+        json!({
+            "backup": manifest.key,
+            "attested": is_attested,
+            "target": target.to_string(),
+            "phases": self.phases,
+            "skipped_entries": skipped,
+            "canonical_counts": verification.canonical_counts(),
+            "checks": verification.checks,
+            "tables": verification.tables,
+            "verdict": verification.verdict,
+        })
+    }
+
+    fn text(&self, verbose: bool) -> String {
+        let mut text = self.facts(verbose);
+        line(
+            &mut text,
+            "verdict",
+            &self.restored.verification.verdict.to_string(),
+        );
+        text
+    }
+}
+
+impl RestoreDone {
+    /// All of it but the verdict.
+    pub(super) fn facts(&self, verbose: bool) -> String {
+        let restored = &self.restored;
+        let mut text = String::new();
+        let backup = backup_line(&restored.manifest.key, restored.is_attested);
+        line(&mut text, "backup", &backup);
+        line(&mut text, "target", &restored.target.to_string());
+        timeline(&mut text, &self.phases);
+        skipped(&mut text, &restored.skipped, verbose);
+        counts(&mut text, &restored.verification);
+        checks(&mut text, &restored.verification.checks);
+        tables(&mut text, &restored.verification.tables, verbose);
+        text
+    }
+}

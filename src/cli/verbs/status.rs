@@ -1,0 +1,142 @@
+//! `paycraft-dr status`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::args::StoreArguments;
+use crate::cli::outcome::{Outcome as Told, Report};
+use crate::cli::run::Context;
+use crate::cli::text::{checks, line};
+use crate::error::{Error, Kind, Result};
+use crate::model::exposition;
+use crate::model::standing::{Drill, STORAGE_BUDGET_BYTES, Standing};
+use crate::model::verdict::{Check, Outcome};
+use crate::recovery::status::{self, DrillSources};
+use crate::recovery::whole_file;
+use crate::store::Store;
+
+/// Say whether backups, storage and drills are as promised.
+#[derive(Args, Debug)]
+pub struct StatusArguments {
+    /// The Markdown table of past drills
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// The directory of their evidence
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// Leave the drills out
+    #[arg(long, conflicts_with_all = ["log", "report"])]
+    pub no_drill: bool,
+    /// Write the figures here as Prometheus text, also when something is missed or the store does not answer
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+    /// Where backups are kept.
+    #[command(flatten)]
+    pub store: StoreArguments,
+}
+
+/// Asks the store and the log of drills.
+pub async fn run(context: &Context<'_>, own: &StatusArguments) -> Result<Report> {
+    let now = Timestamp::now();
+    let configured = &context.settings.config.status;
+    let metrics = own.metrics.as_deref().or(configured.metrics.as_deref());
+    let sources = DrillSources {
+        log: own.log.clone().or_else(|| configured.drill_log.clone()),
+        evidence: own.report.clone().or_else(|| configured.drill_evidence.clone()),
+    };
+    let drill = (!own.no_drill).then(|| status::drills(&sources, now));
+    let budget_bytes = configured.storage_budget_bytes.unwrap_or(STORAGE_BUDGET_BYTES);
+    let standing = match context.settings.store(&own.store) {
+        Ok(location) => status::look(&Store::new(&location), budget_bytes, now, context.observer).await,
+        Err(error) => Err(error),
+    };
+    write_metrics(metrics, now, standing.as_ref().ok(), drill.as_ref())?;
+    let standing = standing?;
+    let mut checks = standing.checks(now).to_vec();
+    checks.extend(drill.as_ref().map(Drill::check));
+    let failure = missed(&checks);
+    let mut report = Report::done(StatusTold {
+        standing,
+        drill,
+        checks,
+    });
+    report.failure = failure;
+    Ok(report)
+}
+
+fn write_metrics(
+    path: Option<&Path>,
+    now: Timestamp,
+    standing: Option<&Standing>,
+    drill: Option<&Drill>,
+) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let text = exposition::metrics(now, standing, drill);
+    whole_file::replace(path, text.as_bytes()).map_err(|error| error.hint("name another file with --metrics"))
+}
+
+/// The error that names what is not as promised, where something is not.
+fn missed(checks: &[Check]) -> Option<Error> {
+    let names = |outcome: Outcome| {
+        let named = checks.iter().filter(|check| check.outcome == outcome);
+        named.map(|check| check.name).collect::<Vec<_>>().join(", ")
+    };
+    let parts = [
+        ("missed", names(Outcome::Failed)),
+        ("not checked", names(Outcome::Skipped)),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| format!("{what}: {names}"))
+        .collect();
+    if parts.is_empty() {
+        return None;
+    }
+    let unwell = checks.iter().filter(|check| check.outcome != Outcome::Passed);
+    let steps: Vec<&str> = unwell.map(next_step).collect();
+    Some(Error::new(Kind::NotProven, parts.join("; ")).hint(steps.join("; ")))
+}
+
+fn next_step(check: &Check) -> &'static str {
+    match (check.name, check.outcome) {
+        ("rpo", _) => "run `paycraft-dr backup`, and see why the last scheduled one made none",
+        ("storage", _) => "see `paycraft-dr prune --dry-run`, and what else the bucket holds",
+        (_, Outcome::Skipped) => "name the log of drills with --log, or leave the drills out with --no-drill",
+        _ => "hold one: `paycraft-dr drill --from-store --log FILE`",
+    }
+}
+
+/// The promises were looked at.
+#[derive(Debug)]
+struct StatusTold {
+    standing: Standing,
+    drill: Option<Drill>,
+    checks: Vec<Check>,
+}
+
+impl Told for StatusTold {
+    fn fields(&self) -> Value {
+        json!({
+            "newest": self.standing.newest,
+            "rpo": self.standing.rpo,
+            "storage": self.standing.storage,
+            "drill": self.drill,
+            "checks": self.checks,
+        })
+    }
+
+    fn text(&self, _: bool) -> String {
+        let mut text = String::new();
+        let newest = self
+            .standing
+            .newest
+            .map_or_else(|| "none".to_owned(), |key| key.to_string());
+        line(&mut text, "newest", &newest);
+        checks(&mut text, &self.checks);
+        text
+    }
+}

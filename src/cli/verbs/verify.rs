@@ -1,0 +1,107 @@
+//! `paycraft-dr verify`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::args::{StoreArguments, worded};
+use crate::cli::outcome::{Outcome, Report};
+use crate::cli::run::Context;
+use crate::cli::text::{backup_line, checks, line, tables};
+use crate::error::Result;
+use crate::model::comparison::Verification;
+use crate::model::key::Selector;
+use crate::model::profile::Profile;
+use crate::model::timeline::{Event, Phase};
+use crate::recovery::catalog::{self, Selected};
+use crate::recovery::verify;
+
+/// Check a stored backup, or a restored database against it.
+#[derive(Args, Debug)]
+pub struct VerifyArguments {
+    /// Which backup: `latest`, a day as YYYY/MM/DD, or a key as `list` prints it
+    #[arg(value_name = "DAY|KEY|latest", default_value = "latest", value_parser = |text: &str| worded(text.parse::<Selector>()))]
+    pub backup: Selector,
+    /// Read the stored bytes alone, without any database
+    #[arg(long, conflicts_with = "target")]
+    pub object: bool,
+    /// The restored database, without its password [env: TARGET_DB_URL]
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// Who owns what is in it: `supabase`, or `plain` for nobody; left out, it is asked
+    #[arg(long, value_name = "PROFILE", conflicts_with = "object", value_parser = |text: &str| worded(text.parse::<Profile>()))]
+    pub profile: Option<Profile>,
+    /// Compare the runbook's five tables with this database too, such as production [env: SUPABASE_DB_URL]
+    #[arg(long, value_name = "URL", num_args = 0..=1)]
+    pub against: Option<Option<String>>,
+    /// Where backups are kept.
+    #[command(flatten)]
+    pub store: StoreArguments,
+}
+
+/// Compares a backup or a database with a manifest.
+pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report> {
+    let (store, observer) = (context.store()?, context.observer);
+    observer.observe(Event::Began(Phase::Verify));
+    let Selected {
+        manifest,
+        is_attested,
+    } = catalog::select(store, own.backup, observer).await?;
+    let verification = if own.object {
+        match verify::object(store, &manifest, observer).await {
+            Ok(verification) => verification,
+            Err(error) => return Err(catalog::name_older(store, &manifest.key, error).await),
+        }
+    } else {
+        let target = context.settings.target(own.target.as_deref())?;
+        let tools = context.tools().await?;
+        let scope = verify::scope(store, &manifest, &target, &tools, own.profile).await?;
+        verify::target(&manifest, &target, &scope, &tools, context.jobs(), observer).await?
+    };
+    let verification = match &own.against {
+        None => verification,
+        Some(flag) => {
+            let other = context.settings.source(flag.as_deref())?;
+            let check = verify::counts_against(&verification, &other).await?;
+            verification.and(check)
+        }
+    };
+    observer.observe(Event::Ended(Phase::Verify));
+    let key = manifest.key;
+    Ok(Report::judged(
+        verification.verdict,
+        Compared {
+            key,
+            is_attested,
+            verification,
+        },
+    ))
+}
+
+/// A backup or a database was compared with a manifest.
+#[derive(Debug)]
+struct Compared {
+    key: String,
+    is_attested: bool,
+    verification: Verification,
+}
+
+impl Outcome for Compared {
+    fn fields(&self) -> Value {
+        json!({
+            "backup": self.key,
+            "attested": self.is_attested,
+            "checks": self.verification.checks,
+            "tables": self.verification.tables,
+            "verdict": self.verification.verdict,
+        })
+    }
+
+    fn text(&self, verbose: bool) -> String {
+        let mut text = String::new();
+        line(&mut text, "backup", &backup_line(&self.key, self.is_attested));
+        checks(&mut text, &self.verification.checks);
+        tables(&mut text, &self.verification.tables, verbose);
+        line(&mut text, "verdict", &self.verification.verdict.to_string());
+        text
+    }
+}

@@ -1,0 +1,216 @@
+//! Whether the promises hold today: the age of the newest backup, the room in the store, the last drill.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+
+use crate::model::key::BackupKey;
+use crate::model::objective::RPO_OBJECTIVE;
+use crate::model::schedule;
+use crate::model::verdict::{Check, Outcome};
+
+/// What the store's free tier holds.
+pub const STORAGE_BUDGET_BYTES: u64 = 10_000_000_000;
+
+/// How long after its hour the daily backup may be expected to end. Until then a missed objective is said to be that.
+const BACKUP_PATIENCE: Duration = Duration::from_hours(1);
+
+/// An attested backup, as its manifest tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// Its key.
+    pub key: BackupKey,
+    /// When it began: what was written since is not in it.
+    pub started_at: Timestamp,
+}
+
+/// The age of what could be restored now, against what was promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Rpo {
+    /// How long ago the newest attested backup began, in seconds, where there is one.
+    pub age_seconds: Option<u64>,
+    /// What was promised, in seconds.
+    pub objective_seconds: u64,
+    /// Whether the promise holds. As old as promised is not too old.
+    pub met: bool,
+}
+
+/// What the store holds, against what it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Storage {
+    /// Bytes of every object under any key: that is what is billed.
+    pub used_bytes: u64,
+    /// What it may be.
+    pub budget_bytes: u64,
+    /// Whether it is no more than that.
+    pub met: bool,
+}
+
+/// Where the drills stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Drill {
+    /// The day (UTC) of the last proven drill, where one is known.
+    pub last_at: Option<Date>,
+    /// The first Monday that the next drill is for.
+    pub next_due: Date,
+    /// Whether a month's drill was missed; nothing where nobody knows.
+    pub overdue: Option<bool>,
+    /// Why nobody knows.
+    #[serde(skip)]
+    pub unknown: Option<String>,
+}
+
+/// What the store's part of a status is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The newest attested backup.
+    pub newest: Option<BackupKey>,
+    /// Its age.
+    pub rpo: Rpo,
+    /// The room.
+    pub storage: Storage,
+}
+
+impl Rpo {
+    /// The age at `now` of `newest`, against the runbook's objective. A store without a backup has missed it.
+    pub fn at(now: Timestamp, newest: Option<Newest>) -> Self {
+        let objective_seconds = RPO_OBJECTIVE.as_secs();
+        let age_seconds = newest.map(|newest| {
+            // Machines disagree about the time by some seconds, and no backup is younger than new.
+            u64::try_from(now.as_second() - newest.started_at.as_second()).unwrap_or(0)
+        });
+        Self {
+            age_seconds,
+            objective_seconds,
+            met: age_seconds.is_some_and(|age| age <= objective_seconds),
+        }
+    }
+}
+
+impl Storage {
+    /// So many bytes against a budget.
+    pub fn of(used_bytes: u64, budget_bytes: u64) -> Self {
+        Self {
+            used_bytes,
+            budget_bytes,
+            met: used_bytes <= budget_bytes,
+        }
+    }
+}
+
+impl Drill {
+    /// Where the drills stand on `today` (UTC), of which those on `days` were proven. A day that is still to come proves
+    /// nothing yet.
+    pub fn after(days: impl IntoIterator<Item = Date>, today: Date) -> Self {
+        let last_at = days.into_iter().filter(|day| *day <= today).max();
+        let schedule = schedule::drills(last_at, today);
+        Self {
+            last_at,
+            next_due: schedule.next_due,
+            overdue: Some(schedule.overdue),
+            unknown: None,
+        }
+    }
+
+    /// The drills of somebody who could not tell about the last one, and why.
+    pub fn unknown(today: Date, why: impl Into<String>) -> Self {
+        Self {
+            last_at: None,
+            next_due: schedule::drills(None, today).next_due,
+            overdue: None,
+            unknown: Some(why.into()),
+        }
+    }
+
+    /// Whether the drills are held as promised.
+    pub fn check(&self) -> Check {
+        let last = self
+            .last_at
+            .map_or_else(|| "none held".to_owned(), |day| format!("the last on {day}"));
+        let next = format!("the next is due on {}", self.next_due);
+        match (self.overdue, &self.unknown) {
+            (Some(false), _) => told("drill", true, format!("{last}; {next}")),
+            (Some(true), _) => {
+                let rule = "each first Monday of a month wants one, held on that day or later";
+                told("drill", false, format!("{last}; {rule}; {next}"))
+            }
+            (None, why) => Check::skipped("drill", why.as_deref().unwrap_or("nobody knows")),
+        }
+    }
+}
+
+impl Standing {
+    /// Whether the store's promises hold.
+    pub fn checks(&self, now: Timestamp) -> [Check; 2] {
+        [self.rpo_check(now), self.storage_check()]
+    }
+
+    fn rpo_check(&self, now: Timestamp) -> Check {
+        let Rpo {
+            age_seconds,
+            objective_seconds,
+            met,
+        } = self.rpo;
+        let age = age_seconds.map_or_else(
+            || "there is no attested backup".to_owned(),
+            |age| {
+                format!(
+                    "{} old, and {} at most was promised",
+                    hours(age),
+                    hours(objective_seconds)
+                )
+            },
+        );
+        let next = schedule::next_backup(now).strftime("%Y-%m-%d %H:%M UTC");
+        let mut detail = format!("{age}; the next daily backup begins {next}");
+        let late = age_seconds.map(|age| age.saturating_sub(objective_seconds));
+        if !met && late.is_some_and(|late| late <= BACKUP_PATIENCE.as_secs()) {
+            // The promise has no grace. A backup counts from its beginning and exists from its end, so a day's may be due while
+            // it is still being made.
+            detail.push_str("; the last one due may still be running");
+        }
+        told("rpo", met, detail)
+    }
+
+    fn storage_check(&self) -> Check {
+        let Storage {
+            used_bytes,
+            budget_bytes,
+            met,
+        } = self.storage;
+        let permille = u128::from(used_bytes) * 1000 / u128::from(budget_bytes.max(1));
+        let detail = format!(
+            "{} of {} GB, {}.{} %, counting every object in the bucket",
+            gigabytes(used_bytes),
+            gigabytes(budget_bytes),
+            permille / 10,
+            permille % 10
+        );
+        told("storage", met, detail)
+    }
+}
+
+fn told(name: &'static str, holds: bool, detail: String) -> Check {
+    let outcome = if holds { Outcome::Passed } else { Outcome::Failed };
+    Check {
+        name,
+        outcome,
+        detail,
+    }
+}
+
+/// `9.87`, in the decimal unit that storage is billed in.
+fn gigabytes(bytes: u64) -> String {
+    format!(
+        "{}.{:02}",
+        bytes / 1_000_000_000,
+        bytes % 1_000_000_000 / 10_000_000
+    )
+}
+
+/// `25 h 3 min`.
+fn hours(seconds: u64) -> String {
+    format!("{} h {} min", seconds / 3600, seconds % 3600 / 60)
+}

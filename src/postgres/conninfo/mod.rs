@@ -1,0 +1,368 @@
+//! Connection strings: read once, handed to our own sessions and, through the environment, to PostgreSQL's programs.
+
+mod parameters;
+mod project;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::ChannelBinding;
+
+pub use self::parameters::Surroundings;
+use self::parameters::{Parameters, Unreadable};
+use self::project::{Parts, SESSION_PORT, is_direct, is_supabase, is_transaction_pooler, normalised};
+use super::tls::{Roots, Tls, Trust};
+use crate::error::{Error, Kind, Result};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_PORT: u16 = 5432;
+
+/// Parameters that change nothing for us: names for logs, and how a connection is kept alive.
+const WITHOUT_EFFECT: [&str; 13] = [
+    "application_name",
+    "client_encoding",
+    "fallback_application_name",
+    "gssencmode",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "load_balance_hosts",
+    "sslsni",
+    "sslcompression",
+    "target_session_attrs",
+    "tcp_user_timeout",
+];
+const UNDERSTOOD: [&str; 13] = [
+    "channel_binding",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "passfile",
+    "password",
+    "port",
+    "service",
+    "sslmode",
+    "sslrootcert",
+    "user",
+];
+
+/// Which database of a run a connection belongs to. It decides the kind of the errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The database that is backed up.
+    Source,
+    /// The database that is restored into.
+    Target,
+}
+
+impl Side {
+    /// The kind of an error that this side caused.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Source => Kind::Source,
+            Self::Target => Kind::Target,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        })
+    }
+}
+
+/// One database, and how to be let in. Shows itself without its password.
+#[derive(Clone)]
+pub struct Conninfo {
+    side: Side,
+    config: Config,
+    tls: Tls,
+    host: String,
+    address: Option<IpAddr>,
+    port: u16,
+    database: String,
+    user: String,
+}
+
+impl Conninfo {
+    /// Reads a URL (`postgresql://user:password@host:port/database`) or `key=value` pairs, by themselves.
+    pub fn parse(side: Side, text: &str) -> Result<Self> {
+        Self::parse_in(side, text, &Surroundings::none())
+    }
+
+    /// Reads a connection string as libpq would in these surroundings: service file, variables, password file. The text itself
+    /// is never repeated in an error, as it may hold a password.
+    pub fn parse_in(side: Side, text: &str, surroundings: &Surroundings<'_>) -> Result<Self> {
+        let refuse = |what: String| {
+            Error::new(Kind::Usage, format!("the {side}'s connection string {what}"))
+                .hint("write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters percent-encoded")
+        };
+        let parameters = surroundings.complete(text).map_err(refuse)?;
+        let conninfo = Self::from_parameters(side, &parameters, surroundings).map_err(refuse)?;
+        if is_transaction_pooler(&conninfo.host, conninfo.port) {
+            return Err(conninfo.through_transactions());
+        }
+        Ok(conninfo)
+    }
+
+    /// Whether the text itself holds a password, however incomplete it is.
+    pub fn text_holds_password(text: &str) -> bool {
+        parameters::read(text).is_ok_and(|parameters| parameters.contains_key("password"))
+    }
+
+    fn from_parameters(
+        side: Side,
+        parameters: &Parameters,
+        surroundings: &Surroundings<'_>,
+    ) -> std::result::Result<Self, Unreadable> {
+        let known =
+            |name: &&String| UNDERSTOOD.contains(&name.as_str()) || WITHOUT_EFFECT.contains(&name.as_str());
+        if let Some(unknown) = parameters.keys().find(|name| !known(name)) {
+            return Err(format!(
+                "has the parameter {unknown:?}, which is not understood: leave it out"
+            ));
+        }
+        let value = |name: &str| {
+            parameters
+                .get(name)
+                .map(String::as_str)
+                .filter(|value| !value.is_empty())
+        };
+        let one = |name: &str| match value(name) {
+            Some(list) if list.contains(',') => Err("names several hosts: name the one to use".to_owned()),
+            other => Ok(other),
+        };
+        let address = one("hostaddr")?.map(str::parse).transpose();
+        let address: Option<IpAddr> = address.map_err(|_| "has a hostaddr that is no address")?;
+        let host = match (one("host")?, address) {
+            (Some(host), _) if host.starts_with('/') => host.to_owned(),
+            (Some(host), _) => normalised(host),
+            (None, Some(address)) => address.to_string(),
+            (None, None) => return Err("names no host".to_owned()),
+        };
+        let port = one("port")?.map_or(Ok(DEFAULT_PORT), str::parse);
+        let port = port.map_err(|_| "has a port that is no number up to 65535")?;
+        let user = value("user").ok_or("names no user")?.to_owned();
+        let database = value("dbname").unwrap_or(&user).to_owned();
+        let timeout = value("connect_timeout").map(str::parse).transpose();
+        let timeout: Option<u64> =
+            timeout.map_err(|_| "has a connect_timeout that is no number of seconds")?;
+
+        let mut config = Config::new();
+        config
+            .port(port)
+            .user(&user)
+            .dbname(&database)
+            .connect_timeout(
+                timeout
+                    .filter(|seconds| *seconds > 0)
+                    .map_or(CONNECT_TIMEOUT, Duration::from_secs),
+            )
+            .application_name("paycraft-dr")
+            .channel_binding(channel_binding(value("channel_binding"))?);
+        if host.starts_with('/') {
+            config.host_path(&host);
+        } else {
+            config.host(&host);
+        }
+        if let Some(address) = address {
+            config.hostaddr(address);
+        }
+        if let Some(password) = value("password") {
+            config.password(password);
+        }
+        if let Some(options) = value("options") {
+            config.options(options);
+        }
+        let roots = value("sslrootcert").map(|roots| match roots {
+            "system" => Roots::System,
+            file => Roots::File(PathBuf::from(file)),
+        });
+        let usual = surroundings
+            .at_home(".postgresql/root.crt")
+            .filter(|file| file.exists());
+        let trust = match value("sslmode") {
+            Some(mode) => Trust::read(mode)?,
+            None if is_supabase(&host) => Trust::Encrypted,
+            None => Trust::IfOffered,
+        };
+        let tls = Tls::new(trust, roots.or(usual.map(Roots::File)))?;
+        config.ssl_mode(tls.mode());
+        Ok(Self {
+            side,
+            config,
+            tls,
+            host,
+            address,
+            port,
+            database,
+            user,
+        })
+    }
+
+    /// The refusal of a pooler that gives a server connection for one transaction at a time.
+    pub(super) fn through_transactions(&self) -> Error {
+        let message = format!(
+            "the {} {self} is a pooler in transaction mode, where sessions do not last",
+            self.side
+        );
+        let hint = if is_supabase(&self.host) {
+            format!(
+                "use its session mode: postgresql://{}:PASSWORD@{}:{SESSION_PORT}/{}",
+                self.user, self.host, self.database
+            )
+        } else {
+            "connect to the server itself, or to the pooler's session mode".to_owned()
+        };
+        Error::new(Kind::Usage, message).hint(hint)
+    }
+
+    /// What to do where nothing answers.
+    pub(super) fn unreachable_hint(&self) -> String {
+        let side = self.side;
+        match self.projects().first() {
+            Some(project) if is_direct(&self.host) => format!(
+                "{} answers over IPv6 alone unless the project has the IPv4 add-on; use the session pooler: \
+                 postgresql://postgres.{project}:PASSWORD@aws-0-REGION.pooler.supabase.com:{SESSION_PORT}/{} \
+                 (the dashboard's Connect button shows its host)",
+                self.host, self.database
+            ),
+            _ => format!("check host and port of the {side}'s connection string, and the network"),
+        }
+    }
+
+    /// The same server and credentials, as the given side and with another database.
+    #[must_use]
+    pub fn with_database(&self, side: Side, database: &str) -> Self {
+        let mut other = self.clone();
+        other.side = side;
+        database.clone_into(&mut other.database);
+        other.config.dbname(database);
+        other
+    }
+
+    /// The same database, asked for with this password.
+    #[must_use]
+    pub fn with_password(&self, password: &str) -> Self {
+        let mut other = self.clone();
+        other.config.password(password);
+        other
+    }
+
+    /// Whether a password came with the connection string.
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
+    }
+
+    /// Which side of a run this is.
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    /// The database's name.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Supabase's reference of the project, where exactly one is named.
+    pub fn project_ref(&self) -> Option<String> {
+        let mut projects = self.projects();
+        if projects.len() == 1 {
+            projects.pop_first()
+        } else {
+            None
+        }
+    }
+
+    /// Every Supabase project that some part of it names.
+    pub fn projects(&self) -> BTreeSet<String> {
+        self.parts().projects()
+    }
+
+    /// Whether some part of it holds the project's reference.
+    pub fn names_project(&self, project: &str) -> bool {
+        self.parts().mention(project)
+    }
+
+    /// Whether both lead to the same database of the same server, as far as their words tell.
+    pub fn leads_where(&self, other: &Self) -> bool {
+        let place = |conninfo: &Self| (conninfo.host.clone(), conninfo.address, conninfo.port);
+        place(self) == place(other) && self.database == other.database
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        Parts {
+            host: &self.host,
+            user: &self.user,
+            options: self.config.get_options().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
+    /// The environment that leads libpq to this database. The password travels here and nowhere else.
+    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
+        let timeout = self.config.get_connect_timeout().unwrap_or(&CONNECT_TIMEOUT);
+        let mut variables = vec![
+            ("PGHOST", self.host.clone()),
+            ("PGPORT", self.port.to_string()),
+            ("PGUSER", self.user.clone()),
+            ("PGDATABASE", self.database.clone()),
+            ("PGAPPNAME", "paycraft-dr".to_owned()),
+            ("PGCONNECT_TIMEOUT", timeout.as_secs().to_string()),
+        ];
+        if let Some(address) = self.address {
+            variables.push(("PGHOSTADDR", address.to_string()));
+        }
+        if let Some(password) = self.config.get_password() {
+            variables.push(("PGPASSWORD", String::from_utf8_lossy(password).into_owned()));
+        }
+        if let Some(options) = self.config.get_options() {
+            variables.push(("PGOPTIONS", options.to_owned()));
+        }
+        variables.extend(self.tls.environment());
+        variables
+    }
+}
+
+fn channel_binding(value: Option<&str>) -> std::result::Result<ChannelBinding, Unreadable> {
+    match value {
+        None | Some("prefer") => Ok(ChannelBinding::Prefer),
+        Some("disable") => Ok(ChannelBinding::Disable),
+        Some("require") => Ok(ChannelBinding::Require),
+        Some(_) => Err("has a channel_binding that is none of disable, prefer, require".to_owned()),
+    }
+}
+
+impl fmt::Display for Conninfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        write!(f, "{}@{host}:{}/{}", self.user, self.port, self.database)
+    }
+}
+
+impl fmt::Debug for Conninfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Conninfo({self})")
+    }
+}

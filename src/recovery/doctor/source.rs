@@ -1,0 +1,98 @@
+//! The source: reachable, a session of its own, and readable to the last row.
+
+use super::within;
+use crate::error::{Kind, Result};
+use crate::model::finding::Finding;
+use crate::model::verdict::Check;
+use crate::postgres::conninfo::Conninfo;
+use crate::postgres::examination::{self, Unreadable};
+use crate::postgres::pooling;
+use crate::postgres::queries::{self, Facts};
+use crate::postgres::session::Session;
+
+/// What was found of a database.
+pub(super) struct OfDatabase {
+    pub(super) found: Vec<Finding>,
+    /// What it says of itself, where it answers.
+    pub(super) facts: Option<Facts>,
+}
+
+impl OfDatabase {
+    /// What is found of a database that cannot be asked: `first`, and that the questions of these names were not.
+    pub(super) fn unasked(first: Finding, names: &[&'static str], why: &str) -> Self {
+        let skipped = names.iter().map(|name| Finding::skipped(name, why));
+        Self {
+            found: std::iter::once(first).chain(skipped).collect(),
+            facts: None,
+        }
+    }
+}
+
+pub(super) async fn examine(source: Option<&Conninfo>) -> OfDatabase {
+    const FURTHER: [&str; 2] = ["source pooler", "source rights"];
+    let Some(source) = source else {
+        return OfDatabase::unasked(
+            Finding::skipped("source", "it is not set"),
+            &FURTHER,
+            "the source is not set",
+        );
+    };
+    let asked = within(Kind::Source, async {
+        let session = Session::connect(source).await?;
+        let facts = queries::facts(&session).await?;
+        Ok((session, facts))
+    });
+    let (session, facts) = match asked.await {
+        Ok(answer) => answer,
+        Err(error) => {
+            return OfDatabase::unasked(
+                Finding::of_error("source", &error),
+                &FURTHER,
+                "the source did not answer",
+            );
+        }
+    };
+    let (pooler, rights) = tokio::join!(
+        within(Kind::Source, pooling::refuse_transactions(source)),
+        within(Kind::Source, examine_rights(&session)),
+    );
+    OfDatabase {
+        found: vec![
+            Finding::passed("source", format!("{source}, PostgreSQL {}", facts.server_version)),
+            Finding::of(
+                "source pooler",
+                pooler.map(|()| "a session keeps its server process".to_owned()),
+            ),
+            rights.unwrap_or_else(|error| Finding::of_error("source rights", &error)),
+        ],
+        facts: Some(facts),
+    }
+}
+
+async fn examine_rights(session: &Session) -> Result<Finding> {
+    const NAME: &str = "source rights";
+    let unreadable = examination::unreadable(session).await?;
+    let mut problems: Vec<String> = unreadable.iter().map(worded).collect();
+    let large_objects = examination::unreadable_large_objects(session).await?;
+    if large_objects > 0 {
+        problems.push(format!("{large_objects} large objects may not be read"));
+    }
+    let check = Check::none_of(NAME, &problems, "the role may read every row");
+    let finding = Finding { check, hint: None };
+    Ok(if finding.is_failed() {
+        finding.hint(
+            "pg_dump would stop there: back up as the owner of what is named, or give the role pg_read_all_data and BYPASSRLS",
+        )
+    } else {
+        finding
+    })
+}
+
+fn worded(unreadable: &Unreadable) -> String {
+    let name = &unreadable.name;
+    if unreadable.is_filtered {
+        format!("{name} hides rows from the role by its policies")
+    } else {
+        format!("{name} may not be read")
+    }
+}

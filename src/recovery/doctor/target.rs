@@ -1,0 +1,106 @@
+//! The target: reachable, open to what a restore makes, and cleared by the guard as a restore would ask it.
+
+use super::source::OfDatabase;
+use super::{Examination, mebibytes, within};
+use crate::error::Kind;
+use crate::model::finding::Finding;
+use crate::model::manifest::Manifest;
+use crate::postgres::conninfo::Conninfo;
+use crate::postgres::examination::{self, Openness};
+use crate::postgres::queries;
+use crate::postgres::session::Session;
+use crate::recovery::guard::{self, Terms};
+
+/// What a restore needs besides the connections that work side by side: one that looks, and one that loads.
+const OTHER_CONNECTIONS: usize = 2;
+
+pub(super) async fn examine(target: Option<&Conninfo>, jobs: usize) -> OfDatabase {
+    const FURTHER: [&str; 2] = ["target rights", "target sessions"];
+    let Some(target) = target else {
+        return OfDatabase::unasked(
+            Finding::skipped("target", "it is not set"),
+            &FURTHER,
+            "the target is not set",
+        );
+    };
+    let asked = within(Kind::Target, async {
+        let session = Session::connect(target).await?;
+        let facts = queries::facts(&session).await?;
+        queries::forbid_writes(&session).await?;
+        Ok((facts, examination::openness(&session).await))
+    });
+    let (facts, openness) = match asked.await {
+        Ok(answer) => answer,
+        Err(error) => {
+            return OfDatabase::unasked(
+                Finding::of_error("target", &error),
+                &FURTHER,
+                "the target did not answer",
+            );
+        }
+    };
+    let mut found = vec![Finding::passed(
+        "target",
+        format!("{target}, PostgreSQL {}", facts.server_version),
+    )];
+    match openness {
+        Ok(openness) => found.extend([rights(openness), sessions(openness, jobs)]),
+        Err(error) => found.extend(FURTHER.map(|name| Finding::of_error(name, &error))),
+    }
+    OfDatabase {
+        found,
+        facts: Some(facts),
+    }
+}
+
+fn rights(openness: Openness) -> Finding {
+    const NAME: &str = "target rights";
+    let missing = match (openness.may_create_schemas, openness.may_create_in_public) {
+        (true, true) => return Finding::passed(NAME, "the role may create schemas, and tables in public"),
+        (false, true) => "may not create schemas in the database",
+        (true, false) => "may not create tables in the schema public",
+        (false, false) => "may create neither schemas nor tables in public",
+    };
+    Finding::failed(NAME, format!("the role {missing}")).hint(
+        "restore as the owner of the database, or GRANT CREATE on the database and on its schema public",
+    )
+}
+
+fn sessions(openness: Openness, jobs: usize) -> Finding {
+    const NAME: &str = "target sessions";
+    let (free, wanted) = (openness.free_connections, jobs + OTHER_CONNECTIONS);
+    let detail = format!("{free} more connections are free, and a restore with --jobs {jobs} opens {wanted}");
+    if usize::try_from(free).is_ok_and(|free| free >= wanted) {
+        Finding::passed(NAME, detail)
+    } else {
+        Finding::failed(NAME, detail)
+            .hint("end idle sessions, raise the limit on connections, or lower --jobs")
+    }
+}
+
+/// What the guard says to a restore of the newest backup. PostgreSQL does not tell how much room its disk has, so what is needed
+/// is said.
+pub(super) async fn examine_guard(what: Examination<'_>, newest: Option<&Manifest>) -> Finding {
+    const NAME: &str = "target guard";
+    let (Some(target), Some(manifest)) = (what.target, newest) else {
+        let missing = if what.target.is_none() {
+            "the target is not set"
+        } else {
+            "there is no attested backup to restore"
+        };
+        return Finding::skipped(NAME, missing);
+    };
+    let terms = Terms {
+        production: what.production,
+        consent: None,
+        clean: what.clean,
+    };
+    let cleared = within(Kind::Target, guard::clear(target, manifest, terms, None)).await;
+    let answer = cleared.map(|_| {
+        format!(
+            "a restore may go ahead; its rows alone need {}, and the server does not tell what room it has",
+            mebibytes(manifest.raw_bytes)
+        )
+    });
+    Finding::of(NAME, answer)
+}

@@ -1,0 +1,101 @@
+//! This machine: PostgreSQL's programs against servers and archive, and a place for the head of the archive.
+
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use super::{Examination, mebibytes};
+use crate::error::{Error, Kind, Result};
+use crate::model::finding::Finding;
+use crate::model::manifest::Manifest;
+use crate::postgres::queries::Facts;
+use crate::postgres::tools::{Tools, major_version};
+
+const FOR_SOURCE: &str = "client for source";
+const FOR_TARGET: &str = "client for target";
+const FOR_BACKUP: &str = "client for backup";
+
+/// What a restore writes into its directory besides the head of the archive: two lists of entries.
+const LISTS_BYTES: u64 = 1 << 20;
+
+pub(super) fn examine(
+    what: Examination<'_>,
+    newest: Option<&Manifest>,
+    source: Option<&Facts>,
+    target: Option<&Facts>,
+) -> Vec<Finding> {
+    let mut found = match what.tools {
+        Ok(tools) => vec![
+            Finding::passed("client", tools.to_string()),
+            for_server(FOR_SOURCE, tools, Kind::Source, source),
+            for_server(FOR_TARGET, tools, Kind::Target, target),
+            for_backup(tools, newest),
+        ],
+        Err(error) => {
+            let further = [FOR_SOURCE, FOR_TARGET, FOR_BACKUP]
+                .map(|name| Finding::skipped(name, "there are no PostgreSQL programs"));
+            std::iter::once(Finding::of_error("client", error))
+                .chain(further)
+                .collect()
+        }
+    };
+    let head_bytes = newest.map_or(0, |manifest| manifest.head_bytes);
+    found.push(Finding::of("scratch", scratch(what.scratch, head_bytes)));
+    found
+}
+
+/// Whether some client is not older than the server it would work with.
+fn for_server(name: &'static str, tools: &Tools, kind: Kind, server: Option<&Facts>) -> Finding {
+    let Some(major) = server.map(|facts| facts.major) else {
+        return Finding::skipped(name, "the server's version is not known");
+    };
+    let chosen = tools.for_server(major, kind);
+    Finding::of(
+        name,
+        chosen.map(|chosen| format!("PostgreSQL {} for a server of {major}", chosen.major)),
+    )
+}
+
+/// Whether some client is not older than the pg_dump that made the newest backup: pg_restore reads no newer archive.
+fn for_backup(tools: &Tools, newest: Option<&Manifest>) -> Finding {
+    let Some(major) = newest.and_then(|manifest| major_version(&manifest.pg_dump_version)) else {
+        return Finding::skipped(FOR_BACKUP, "there is no attested backup");
+    };
+    match tools.for_server(major, Kind::Usage) {
+        Ok(chosen) => Finding::passed(
+            FOR_BACKUP,
+            format!("PostgreSQL {} for an archive of {major}", chosen.major),
+        ),
+        Err(_) => Finding::failed(
+            FOR_BACKUP,
+            format!("pg_dump {major} made the newest backup, and no client here is as new"),
+        )
+        .hint(format!(
+            "install the PostgreSQL {major} client programs: pg_restore reads no newer archive"
+        )),
+    }
+}
+
+/// Whether the directory can be written and has room for the head of the archive.
+fn scratch(directory: &Path, head_bytes: u64) -> Result<String> {
+    let place = directory.display();
+    let hint = "set TMPDIR to a directory that can be written and has room";
+    let unusable = |cause: std::io::Error| {
+        Error::new(Kind::Usage, format!("{place} cannot be written"))
+            .caused_by(cause)
+            .hint(hint)
+    };
+    NamedTempFile::new_in(directory).map_err(unusable)?;
+    let facts = rustix::fs::statvfs(directory).map_err(|cause| unusable(cause.into()))?;
+    let free_bytes = facts.f_bavail.saturating_mul(facts.f_frsize);
+    let needed_bytes = head_bytes + LISTS_BYTES;
+    let told = format!(
+        "{place} has {} free, and a restore writes {} there",
+        mebibytes(free_bytes),
+        mebibytes(needed_bytes)
+    );
+    if free_bytes < needed_bytes {
+        return Err(Error::new(Kind::Usage, told).hint(hint));
+    }
+    Ok(told)
+}

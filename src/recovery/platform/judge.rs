@@ -1,0 +1,250 @@
+//! Which rule an entry falls under: a pure question to a backup's contents and what is known of the target.
+
+use std::collections::HashSet;
+
+use super::rule::Rule;
+use super::selection::name;
+use crate::archive::{Contents, Entry};
+use crate::model::profile::Profile;
+use crate::postgres::rights::Rights;
+use crate::recovery::survey;
+
+/// The platform's own record of the migrations it applied. The target's must never be overwritten.
+const MIGRATION_TABLES: [&str; 2] = ["migrations", "schema_migrations"];
+/// Schemas whose rows are encrypted with a key that never leaves its project.
+const SECRET_SCHEMAS: [&str; 2] = ["vault", "pgsodium"];
+/// Schemas of the platform whose functions are there for the product's triggers.
+const SHARED_FUNCTIONS: [&str; 3] = ["extensions", "supabase_functions", "net"];
+/// Kinds of entries that stand on their own. The others are parts of a table or view.
+const OWN_THINGS: [&str; 15] = [
+    "AGGREGATE",
+    "COLLATION",
+    "DOMAIN",
+    "FOREIGN TABLE",
+    "FUNCTION",
+    "MATERIALIZED VIEW",
+    "OPERATOR",
+    "PROCEDURE",
+    "SEQUENCE",
+    "SHELL TYPE",
+    "TABLE",
+    "TEXT SEARCH CONFIGURATION",
+    "TEXT SEARCH DICTIONARY",
+    "TYPE",
+    "VIEW",
+];
+
+/// What is known of a Supabase target.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// Everything it defines: kind, schema and name as pg_dump words them.
+    pub present: HashSet<(String, String, String)>,
+    /// What the role may do there.
+    pub rights: Rights,
+}
+
+impl Inventory {
+    /// A target that holds what `contents`, a dump of its definitions, says.
+    pub fn new(contents: &Contents, rights: Rights) -> Self {
+        let present = contents.entries.iter().map(|entry| {
+            let schema = entry.schema.clone().unwrap_or_default();
+            (entry.kind.clone(), schema, entry.tag.clone())
+        });
+        Self {
+            present: present.collect(),
+            rights,
+        }
+    }
+
+    fn has(&self, kind: &str, schema: &str, tag: &str) -> bool {
+        self.present
+            .contains(&(kind.to_owned(), schema.to_owned(), tag.to_owned()))
+    }
+}
+
+/// Whether the platform makes the entry, wherever it is restored to.
+pub fn is_platforms(contents: &Contents, entry: &Entry) -> bool {
+    let schema = entry.schema.as_deref().unwrap_or_default();
+    match entry.kind.as_str() {
+        "SCHEMA" => is_platform_schema(&entry.tag),
+        "EXTENSION" => true,
+        "EVENT TRIGGER" => called_schema(&entry.definition).is_some_and(is_platform_schema),
+        "PUBLICATION" => entry.tag.starts_with("supabase_"),
+        "COMMENT" | "SECURITY LABEL" if schema.is_empty() => match entry.tag.split_once(' ') {
+            Some(("SCHEMA", name)) => is_platform_schema(name.trim_matches('"')),
+            Some(("EXTENSION", _)) => true,
+            _ => commented(contents, entry).is_some_and(|commented| is_platforms(contents, commented)),
+        },
+        "POLICY" => false,
+        "TRIGGER" if is_platform_schema(schema) => called_schema(&entry.definition)
+            .is_none_or(|function| is_platform_schema(function) && !SHARED_FUNCTIONS.contains(&function)),
+        _ => is_platform_schema(schema),
+    }
+}
+
+/// The rule by which the entry is left out, or `None` where it is restored.
+pub fn rule(contents: &Contents, entry: &Entry, target: &Inventory) -> Option<Rule> {
+    let (kind, tag) = (entry.kind.as_str(), entry.tag.as_str());
+    let schema = entry.schema.as_deref().unwrap_or_default();
+    let is_there = target.has(kind, schema, tag);
+    match kind {
+        // Grants are not restored at all.
+        "ACL" | "DEFAULT ACL" => None,
+        "SCHEMA" if is_platform_schema(tag) && is_there => Some(Rule::Schema),
+        "SCHEMA" if is_platform_schema(tag) => Some(Rule::LackingDefinition),
+        "EXTENSION" if is_there => Some(Rule::Extension),
+        "EXTENSION" => unless(
+            target.rights.creatable_extensions.contains(tag),
+            Rule::ForbiddenExtension,
+        ),
+        "PUBLICATION" if is_there => Some(Rule::Publication),
+        "EVENT TRIGGER" if is_platforms(contents, entry) => Some(Rule::EventTrigger),
+        "COMMENT" | "SECURITY LABEL" if is_platforms(contents, entry) => Some(Rule::Comment),
+        "EVENT TRIGGER" | "PUBLICATION TABLE" | "PUBLICATION TABLES IN SCHEMA" if is_there => {
+            Some(Rule::Present)
+        }
+        "EVENT TRIGGER" => unless(target.rights.may_make_event_triggers, Rule::ForbiddenEventTrigger),
+        "PUBLICATION TABLE" | "PUBLICATION TABLES IN SCHEMA" => {
+            unless(may_publish(contents, entry, target), Rule::ForbiddenPublication)
+        }
+        _ if !is_platform_schema(schema) => None,
+        "TABLE DATA" => rows_rule(entry, target),
+        "SEQUENCE SET" => sequence_rule(contents, entry, target),
+        "POLICY" | "TRIGGER" if !is_platforms(contents, entry) => {
+            guest_rule(contents, entry, target, is_there)
+        }
+        _ if is_there => Some(Rule::Definition),
+        _ if OWN_THINGS.contains(&kind) => unless(
+            target.rights.creatable_in.contains(schema),
+            Rule::LackingDefinition,
+        ),
+        // A part of a table is made with its table.
+        _ => {
+            let table = table_of(contents, entry);
+            let is_made = table.is_some_and(|table| rule(contents, table, target).is_none());
+            unless(is_made, Rule::LackingDefinition)
+        }
+    }
+}
+
+fn unless(is_allowed: bool, otherwise: Rule) -> Option<Rule> {
+    (!is_allowed).then_some(otherwise)
+}
+
+/// Whether the entry's publication is the role's, or is made with it.
+fn may_publish(contents: &Contents, entry: &Entry, target: &Inventory) -> bool {
+    let mut publications = needed(contents, entry).filter(|needed| needed.kind == "PUBLICATION");
+    publications.all(|publication| {
+        !target.has("PUBLICATION", "", &publication.tag)
+            || target.rights.own_publications.contains(&publication.tag)
+    })
+}
+
+/// A policy or trigger of the product's on a table of the platform's.
+fn guest_rule(contents: &Contents, entry: &Entry, target: &Inventory, is_there: bool) -> Option<Rule> {
+    if is_there {
+        return Some(Rule::Present);
+    }
+    let table = table_of(contents, entry);
+    let Some(rights) = table.and_then(|table| target.rights.tables.get(&name(table))) else {
+        return Some(Rule::LackingDefinition);
+    };
+    match entry.kind.as_str() {
+        "POLICY" => unless(rights.may_make_policies, Rule::ForbiddenPolicy),
+        _ => unless(rights.may_make_triggers, Rule::ForbiddenTrigger),
+    }
+}
+
+fn rows_rule(entry: &Entry, target: &Inventory) -> Option<Rule> {
+    let table = name(entry);
+    if MIGRATION_TABLES.contains(&table.1.as_str()) {
+        return Some(Rule::MigrationRows);
+    }
+    if SECRET_SCHEMAS.contains(&table.0.as_str()) {
+        return Some(Rule::SecretRows);
+    }
+    let Some(rights) = target.rights.tables.get(&table) else {
+        return Some(Rule::LackingRows);
+    };
+    if !rights.may_insert {
+        return Some(Rule::ForbiddenRows);
+    }
+    let columns = copied_columns(&entry.copy_statement);
+    let fits = columns.iter().all(|column| rights.columns.contains(column));
+    unless(fits, Rule::OtherColumns)
+}
+
+/// A sequence goes with the rows of the table it counts.
+fn sequence_rule(contents: &Contents, entry: &Entry, target: &Inventory) -> Option<Rule> {
+    let Some(Some(table)) = target.rights.settable_sequences.get(&name(entry)) else {
+        return Some(Rule::Sequence);
+    };
+    let mut rows = contents.entries.iter().filter(|entry| entry.kind == "TABLE DATA");
+    let rows = rows.find(|entry| name(entry) == *table);
+    let are_loaded = rows.is_some_and(|rows| rule(contents, rows, target).is_none());
+    unless(are_loaded, Rule::Sequence)
+}
+
+/// The entries that `entry` depends on.
+pub(super) fn needed<'a>(contents: &'a Contents, entry: &'a Entry) -> impl Iterator<Item = &'a Entry> {
+    entry.dependencies.iter().filter_map(|id| contents.entry(*id))
+}
+
+/// The table or view that the entry is a part of.
+fn table_of<'a>(contents: &'a Contents, entry: &'a Entry) -> Option<&'a Entry> {
+    let tables = || {
+        needed(contents, entry).filter(|needed| {
+            let is_table = matches!(
+                needed.kind.as_str(),
+                "TABLE" | "FOREIGN TABLE" | "VIEW" | "MATERIALIZED VIEW" | "SEQUENCE"
+            );
+            is_table && needed.schema == entry.schema
+        })
+    };
+    let is_named = |table: &&Entry| {
+        let rest = entry.tag.strip_prefix(table.tag.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    tables().find(is_named).or_else(|| tables().next())
+}
+
+/// What a comment is on.
+fn commented<'a>(contents: &'a Contents, entry: &'a Entry) -> Option<&'a Entry> {
+    needed(contents, entry).next()
+}
+
+fn is_platform_schema(schema: &str) -> bool {
+    Profile::Supabase.owns_schema(schema)
+}
+
+/// The schema of the function that a trigger's definition calls, unquoted.
+fn called_schema(definition: &str) -> Option<&str> {
+    let (_, call) = definition
+        .rsplit_once(" EXECUTE FUNCTION ")
+        .or_else(|| definition.rsplit_once(" EXECUTE PROCEDURE "))?;
+    let (schema, _) = call.split_once('.')?;
+    Some(schema.trim_matches('"'))
+}
+
+/// The columns of `COPY public.users (id, "Full Name") FROM stdin;`, unquoted.
+fn copied_columns(statement: &str) -> Vec<String> {
+    let listed = survey::copied_columns(statement);
+    let listed = listed.trim_start_matches('(').trim_end_matches(')');
+    let (mut columns, mut column, mut is_quoted) = (Vec::new(), String::new(), false);
+    let mut marks = listed.chars().peekable();
+    while let Some(mark) = marks.next() {
+        match mark {
+            '"' if is_quoted && marks.peek() == Some(&'"') => {
+                marks.next();
+                column.push('"');
+            }
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => columns.push(std::mem::take(&mut column)),
+            ' ' if !is_quoted => {}
+            _ => column.push(mark),
+        }
+    }
+    columns.push(column);
+    columns.retain(|column| !column.is_empty());
+    columns
+}

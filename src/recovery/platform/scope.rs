@@ -1,0 +1,157 @@
+//! What a verification asks for, where the target's platform has a share in it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::judge::is_platforms;
+use super::rule::Rule;
+use super::selection::{Selection, name};
+use crate::archive::Contents;
+use crate::model::manifest::{EntryDigest, Manifest, Sequence};
+use crate::model::profile::Profile;
+use crate::model::verdict::Check;
+use crate::postgres::rights::Name;
+
+/// What was left out of a target and is not asked for.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    profile: Profile,
+    entries: HashSet<(String, String, String)>,
+    rows: HashMap<Name, Rule>,
+    filled: Vec<Name>,
+    rules: BTreeMap<Rule, usize>,
+}
+
+impl Scope {
+    /// Everything is asked for.
+    pub fn everything() -> Self {
+        Self {
+            profile: Profile::Plain,
+            entries: HashSet::new(),
+            rows: HashMap::new(),
+            filled: Vec::new(),
+            rules: BTreeMap::new(),
+        }
+    }
+
+    /// All is asked for that the selection did not leave to the platform.
+    pub fn of(selection: &Selection, contents: &Contents) -> Self {
+        let mut scope = Self {
+            profile: selection.profile(),
+            filled: selection.filled().to_vec(),
+            ..Self::everything()
+        };
+        for entry in &contents.entries {
+            let Some(rule) = selection.rule(entry.id).filter(|rule| rule.is_excused()) else {
+                continue;
+            };
+            *scope.rules.entry(rule).or_default() += 1;
+            if entry.kind == "TABLE DATA" {
+                scope.rows.insert(name(entry), rule);
+            } else {
+                let (schema, tag) = name(entry);
+                scope.entries.insert((entry.kind.clone(), schema, tag));
+            }
+        }
+        scope
+    }
+
+    /// Why the rows of a table are not asked for, where they are not.
+    pub fn without_rows(&self, schema: &str, table: &str) -> Option<&'static str> {
+        let rule = self.rows.get(&(schema.to_owned(), table.to_owned()));
+        rule.map(|rule| rule.reason())
+    }
+
+    /// Tables of the platform that hold rows of the backup.
+    pub fn filled(&self) -> &[Name] {
+        &self.filled
+    }
+
+    /// Those of the manifest's definitions that are asked for.
+    pub fn expected_entries(&self, manifest: &Manifest) -> Vec<EntryDigest> {
+        let entries = manifest.entries.iter().filter(|entry| !self.leaves_out(entry));
+        entries.cloned().collect()
+    }
+
+    /// Those of the target's definitions that are to be compared: not what the platform made and the backup does not ask for.
+    pub fn found_entries(
+        &self,
+        contents: &Contents,
+        expected: &[EntryDigest],
+        found: Vec<EntryDigest>,
+    ) -> Vec<EntryDigest> {
+        if self.profile == Profile::Plain {
+            return found;
+        }
+        let of_platform: BTreeSet<(&str, &str, &str)> = contents
+            .entries
+            .iter()
+            .filter(|entry| is_platforms(contents, entry))
+            .map(|entry| {
+                (
+                    entry.kind.as_str(),
+                    entry.schema.as_deref().unwrap_or_default(),
+                    entry.tag.as_str(),
+                )
+            })
+            .collect();
+        let expected: BTreeSet<_> = expected.iter().map(key).collect();
+        found
+            .into_iter()
+            .filter(|entry| {
+                !self.leaves_out(entry)
+                    && (expected.contains(&key(entry)) || !of_platform.contains(&key(entry)))
+            })
+            .collect()
+    }
+
+    /// Those of the manifest's sequences that are asked for.
+    pub fn expected_sequences(&self, manifest: &Manifest) -> Vec<Sequence> {
+        let sequences = manifest.sequences.iter().filter(|sequence| {
+            let set = (
+                "SEQUENCE SET".to_owned(),
+                sequence.schema.clone(),
+                sequence.name.clone(),
+            );
+            !self.entries.contains(&set)
+        });
+        sequences.cloned().collect()
+    }
+
+    /// Those of the manifest's populated materialized views that are asked for.
+    pub fn expected_views(&self, manifest: &Manifest) -> Vec<String> {
+        let is_products = |view: &&String| {
+            let schema = view.split('.').next().unwrap_or_default();
+            !self.profile.owns_schema(schema)
+        };
+        manifest
+            .populated_views
+            .iter()
+            .filter(is_products)
+            .cloned()
+            .collect()
+    }
+
+    /// How much was left out, by which rules. Stated here, it fails nothing.
+    pub fn check(&self) -> Option<Check> {
+        if self.rules.is_empty() {
+            return None;
+        }
+        let all: usize = self.rules.values().sum();
+        let rules: Vec<String> = self
+            .rules
+            .iter()
+            .map(|(rule, count)| format!("{rule}: {count}"))
+            .collect();
+        let detail = format!("{all} entries are the platform's ({})", rules.join(", "));
+        Some(Check::none_of("left out", &[], detail))
+    }
+
+    fn leaves_out(&self, entry: &EntryDigest) -> bool {
+        let key = (entry.kind.clone(), entry.schema.clone(), entry.name.clone());
+        self.entries.contains(&key)
+    }
+}
+
+fn key(entry: &EntryDigest) -> (&str, &str, &str) {
+    (entry.kind.as_str(), entry.schema.as_str(), entry.name.as_str())
+}

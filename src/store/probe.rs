@@ -1,0 +1,42 @@
+//! Whether the credentials may write, found out before it matters.
+
+use super::failure::{Access, status_of};
+use super::s3::Store;
+use crate::error::Result;
+
+/// The key of what is written to find out, and removed again. It is no backup's.
+const PROBE_KEY: &str = "doctor-probe";
+
+/// The id of an upload that was never begun.
+const NO_UPLOAD: &str = "doctor-probe";
+
+/// What a store answers to those who may not.
+const REFUSALS: [u16; 2] = [401, 403];
+
+impl Store {
+    /// An error unless the credentials may write, asked without writing: to abort an upload takes the right to write, and a
+    /// store that grants it says that there is no such upload.
+    pub async fn check_may_write(&self) -> Result<()> {
+        let answer = self
+            .client
+            .abort_multipart_upload()
+            .bucket(&*self.bucket)
+            .key(PROBE_KEY)
+            .upload_id(NO_UPLOAD)
+            .send()
+            .await;
+        match answer {
+            Err(cause) if status_of(&cause).is_none_or(|status| REFUSALS.contains(&status)) => {
+                Err(self.failed(Access::Write, "may not write", &cause))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a tiny object and removes it.
+    pub async fn probe_write(&self) -> Result<()> {
+        self.publish(PROBE_KEY, b"paycraft-dr doctor\n".to_vec(), "text/plain")
+            .await?;
+        self.delete(PROBE_KEY).await
+    }
+}

@@ -1,0 +1,75 @@
+//! Removing what is there: objects, and uploads that nobody will finish.
+
+use aws_sdk_s3::types::EncodingType;
+use jiff::Timestamp;
+
+use super::failure::Access;
+use super::s3::{Store, decoded};
+use crate::error::Result;
+
+/// An upload that was begun and neither completed nor aborted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnfinishedUpload {
+    /// The key it was to become.
+    pub key: String,
+    /// The store's name for it.
+    pub id: String,
+    /// When it was begun (UTC).
+    pub begun_at: Timestamp,
+}
+
+impl Store {
+    /// Removes the object at `key`. Nothing there is no error.
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        let answer = self
+            .client
+            .delete_object()
+            .bucket(&*self.bucket)
+            .key(key)
+            .send()
+            .await;
+        answer
+            .map(drop)
+            .map_err(|cause| self.failed(Access::Write, &format!("cannot remove {key}"), &cause))
+    }
+
+    /// Every unfinished upload whose key begins with `prefix`, over all pages. What the store does not date is left out.
+    pub async fn unfinished_uploads(&self, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
+        let (mut uploads, mut key_marker, mut id_marker) = (Vec::new(), None, None);
+        loop {
+            let answer = self
+                .client
+                .list_multipart_uploads()
+                .bucket(&*self.bucket)
+                .prefix(prefix)
+                .encoding_type(EncodingType::Url)
+                .set_key_marker(key_marker)
+                .set_upload_id_marker(id_marker)
+                .send()
+                .await;
+            let page =
+                answer.map_err(|cause| self.failed(Access::Read, "cannot list open uploads", &cause))?;
+            let read = |key: &str| match page.encoding_type() {
+                Some(EncodingType::Url) => decoded(key),
+                _ => key.to_owned(),
+            };
+            uploads.extend(page.uploads().iter().filter_map(|upload| {
+                Some(UnfinishedUpload {
+                    key: read(upload.key()?),
+                    id: upload.upload_id()?.to_owned(),
+                    begun_at: Timestamp::from_second(upload.initiated()?.secs()).ok()?,
+                })
+            }));
+            if page.is_truncated() != Some(true) || page.next_key_marker().is_none() {
+                return Ok(uploads);
+            }
+            key_marker = page.next_key_marker().map(read);
+            id_marker = page.next_upload_id_marker().map(str::to_owned);
+        }
+    }
+
+    /// Lets go of an upload that nobody will finish. One that is gone is no error.
+    pub async fn abort_unfinished(&self, upload: &UnfinishedUpload) -> Result<()> {
+        self.abort(&upload.key, &upload.id).await
+    }
+}

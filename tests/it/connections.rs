@@ -1,0 +1,360 @@
+//! Encrypted connections and poolers, through real servers of each kind.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use paycraft_dr::drill::cluster::Cluster;
+use paycraft_dr::drill::server_user::ServerUser;
+use paycraft_dr::error::Kind;
+use paycraft_dr::model::key::Selector;
+use paycraft_dr::postgres::conninfo::{Conninfo, Side};
+use paycraft_dr::postgres::session::Session;
+use tempfile::TempDir;
+
+use super::certificates;
+use super::kit::{SMALL_SCHEMA, World, execute, failed, output, postgres, program, query, run, skip};
+
+/// A server with a certificate for `localhost`, and the authority that vouches for it.
+struct Encrypted {
+    cluster: Cluster,
+    place: TempDir,
+}
+
+impl Encrypted {
+    async fn start() -> Option<Self> {
+        let postgres = postgres()?;
+        if !certificates::can_be_made() {
+            return None;
+        }
+        let place = tempfile::tempdir().expect("a directory");
+        let user = ServerUser::suitable().expect("a user");
+        user.take_over(place.path()).expect("a directory");
+        certificates::make(place.path());
+        user.take_over(&place.path().join("server.key")).expect("a key");
+        let directory = place.path().join("cluster");
+        let cluster = Cluster::start(&postgres.installation, &directory, user, false)
+            .await
+            .expect("a cluster");
+        let admin = cluster
+            .conninfo(Side::Source, "postgres")
+            .expect("a connection string");
+        let file = |name: &str| place.path().join(name).display().to_string();
+        let plain = Session::connect(&admin).await.expect("a connection");
+        for set in [
+            format!("ALTER SYSTEM SET ssl_cert_file = '{}'", file("server.crt")),
+            format!("ALTER SYSTEM SET ssl_key_file = '{}'", file("server.key")),
+            "ALTER SYSTEM SET ssl = on".to_owned(),
+            "SELECT pg_reload_conf()".to_owned(),
+        ] {
+            plain.client().batch_execute(&set).await.expect("a setting");
+        }
+        let encrypted = Self { cluster, place };
+        let patience = Instant::now();
+        while encrypted.session("localhost", "sslmode=require").await.is_err() {
+            assert!(
+                patience.elapsed() < Duration::from_secs(30),
+                "the certificate is never used"
+            );
+            tokio::task::yield_now().await;
+        }
+        Some(encrypted)
+    }
+
+    fn url(&self, host: &str, parameters: &str) -> String {
+        let url = self.cluster.url("postgres").reveal().replace("127.0.0.1", host);
+        let mark = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{mark}{parameters}")
+    }
+
+    fn conninfo(&self, host: &str, parameters: &str) -> Conninfo {
+        Conninfo::parse(Side::Source, &self.url(host, parameters)).expect("a connection string")
+    }
+
+    async fn session(&self, host: &str, parameters: &str) -> Result<Session, paycraft_dr::error::Error> {
+        Session::connect(&self.conninfo(host, parameters)).await
+    }
+
+    fn root(&self, authority: &str) -> String {
+        format!(
+            "sslrootcert={}",
+            self.place.path().join(format!("{authority}.crt")).display()
+        )
+    }
+}
+
+#[test]
+fn each_sslmode_trusts_as_much_as_it_says() {
+    run(async {
+        let Some(server) = Encrypted::start().await else {
+            return;
+        };
+        let (ours, other) = (server.root("ca"), server.root("other"));
+        let is_encrypted = "SELECT ssl::text FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        for (host, parameters, encrypted) in [
+            ("localhost", "sslmode=disable".to_owned(), "false"),
+            ("localhost", "sslmode=prefer".to_owned(), "true"),
+            ("127.0.0.1", "sslmode=require".to_owned(), "true"),
+            (
+                "127.0.0.1",
+                "sslmode=require&channel_binding=require".to_owned(),
+                "true",
+            ),
+            ("127.0.0.1", format!("sslmode=verify-ca&{ours}"), "true"),
+            ("localhost", format!("sslmode=verify-full&{ours}"), "true"),
+        ] {
+            let conninfo = server.conninfo(host, &parameters);
+            assert_eq!(
+                query(&conninfo, is_encrypted).await,
+                encrypted,
+                "{host} {parameters}"
+            );
+        }
+        for (host, parameters, hint) in [
+            (
+                "127.0.0.1",
+                format!("sslmode=verify-full&{ours}"),
+                "for another host",
+            ),
+            ("localhost", format!("sslmode=verify-full&{other}"), "sslrootcert"),
+            ("localhost", format!("sslmode=verify-ca&{other}"), "sslrootcert"),
+            // As in libpq, a root certificate makes `require` verify.
+            ("localhost", format!("sslmode=require&{other}"), "sslrootcert"),
+        ] {
+            let error = server.session(host, &parameters).await.expect_err(&parameters);
+            assert_eq!(error.kind(), Kind::Source, "{error}");
+            assert!(
+                error.next_step().expect("a hint").contains(hint),
+                "{parameters}: {:?}",
+                error.next_step()
+            );
+        }
+    });
+}
+
+#[test]
+fn the_programs_of_postgresql_trust_alike() {
+    run(async {
+        let Some(server) = Encrypted::start().await else {
+            return;
+        };
+        let Some(world) = World::new().await else { return };
+        let verified = format!("sslmode=verify-full&{}", server.root("ca"));
+        let source = server.conninfo("localhost", &verified);
+        execute(&source, SMALL_SCHEMA).await;
+        world.back_up(&source).await.expect("a backup over TLS");
+        let wrong = format!("sslmode=verify-full&{}", server.root("other"));
+        let refused = world.back_up(&server.conninfo("localhost", &wrong)).await;
+        assert_eq!(refused.expect_err("another authority").kind(), Kind::Source);
+        execute(&source, "CREATE DATABASE target").await;
+        let target = source.with_database(Side::Target, "target");
+        let restored = world
+            .restore_into(Selector::Latest, target)
+            .await
+            .expect("a restore over TLS");
+        assert!(
+            restored.verification.verdict.is_proven(),
+            "{:?}",
+            failed(&restored.verification)
+        );
+    });
+}
+
+#[test]
+fn a_server_without_tls_is_told_apart() {
+    run(async {
+        let Some(postgres) = postgres() else { return };
+        let source = postgres.database(Side::Source).await;
+        let url = postgres
+            .url(&source)
+            .replace("sslmode=disable", "sslmode=require");
+        let asking = Conninfo::parse(Side::Source, &url).expect("a connection string");
+        let error = Session::connect(&asking).await.expect_err("no TLS there");
+        assert!(
+            error.next_step().expect("a hint").contains("sslmode=disable"),
+            "{:?}",
+            error.next_step()
+        );
+    });
+}
+
+#[test]
+fn nobody_at_a_projects_own_host_leads_to_the_session_pooler() {
+    run(async {
+        // Nothing listens on this port; the name is what a direct connection is told by.
+        let url = "postgresql://postgres:hunter2@db.abcdefghijklmnopqrst.supabase.co:1/postgres?hostaddr=::1";
+        let direct = Conninfo::parse(Side::Target, url).expect("a connection string");
+        let error = Session::connect(&direct).await.expect_err("nobody");
+        let hint = error.next_step().expect("a hint");
+        assert!(
+            hint.contains("postgresql://postgres.abcdefghijklmnopqrst:PASSWORD@"),
+            "{hint}"
+        );
+        assert!(
+            hint.contains("IPv6") && hint.contains("pooler.supabase.com:5432"),
+            "{hint}"
+        );
+        assert!(!hint.contains("hunter2"));
+    });
+}
+
+/// pgbouncer in front of a server, ended when dropped.
+struct Pooler {
+    process: Child,
+    port: u16,
+    _place: TempDir,
+}
+
+impl Pooler {
+    /// A pooler of the databases of the tests' own server, as their superuser.
+    async fn start(mode: &str, database: &Conninfo) -> Option<Self> {
+        let postgres = postgres()?;
+        let Some(binary) = pgbouncer() else {
+            skip(
+                "pgbouncer",
+                "it is not on the path: `make setup-test` installs it",
+            );
+            return None;
+        };
+        let url = postgres.url(database);
+        let (credentials, place) = url
+            .trim_start_matches("postgresql://")
+            .split_once('@')
+            .expect("a URL");
+        let (user, password) = credentials.split_once(':').expect("a password");
+        let (host, rest) = place.split_once(':').expect("a port");
+        let server_port = rest.split('/').next().expect("a port");
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|free| free.local_addr())
+            .expect("a port")
+            .port();
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = directory.path().join("pgbouncer.ini");
+        let text = format!(
+            "[databases]\n* = host={host} port={server_port} user={user} password={password}\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
+             pool_mode = {mode}\ndefault_pool_size = 10\n"
+        );
+        std::fs::write(&config, text).expect("a file");
+        let server_user = ServerUser::suitable().expect("a user");
+        for path in [directory.path(), &config] {
+            server_user.take_over(path).expect("a directory");
+        }
+        let mut command = Command::new(binary);
+        server_user.run(&mut command);
+        let process = command
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let pooler = Self {
+            process: process.expect("pgbouncer starts"),
+            port,
+            _place: directory,
+        };
+        let through = pooler.through(database);
+        let patience = Instant::now();
+        while Session::connect(&through).await.is_err() {
+            assert!(
+                patience.elapsed() < Duration::from_secs(30),
+                "pgbouncer never answers"
+            );
+            tokio::task::yield_now().await;
+        }
+        Some(pooler)
+    }
+
+    /// As the session pooler of Supabase wants it, a project for each side.
+    fn url(&self, database: &Conninfo) -> String {
+        let project = match database.side() {
+            Side::Source => "abcdefghijklmnopqrst",
+            Side::Target => "tsrqponmlkjihgfedcba",
+        };
+        let (port, database) = (self.port, database.database());
+        format!("postgresql://postgres.{project}:x@127.0.0.1:{port}/{database}")
+    }
+
+    fn through(&self, database: &Conninfo) -> Conninfo {
+        Conninfo::parse(database.side(), &self.url(database)).expect("a connection string")
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn pgbouncer() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    places
+        .map(|place| place.join("pgbouncer"))
+        .find(|program| program.is_file())
+}
+
+#[test]
+fn a_session_pooler_carries_a_whole_cycle() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SMALL_SCHEMA).await;
+        let Some(pooler) = Pooler::start("session", &source).await else {
+            return;
+        };
+        let made = world.back_up(&pooler.through(&source)).await.expect("a backup");
+        assert_eq!(
+            made.manifest.source.project_ref.as_deref(),
+            Some("abcdefghijklmnopqrst")
+        );
+        let target = world.postgres.database(Side::Target).await;
+        let restored = world
+            .restore_into(Selector::Latest, pooler.through(&target))
+            .await
+            .expect("a restore");
+        assert!(
+            restored.verification.verdict.is_proven(),
+            "{:?}",
+            failed(&restored.verification)
+        );
+    });
+}
+
+#[test]
+fn a_transaction_pooler_is_found_out_and_refused() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SMALL_SCHEMA).await;
+        let Some(pooler) = Pooler::start("transaction", &source).await else {
+            return;
+        };
+        let refused = world
+            .back_up(&pooler.through(&source))
+            .await
+            .expect_err("transactions");
+        assert_eq!(refused.kind(), Kind::Usage, "{refused}");
+        assert!(refused.next_step().expect("a hint").contains("session mode"));
+        assert!(world.bucket.store.list("").await.expect("a listing").is_empty());
+
+        world.back_up(&source).await.expect("a backup");
+        let target = world.postgres.database(Side::Target).await;
+        let mut command = program(&["restore"]);
+        command
+            .envs(world.bucket.environment())
+            .env("TARGET_DB_URL", pooler.url(&target));
+        let ended = output(command).await;
+        assert_eq!(
+            ended.status.code(),
+            Some(2),
+            "{}",
+            String::from_utf8_lossy(&ended.stderr)
+        );
+        let holds = query(
+            &target,
+            "SELECT count(*)::text FROM pg_class WHERE relname = 'tenants'",
+        )
+        .await;
+        assert_eq!(holds, "0");
+    });
+}

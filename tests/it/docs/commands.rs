@@ -1,0 +1,61 @@
+//! Every command and every flag that a page, a workflow or the README names is one that the program knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::page::{invocations, read};
+use crate::kit::program;
+
+const NAMED_IN: [&str; 7] = [
+    "README.md",
+    "docs/RUNBOOK.md",
+    "docs/WITHOUT-THIS-PROGRAM.md",
+    "docs/drill-log.md",
+    ".github/workflows/daily-backup.yml",
+    ".github/workflows/monthly-drill.yml",
+    ".github/workflows/restore-regression.yml",
+];
+
+/// What `--help` of a command shows, or of the program where it is empty.
+fn help(command: &str) -> Option<String> {
+    let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+    let shown = program(&arguments).output().expect("the program starts");
+    shown
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&shown.stdout).into_owned())
+}
+
+fn flags(help: &str) -> BTreeSet<&str> {
+    let words = help.split(|mark: char| mark.is_whitespace() || "=,[]`".contains(mark));
+    words.filter(|word| word.starts_with("--")).collect()
+}
+
+#[test]
+fn every_command_and_flag_that_is_named_exists() {
+    let mut known: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    let mut looked_at = 0;
+    for path in NAMED_IN {
+        for named in invocations(&read(path)) {
+            looked_at += 1;
+            let help = known
+                .entry(named.command.clone())
+                .or_insert_with(|| help(&named.command));
+            let Some(help) = help else {
+                wrong.push(format!("{path}: no command `{}`", named.command));
+                continue;
+            };
+            let unknown = named
+                .flags
+                .iter()
+                .filter(|flag| !flags(help).contains(flag.as_str()));
+            wrong.extend(unknown.map(|flag| format!("{path}: {} has no {flag}", named.command)));
+        }
+    }
+    assert!(looked_at > 20, "only {looked_at} commands were found");
+    assert!(
+        wrong.is_empty(),
+        "what is typed at night must not end with exit code 2:\n{}",
+        wrong.join("\n")
+    );
+}

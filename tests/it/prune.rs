@@ -1,0 +1,348 @@
+//! Pruning a real store: what goes, what a failure on the way leaves, and what the next run makes of it.
+
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use jiff::{SignedDuration, Timestamp};
+use paycraft_dr::drill::s3_server::{Failure, Operation};
+use paycraft_dr::error::Kind;
+use paycraft_dr::model::key::BackupKey;
+use paycraft_dr::model::manifest::Manifest;
+use paycraft_dr::model::retention::Policy;
+use paycraft_dr::recovery::prune::{Pruned, Terms, prune, survey};
+
+use super::kit::{Nobody, SMALL_SCHEMA, TestStore, World, json, output, program, run};
+
+/// The manifest of a backup that is nothing but one byte, which is enough for a store.
+fn manifest(key: BackupKey) -> Manifest {
+    let text = serde_json::json!({
+        "manifest_version": 1, "key": key.to_string(), "started_at": key.began_at(), "finished_at": key.began_at(),
+        "tool_version": "0", "pg_dump_version": "15.1", "copy_settings": {}, "head_bytes": 0,
+        "source": { "database": "d", "project_ref": null, "system_identifier": null, "server_version": "15.1" },
+        "raw_bytes": 1, "stored_bytes": 1, "sha256": "",
+        "blocks": [{ "offset": 0, "stored_bytes": 1, "raw_bytes": 1, "sha256": "" }],
+        "tables": [], "large_objects": { "rows": 0, "fingerprint": "0".repeat(32) }, "entries": [], "sequences": [],
+        "populated_views": [], "extensions": [], "roles": [],
+    });
+    serde_json::from_value(text).expect("a manifest")
+}
+
+fn put(bucket: &TestStore, key: &str, bytes: &[u8]) {
+    bucket.server.overwrite(key, bytes).expect("an object");
+}
+
+fn put_backup(bucket: &TestStore, key: BackupKey) {
+    put(bucket, &key.to_string(), b"x");
+    let document = manifest(key).encode().expect("a document");
+    put(bucket, &key.manifest_key(), &document);
+}
+
+/// One instant for all, so that a key is the same whenever it is asked for.
+static NOW: LazyLock<Timestamp> = LazyLock::new(Timestamp::now);
+
+fn days_ago(days: i64) -> BackupKey {
+    BackupKey::at(*NOW - SignedDuration::from_hours(24 * days))
+}
+
+/// Backups of so many days.
+fn put_backups(bucket: &TestStore, days: impl IntoIterator<Item = i64>) {
+    for days in days {
+        put_backup(bucket, days_ago(days));
+    }
+}
+
+async fn keys(bucket: &TestStore) -> Vec<String> {
+    let listing = bucket.store.list("").await.expect("a listing");
+    listing.into_iter().map(|object| object.key).collect()
+}
+
+async fn pruned(bucket: &TestStore) -> Pruned {
+    let seen = survey(&bucket.store).await.expect("a survey");
+    prune(&bucket.store, seen, terms(), &Nobody)
+        .await
+        .expect("a prune")
+}
+
+fn terms() -> Terms {
+    Terms {
+        policy: Policy::default(),
+        now: *NOW,
+        dry_run: false,
+    }
+}
+
+fn names(lines: &[paycraft_dr::recovery::prune::Line]) -> Vec<&str> {
+    lines.iter().map(|line| line.key.as_str()).collect()
+}
+
+#[test]
+fn what_has_had_its_time_goes_with_its_manifest() {
+    run(async {
+        let bucket = TestStore::start().await;
+        put_backups(&bucket, (0..8).chain([40, 50]));
+        put(&bucket, "notes.txt", b"x");
+        let before = keys(&bucket).await;
+        let pruned = pruned(&bucket).await;
+        assert_eq!(
+            names(&pruned.removed),
+            [days_ago(40).to_string(), days_ago(50).to_string()]
+        );
+        assert_eq!((pruned.kept.len(), pruned.foreign), (8, 1));
+        let after = keys(&bucket).await;
+        assert_eq!(before.len() - after.len(), 4, "two objects and two manifests");
+        assert!(after.contains(&"notes.txt".to_owned()));
+    });
+}
+
+#[test]
+fn a_failure_between_manifest_and_object_leaves_what_the_next_run_removes() {
+    run(async {
+        let bucket = TestStore::start().await;
+        put_backups(&bucket, (0..8).chain([40, 50]));
+        // The manifest goes and the answer is lost; asked again, the store refuses.
+        bucket.server.fail_next(Operation::Delete, Failure::AnswerLost, 1);
+        bucket.server.fail_next(
+            Operation::Delete,
+            Failure::Refused(403, "AccessDenied", "Access Denied"),
+            1,
+        );
+        let first = pruned(&bucket).await;
+        let error = first.failure.expect("a failure");
+        assert_eq!(error.kind(), Kind::Store);
+        assert!(error.to_string().contains("0 of 2 were removed"), "{error}");
+        assert!(first.removed.is_empty());
+        let (oldest, left) = (days_ago(50), keys(&bucket).await);
+        assert!(left.contains(&oldest.to_string()) && !left.contains(&oldest.manifest_key()));
+        let second = pruned(&bucket).await;
+        assert!(second.failure.is_none());
+        assert_eq!(
+            names(&second.removed),
+            [days_ago(40).to_string(), oldest.to_string()]
+        );
+        assert_eq!(keys(&bucket).await.len(), 16);
+    });
+}
+
+#[test]
+fn a_failure_later_says_what_went_before() {
+    run(async {
+        let bucket = TestStore::start().await;
+        put_backups(&bucket, (0..8).chain([40]));
+        put(&bucket, &days_ago(60).to_string(), b"legacy");
+        let seen = survey(&bucket.store).await.expect("a survey");
+        let stop = RefuseAfterOne(&bucket);
+        let pruned = prune(&bucket.store, seen, terms(), &stop).await.expect("a prune");
+        let error = pruned.failure.expect("a failure");
+        assert!(
+            error.to_string().contains("1 of 2 were removed before it"),
+            "{error}"
+        );
+        assert!(
+            error
+                .next_step()
+                .is_some_and(|step| step.contains("prune` again"))
+        );
+        assert_eq!(names(&pruned.removed), [days_ago(60).to_string()]);
+    });
+}
+
+/// Makes the store refuse the next deletion once something is gone.
+struct RefuseAfterOne<'a>(&'a TestStore);
+
+impl paycraft_dr::model::timeline::Observer for RefuseAfterOne<'_> {
+    fn observe(&self, event: paycraft_dr::model::timeline::Event) {
+        if matches!(event, paycraft_dr::model::timeline::Event::Noted(_)) {
+            self.0.server.fail_next(
+                Operation::Delete,
+                Failure::Refused(403, "AccessDenied", "Access Denied"),
+                1,
+            );
+        }
+    }
+}
+
+#[test]
+fn a_floor_that_vanished_meanwhile_holds_up_nothing() {
+    run(async {
+        let bucket = TestStore::start().await;
+        put_backups(&bucket, (0..7).chain([40]));
+        let seen = survey(&bucket.store).await.expect("a survey");
+        bucket.server.remove(&days_ago(3).manifest_key());
+        let pruned = prune(&bucket.store, seen, terms(), &Nobody)
+            .await
+            .expect("a prune");
+        assert!(pruned.removed.is_empty(), "{pruned:?}");
+        let again = self::pruned(&bucket).await;
+        assert!(
+            again.removed.is_empty(),
+            "six attested backups are newer than the old one"
+        );
+        // What came to be there meanwhile is not ruled on.
+        let seen = survey(&bucket.store).await.expect("a survey");
+        put_backup(&bucket, days_ago(90));
+        let pruned = prune(&bucket.store, seen, terms(), &Nobody)
+            .await
+            .expect("a prune");
+        assert!(pruned.removed.is_empty(), "{pruned:?}");
+    });
+}
+
+#[test]
+fn manifests_that_nobody_here_can_judge_stay() {
+    run(async {
+        let bucket = TestStore::start().await;
+        put_backups(&bucket, 0..8);
+        let mut newer = manifest(days_ago(50));
+        newer.manifest_version = 2;
+        put(&bucket, &days_ago(50).to_string(), b"x");
+        put(
+            &bucket,
+            &days_ago(50).manifest_key(),
+            &newer.encode().expect("a document"),
+        );
+        put_backup(&bucket, days_ago(51));
+        put(&bucket, &days_ago(51).manifest_key(), b"{}");
+        put_backup(&bucket, days_ago(52));
+        put(&bucket, &days_ago(52).to_string(), b"longer");
+        let pruned = pruned(&bucket).await;
+        assert!(pruned.removed.is_empty(), "{pruned:?}");
+        let doubtful = pruned.kept.iter().filter(|line| line.state == "doubtful");
+        let reasons: Vec<&str> = doubtful.map(|line| line.reason.as_str()).collect();
+        assert_eq!(reasons.len(), 3, "{reasons:?}");
+        for (reason, says) in reasons.iter().zip(["version 2", "no seal", "made with 1"]) {
+            assert!(reason.contains(says), "{reason}");
+        }
+    });
+}
+
+fn with_store(bucket: &TestStore, arguments: &[&str]) -> Command {
+    let mut command = program(arguments);
+    command.envs(bucket.environment());
+    command
+}
+
+async fn prune_from_the_shell(bucket: &TestStore, arguments: &[&str]) -> Output {
+    output(with_store(bucket, &[&["prune", "--json"], arguments].concat())).await
+}
+
+#[test]
+fn the_command_tells_and_does_what_it_told() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SMALL_SCHEMA).await;
+        let at = (*NOW - SignedDuration::from_hours(24 * 45)).to_string();
+        let made = world.back_up_at(&source, &at).await.expect("a backup");
+        let bucket = &world.bucket;
+        put_backups(bucket, 0..7);
+        let before = keys(bucket).await;
+
+        let dry = json(&prune_from_the_shell(bucket, &["--dry-run"]).await);
+        assert_eq!(
+            (&dry["dry_run"], &dry["exit_code"]),
+            (&true.into(), &0.into()),
+            "{dry}"
+        );
+        assert_eq!(dry["removed"][0]["key"], made.key.to_string());
+        assert_eq!(keys(bucket).await, before, "a dry run removes nothing");
+
+        let kept = json(&prune_from_the_shell(bucket, &["--keep", "8"]).await);
+        assert_eq!(kept["removed"], serde_json::json!([]));
+        let kept = json(&prune_from_the_shell(bucket, &["--days", "60"]).await);
+        assert_eq!(kept["removed"], serde_json::json!([]));
+
+        let wet = json(&prune_from_the_shell(bucket, &[]).await);
+        assert_eq!((&wet["removed"], &wet["kept"]), (&dry["removed"], &dry["kept"]));
+        assert_eq!(wet["dry_run"], false);
+        assert_eq!(keys(bucket).await.len(), before.len() - 2);
+
+        let table = output(with_store(bucket, &["prune"])).await;
+        let text = String::from_utf8_lossy(&table.stdout).into_owned();
+        assert!(text.contains("removed 0 (0 B), kept 7"), "{text}");
+        for nothing in ["0", "-1", "x"] {
+            let refused = prune_from_the_shell(bucket, &["--keep", nothing]).await;
+            assert_eq!(refused.status.code(), Some(2), "--keep {nothing}");
+        }
+    });
+}
+
+#[test]
+fn a_store_that_refuses_ends_with_its_own_exit_code() {
+    run(async {
+        let bucket = TestStore::start().await;
+        put_backups(&bucket, (0..8).chain([40, 50]));
+        bucket.server.fail_next(Operation::Delete, Failure::AnswerLost, 1);
+        bucket.server.fail_next(
+            Operation::Delete,
+            Failure::Refused(403, "AccessDenied", "Access Denied"),
+            1,
+        );
+        let ended = prune_from_the_shell(&bucket, &[]).await;
+        let document = json(&ended);
+        assert_eq!(ended.status.code(), Some(6), "{document}");
+        assert_eq!(document["error"]["kind"], "store");
+        assert_eq!(document["removed"], serde_json::json!([]));
+        assert!(
+            document["error"]["hint"]
+                .as_str()
+                .expect("a hint")
+                .contains("prune"),
+            "{document}"
+        );
+    });
+}
+
+#[test]
+fn the_configuration_sets_the_policy() {
+    run(async {
+        let bucket = TestStore::start().await;
+        put_backups(&bucket, [1, 2, 3, 4]);
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = directory.path().join("paycraft-dr.toml");
+        let prune = |text: &str| {
+            std::fs::write(&config, text).expect("a file");
+            let mut command = with_store(&bucket, &["prune", "--dry-run", "--json"]);
+            command.arg("--config").arg(&config);
+            output(command)
+        };
+        let document = json(&prune("[retention]\ndays = 2\nkeep = 2\n").await);
+        assert_eq!(
+            document["removed"].as_array().map(Vec::len),
+            Some(2),
+            "{document}"
+        );
+        assert_eq!(prune("[retention]\nkeep = 0\n").await.status.code(), Some(2));
+    });
+}
+
+#[test]
+fn unfinished_uploads_are_left_alone_while_they_are_young() {
+    run(async {
+        let bucket = TestStore::start().await;
+        put_backups(&bucket, 0..1);
+        let upload = bucket
+            .store
+            .begin_upload(&days_ago(0).to_string())
+            .await
+            .expect("an upload");
+        let foreign = bucket
+            .store
+            .begin_upload("somebody/else")
+            .await
+            .expect("an upload");
+        let kept = pruned(&bucket).await;
+        assert_eq!(kept.kept[1].state, "unfinished upload");
+        assert_eq!((bucket.server.open_uploads().len(), kept.foreign), (2, 1));
+        // Three days later, as far as ages are told.
+        let later = Terms {
+            now: *NOW + SignedDuration::from_hours(72),
+            ..terms()
+        };
+        let seen = survey(&bucket.store).await.expect("a survey");
+        let swept = prune(&bucket.store, seen, later, &Nobody).await.expect("a prune");
+        assert_eq!(swept.removed[0].state, "unfinished upload", "{swept:?}");
+        assert_eq!(bucket.server.open_uploads(), ["somebody/else"]);
+        for upload in [upload, foreign] {
+            let _ = upload.abort().await;
+        }
+    });
+}
