@@ -1,16 +1,19 @@
 //! What could stop a dump of a database, or a restore into one, asked before it does.
 
 use super::queries::{SYSTEM_SCHEMAS, all, one};
+use super::rights::{Name, profile};
 use super::session::Session;
 use crate::error::Result;
 
-/// Something that pg_dump wants to read and cannot read whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The tables and sequences that a role may not read whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Its schema and name.
-    pub name: String,
-    /// Whether policies would hide rows; otherwise the role may not read it at all.
-    pub is_filtered: bool,
+    /// A platform's own, out of the role's reach by its design. A backup is made without them.
+    pub platforms: Vec<Name>,
+    /// Those of which the role may not read anything. pg_dump would stop there.
+    pub denied: Vec<Name>,
+    /// Those of which policies would hide rows. pg_dump reads all rows or none, so it would stop there too, whatever they hide.
+    pub filtered: Vec<Name>,
 }
 
 /// What a role may do in a database it restores into, and how many connections are left.
@@ -24,26 +27,35 @@ pub struct Openness {
     pub free_connections: i32,
 }
 
-/// The tables and sequences that pg_dump would stop at. pg_dump reads all rows of a table or none: where policies apply to the
-/// role, that is an error, whatever they would hide.
-pub async fn unreadable(session: &Session) -> Result<Vec<Unreadable>> {
+/// What the role may not read whole of all that pg_dump reads. Sequences of such tables are not named besides.
+pub async fn unreadable(session: &Session) -> Result<Unreadable> {
+    let profile = profile(session).await?;
     let sql = format!(
         "SELECT * FROM (
-           SELECT n.nspname || '.' || c.relname,
+           SELECT n.nspname::text, c.relname::text,
                   has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') AS may_read,
-                  c.relkind IN ('r', 'p') AND row_security_active(c.oid) AS is_filtered
+                  c.relkind IN ('r', 'p') AND row_security_active(c.oid) AS is_filtered, owned.by IS NOT NULL
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE {SYSTEM_SCHEMAS} AND c.relkind IN ('r', 'p', 'S')
+             LEFT JOIN LATERAL (SELECT d.refobjid AS by FROM pg_depend d
+                                 WHERE c.relkind = 'S' AND d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                                   AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')) AS owned ON true
+            WHERE {SYSTEM_SCHEMAS} AND c.relkind IN ('r', 'p', 'S') AND coalesce(has_table_privilege(owned.by, 'SELECT'), true)
               AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-         ) AS wanted WHERE NOT may_read OR is_filtered ORDER BY 1"
+         ) AS wanted WHERE NOT may_read OR is_filtered ORDER BY 1, 2"
     );
-    let rows = all(session, "cannot ask what the role may read", &sql, &[]).await?;
-    let unreadable = rows.iter().map(|row| Unreadable {
-        name: row.get(0),
-        // Who may not read at all is not filtered.
-        is_filtered: row.get::<_, bool>(1) && row.get::<_, bool>(2),
-    });
-    Ok(unreadable.collect())
+    let mut unreadable = Unreadable::default();
+    for row in all(session, "cannot ask what the role may read", &sql, &[]).await? {
+        let name: Name = (row.get(0), row.get(1));
+        let may_read: bool = row.get(2);
+        let list = match may_read {
+            true => &mut unreadable.filtered,
+            // pg_dump takes a table's sequence along with it, whatever else it is told.
+            false if profile.owns_schema(&name.0) && !row.get::<_, bool>(4) => &mut unreadable.platforms,
+            false => &mut unreadable.denied,
+        };
+        list.push(name);
+    }
+    Ok(unreadable)
 }
 
 /// How many large objects the role may not read.

@@ -157,23 +157,6 @@ pub async fn fire_no_triggers(session: &Session) -> Result<()> {
     batch(session, "cannot keep triggers from firing", sql).await
 }
 
-/// Tables of a platform that the role may not read, and that pg_dump would stop at.
-pub async fn unreadable_tables(session: &Session) -> Result<Vec<Name>> {
-    let profile = profile(session).await?;
-    let sql = format!(
-        "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-          WHERE {SYSTEM_SCHEMAS} AND c.relkind IN ('r', 'p')
-            AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
-            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-          ORDER BY 1, 2"
-    );
-    let rows = all(session, "cannot list the tables", &sql, &[]).await?;
-    let tables = rows.iter().map(|row| (row.get(0), row.get(1)));
-    Ok(tables
-        .filter(|(schema, _): &Name| profile.owns_schema(schema))
-        .collect())
-}
-
 /// Foreign keys of the given tables, and to them within their schemas, that some row breaks, as `schema.table constraint`. Rows
 /// that were loaded without firing triggers were not checked against them.
 pub async fn broken_references(session: &Session, tables: &[Name]) -> Result<Vec<String>> {

@@ -18,9 +18,10 @@ use crate::model::key::BackupKey;
 use crate::model::manifest::{self, Framing, Manifest, Source};
 use crate::model::timeline::{Event, Observer, Phase};
 use crate::postgres::conninfo::Conninfo;
+use crate::postgres::examination;
 use crate::postgres::pooling;
 use crate::postgres::queries::{self, Facts};
-use crate::postgres::rights::{self, Name};
+use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
 use crate::postgres::tools::Tools;
 use crate::store::{Published, Store, Upload};
@@ -132,7 +133,7 @@ async fn inspect(source: &Conninfo) -> Result<Origin> {
         facts: queries::facts(&session).await?,
         copy_settings: queries::copy_settings(&session).await?,
         policy_roles: queries::policy_roles(&session).await?,
-        unreadable: rights::unreadable_tables(&session).await?,
+        unreadable: examination::unreadable(&session).await?.platforms,
     })
 }
 

@@ -22,6 +22,7 @@ use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Conninfo;
+use crate::postgres::examination;
 use crate::postgres::pooling;
 use crate::postgres::queries;
 use crate::postgres::rights;
@@ -264,7 +265,7 @@ pub(super) async fn dump_definitions(
     tools: &Tools,
 ) -> Result<Arc<Contents>> {
     let facts = queries::facts(session).await?;
-    let without = rights::unreadable_tables(session).await?;
+    let without = examination::unreadable(session).await?.platforms;
     let installation = tools.for_server(facts.major, target.side().kind())?;
     let mut dump = Child::start("pg_dump", installation.dump_schema(target, &without))?;
     let mut archive = Vec::new();

@@ -5,7 +5,7 @@ use crate::error::{Kind, Result};
 use crate::model::finding::Finding;
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Conninfo;
-use crate::postgres::examination::{self, Unreadable};
+use crate::postgres::examination;
 use crate::postgres::pooling;
 use crate::postgres::queries::{self, Facts};
 use crate::postgres::session::Session;
@@ -72,12 +72,30 @@ pub(super) async fn examine(source: Option<&Conninfo>) -> OfDatabase {
 async fn examine_rights(session: &Session) -> Result<Finding> {
     const NAME: &str = "source rights";
     let unreadable = examination::unreadable(session).await?;
-    let mut problems: Vec<String> = unreadable.iter().map(worded).collect();
+    let denied = unreadable.denied.iter();
+    let mut problems: Vec<String> = denied
+        .map(|(schema, name)| format!("{schema}.{name} may not be read"))
+        .collect();
+    let filtered = unreadable.filtered.iter();
+    problems.extend(
+        filtered.map(|(schema, name)| format!("{schema}.{name} hides rows from the role by its policies")),
+    );
     let large_objects = examination::unreadable_large_objects(session).await?;
     if large_objects > 0 {
         problems.push(format!("{large_objects} large objects may not be read"));
     }
-    let check = Check::none_of(NAME, &problems, "the role may read every row");
+    let platforms = unreadable.platforms.iter();
+    let platforms: Vec<String> = platforms
+        .map(|(schema, name)| format!("{schema}.{name}"))
+        .collect();
+    let readable = match platforms.as_slice() {
+        [] => "the role may read every row".to_owned(),
+        some => format!(
+            "the role may read every row but the platform's own in {}",
+            some.join(", ")
+        ),
+    };
+    let check = Check::none_of(NAME, &problems, readable);
     let finding = Finding { check, hint: None };
     Ok(if finding.is_failed() {
         finding.hint(
@@ -86,13 +104,4 @@ async fn examine_rights(session: &Session) -> Result<Finding> {
     } else {
         finding
     })
-}
-
-fn worded(unreadable: &Unreadable) -> String {
-    let name = &unreadable.name;
-    if unreadable.is_filtered {
-        format!("{name} hides rows from the role by its policies")
-    } else {
-        format!("{name} may not be read")
-    }
 }
