@@ -84,23 +84,6 @@ pub struct NotifySection {
     pub ping_start: bool,
 }
 
-/// Where and what is wrong. What stands behind a key is not repeated: somebody may have written a secret there.
-fn place(text: &str, cause: &toml::de::Error) -> String {
-    let message = cause.message();
-    if holds_password(message) {
-        return "a password stands in it".to_owned();
-    }
-    let Some(before) = cause.span().and_then(|span| text.get(..span.start)) else {
-        return message.to_owned();
-    };
-    let number = before.matches('\n').count();
-    let line = text.lines().nth(number).unwrap_or_default();
-    let key = line
-        .split_once('=')
-        .map_or_else(String::new, |(key, _)| format!(", {}", key.trim()));
-    format!("line {}{key}: {message}", number + 1)
-}
-
 /// `[retention]`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -137,7 +120,7 @@ impl Config {
         toml::from_str(&text).map_err(|cause| {
             refuse("is no configuration of paycraft-dr")
                 .caused_by(place(&text, &cause))
-                .hint("mend the line it names; the README lists the settings")
+                .hint("mend the line it names; fixtures/paycraft-dr.toml shows every setting")
         })
     }
 
@@ -163,4 +146,21 @@ impl Config {
         };
         file.as_deref().map(|file| (setting, file))
     }
+}
+
+/// Where and what is wrong. What stands behind a key is not repeated: somebody may have written a secret there.
+fn place(text: &str, cause: &toml::de::Error) -> String {
+    let message = cause.message();
+    if holds_password(message) {
+        return "a password stands in it".to_owned();
+    }
+    let Some(before) = cause.span().and_then(|span| text.get(..span.start)) else {
+        return message.to_owned();
+    };
+    let number = before.matches('\n').count();
+    let line = text.lines().nth(number).unwrap_or_default();
+    let key = line
+        .split_once('=')
+        .map_or_else(String::new, |(key, _)| format!(", {}", key.trim()));
+    format!("line {}{key}: {message}", number + 1)
 }

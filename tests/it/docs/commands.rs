@@ -1,6 +1,9 @@
 //! Every command and every flag that a page, a workflow or the README names is one that the program knows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
+
+use paycraft_dr::cli::config::Config;
 
 use super::page::{invocations, read};
 use crate::kit::program;
@@ -57,5 +60,51 @@ fn every_command_and_flag_that_is_named_exists() {
         wrong.is_empty(),
         "what is typed at night must not end with exit code 2:\n{}",
         wrong.join("\n")
+    );
+}
+
+/// The keys that the program knows in a section, or the sections where it is empty: what it says when it meets another.
+fn known_keys(section: &str) -> Vec<String> {
+    let place = tempfile::tempdir().expect("a directory");
+    let file = place.path().join("paycraft-dr.toml");
+    let header = if section.is_empty() {
+        String::new()
+    } else {
+        format!("[{section}]\n")
+    };
+    std::fs::write(&file, format!("{header}nobody_knows_this = 1\n")).expect("a file");
+    let refused = Config::read(&file).expect_err("an unknown key");
+    let said = refused.source().expect("what is wrong").to_string();
+    let (_, expected) = said.split_once("expected ").expect("what is known");
+    expected
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_shipped_configuration_shows_every_setting() {
+    let shown = read("fixtures/paycraft-dr.toml");
+    let shows = |line: &str| {
+        shown
+            .lines()
+            .any(|shown| shown.trim_start_matches("# ").starts_with(line))
+    };
+    let sections = known_keys("");
+    assert!(sections.len() > 5, "{sections:?}");
+    let mut missing = Vec::new();
+    for section in sections {
+        missing.extend((!shows(&format!("[{section}]"))).then(|| section.clone()));
+        let keys = known_keys(&section).into_iter().filter(|key| key != "step");
+        missing.extend(
+            keys.filter(|key| !shows(&format!("{key} = ")))
+                .map(|key| format!("{section}.{key}")),
+        );
+    }
+    assert!(
+        missing.is_empty(),
+        "nobody finds a setting that is not shown: {missing:?}"
     );
 }
