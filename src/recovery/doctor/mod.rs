@@ -78,8 +78,3 @@ fn within<'a, T: 'a>(
         })
     }
 }
-
-/// A size as people read it.
-fn mebibytes(bytes: u64) -> String {
-    format!("{} MiB", bytes.div_ceil(1 << 20))
-}

@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Examination, mebibytes, within};
+use super::{Examination, within};
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::read_listing;
 use crate::model::finding::Finding;
 use crate::model::manifest::Manifest;
 use crate::model::timeline::Observer;
+use crate::model::units::size;
 use crate::recovery::{catalog, object};
 use crate::store::Store;
 
@@ -74,7 +75,7 @@ async fn examine_newest(
             let detail = format!(
                 "{key}, {hours} h old, {} rows in {}",
                 manifest.rows(),
-                mebibytes(manifest.raw_bytes)
+                size(manifest.raw_bytes)
             );
             found.push(Finding::passed("newest backup", detail));
             manifest
@@ -113,7 +114,7 @@ async fn glance(store: &Store, manifest: &Manifest) -> Result<String> {
     object::check_first_block(store, manifest).await?;
     Ok(format!(
         "{} stored as its manifest says, and the first of {} blocks is intact",
-        mebibytes(manifest.stored_bytes),
+        size(manifest.stored_bytes),
         manifest.blocks.len()
     ))
 }

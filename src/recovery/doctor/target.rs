@@ -1,10 +1,11 @@
 //! The target: reachable, open to what a restore makes, and cleared by the guard as a restore would ask it.
 
 use super::source::OfDatabase;
-use super::{Examination, mebibytes, within};
+use super::{Examination, within};
 use crate::error::Kind;
 use crate::model::finding::Finding;
 use crate::model::manifest::Manifest;
+use crate::model::units::size;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::examination::{self, Openness};
 use crate::postgres::queries;
@@ -99,7 +100,7 @@ pub(super) async fn examine_guard(what: Examination<'_>, newest: Option<&Manifes
     let answer = cleared.map(|_| {
         format!(
             "a restore may go ahead; its rows alone need {}, and the server does not tell what room it has",
-            mebibytes(manifest.raw_bytes)
+            size(manifest.raw_bytes)
         )
     });
     Finding::of(NAME, answer)

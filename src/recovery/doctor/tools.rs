@@ -4,10 +4,11 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use super::{Examination, mebibytes};
+use super::Examination;
 use crate::error::{Error, Kind, Result};
 use crate::model::finding::Finding;
 use crate::model::manifest::Manifest;
+use crate::model::units::size;
 use crate::postgres::queries::Facts;
 use crate::postgres::tools::{Tools, major_version};
 
@@ -91,8 +92,8 @@ fn scratch(directory: &Path, head_bytes: u64) -> Result<String> {
     let needed_bytes = head_bytes + LISTS_BYTES;
     let told = format!(
         "{place} has {} free, and a restore writes {} there",
-        mebibytes(free_bytes),
-        mebibytes(needed_bytes)
+        size(free_bytes),
+        size(needed_bytes)
     );
     if free_bytes < needed_bytes {
         return Err(Error::new(Kind::Usage, told).hint(hint));
