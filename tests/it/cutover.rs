@@ -12,7 +12,7 @@ use std::time::Instant;
 use paycraft_dr::model::cutover::journal::{Record, read, whole_lines};
 use tempfile::TempDir;
 
-use super::kit::{json, output, program};
+use super::kit::{json, output, program, said};
 
 const TARGET: &str = "postgresql://app:hunter2%2Fsecret@127.0.0.1:1/paycraft";
 
@@ -79,14 +79,6 @@ fn step(name: &str, script: &str, more: &str) -> String {
 
 fn logging(name: &str) -> String {
     step(name, &format!("echo {name} >>log"), "")
-}
-
-fn said(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
 }
 
 #[track_caller]

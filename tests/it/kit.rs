@@ -384,6 +384,15 @@ pub fn json(output: &Output) -> serde_json::Value {
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))
 }
 
+/// All that a program printed: stdout, then stderr.
+pub fn said(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
 /// The command lines of running processes that have something to do with `place`.
 pub fn processes_about(place: &Path) -> Vec<String> {
     let place = place.display().to_string();
