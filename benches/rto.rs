@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use paycraft_dr::drill::cluster::Cluster;
+use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::substrate::Substrate;
 use paycraft_dr::drill::workload::Workload;
 use paycraft_dr::model::key::{BackupKey, Selector};
@@ -93,7 +93,7 @@ impl Bench {
         let tools = Tools::find(None, std::env::var_os("PATH").as_deref()).await?;
         let installation = tools.newest_with_server()?.clone();
         let substrate = Substrate::start(&tools, size_bytes * 2).await?;
-        let server = substrate.cluster("server", true).await?;
+        let server = substrate.cluster("server", Traits { is_durable: true, ..Traits::default() }).await?;
         let source = server.conninfo(Side::Source, "source")?;
         create(&server, "source").await?;
         let session = Session::connect(&source).await?;

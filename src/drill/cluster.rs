@@ -4,16 +4,18 @@
 //! dropped or because this process was killed, the watchdog stops the server and removes its directory.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::iter;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
+use super::processes;
 use super::server_user::ServerUser;
 use crate::child::Child;
 use crate::error::{Error, Kind, Result};
@@ -30,20 +32,46 @@ const POLL: Duration = Duration::from_millis(10);
 const PORT_ATTEMPTS: u32 = 5;
 
 /// Runs `$2 …` until it ends or the pipe on standard input closes, then removes the directory `$1`. The data is thrown away, so
-/// the immediate shutdown will do; the postmaster ends its own children.
+/// the immediate shutdown will do; the postmaster ends its own children. A server that ends while the file `held` is there
+/// is started again once that file is gone.
 const WATCHDOG: &str = r#"
     directory=$1; shift
     exec 3<&0
-    "$@" 3<&- </dev/null &
-    server=$!
-    ( read -r _ <&3; kill -QUIT $server ) 2>/dev/null &
+    (
+        read -r _ <&3
+        : > "$directory/gone"
+        # Once may be between two servers.
+        while kill -QUIT "$(cat "$directory/server")"; do sleep 0.1; done
+    ) 2>/dev/null &
     reader=$!
-    wait $server
-    status=$?
+    while :; do
+        "$@" 3<&- </dev/null &
+        server=$!
+        echo $server > "$directory/server"
+        [ ! -e "$directory/gone" ] || kill -QUIT $server
+        wait $server
+        status=$?
+        [ -e "$directory/held" ] || break
+        while [ -e "$directory/held" ] && [ ! -e "$directory/gone" ]; do sleep 0.02; done
+        [ ! -e "$directory/gone" ] || break
+    done
     kill $reader 2>/dev/null
     rm -rf -- "$directory"
     exit $status
 "#;
+/// Exists while a server that ended must not begin again.
+const HELD: &str = "held";
+/// Holds the number of the server's process.
+const SERVER: &str = "server";
+
+/// How a cluster is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// Whether what it commits survives a crash of the machine. Off where nobody would mind.
+    pub is_durable: bool,
+    /// Whether the files of its write-ahead log are of 1 MiB, so that a limit on the size of files hits tables first.
+    pub has_small_log_files: bool,
+}
 
 /// A running server. Dropped, it is stopped and its directory removed.
 #[derive(Debug)]
@@ -51,23 +79,23 @@ pub struct Cluster {
     watchdog: std::process::Child,
     /// Open as long as the server is wanted.
     leash: Option<ChildStdin>,
+    directory: PathBuf,
     port: u16,
     password: Secret,
 }
 
 impl Cluster {
-    /// Makes a cluster in `directory`, which must not exist, and waits until it answers a query. `durable` is off for a server
-    /// whose crash nobody would mind.
+    /// Makes a cluster in `directory`, which must not exist, and waits until it answers a query.
     pub async fn start(
         installation: &Installation,
         directory: &Path,
         user: ServerUser,
-        durable: bool,
+        traits: Traits,
     ) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            let password = initialise(installation, directory, user).await?;
-            let mut cluster = Self::launch(installation, directory, user, durable, password)?;
+            let password = initialise(installation, directory, user, traits).await?;
+            let mut cluster = Self::launch(installation, directory, user, traits, password)?;
             let said = cluster.listen();
             let Err(failure) = cluster.ready().await else {
                 return Ok(cluster);
@@ -91,17 +119,77 @@ impl Cluster {
 
     /// The same as a URL, with the password in it. Names and passwords of ours need no escaping.
     pub fn url(&self, database: &str) -> Secret {
-        let (password, port) = (self.password.reveal(), self.port);
+        self.url_by(self.address(), database)
+    }
+
+    /// The same by way of another address that leads to this server.
+    pub fn url_by(&self, address: SocketAddr, database: &str) -> Secret {
+        let password = self.password.reveal();
         Secret::new(format!(
-            "postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}?sslmode=disable"
+            "postgresql://{SUPERUSER}:{password}@{address}/{database}?sslmode=disable"
         ))
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Ends the server as a crash would: without a checkpoint, with all its connections.
+    pub async fn crash(&self) -> Result<()> {
+        let held = std::fs::File::create(self.directory.join(HELD));
+        held.map_err(|cause| failed("cannot be held back").caused_by(cause))?;
+        let server = self
+            .server()
+            .ok_or_else(|| failed("has no process to be found"))?;
+        // An end that came by itself is an end as well.
+        let _ = kill_process(server, Signal::QUIT);
+        let began = Instant::now();
+        while test_kill_process(server).is_ok() {
+            if began.elapsed() > START_TIMEOUT {
+                return Err(failed("does not end"));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Starts the server again after [`crash`](Self::crash), and waits until it answers a query.
+    pub async fn start_again(&self) -> Result<()> {
+        let released = std::fs::remove_file(self.directory.join(HELD));
+        released.map_err(|cause| failed("was not held back").caused_by(cause))?;
+        let conninfo = self.conninfo(Side::Target, "postgres")?;
+        let began = Instant::now();
+        while !answers(&conninfo).await {
+            if began.elapsed() > START_TIMEOUT {
+                return Err(failed("does not answer"));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// The numbers of the server's processes.
+    pub fn processes(&self) -> Vec<Pid> {
+        let Some(server) = self.server() else {
+            return Vec::new();
+        };
+        let children = processes::all().filter(|process| process.parent == Some(server));
+        iter::once(server)
+            .chain(children.map(|process| process.id))
+            .collect()
+    }
+
+    fn server(&self) -> Option<Pid> {
+        let number = std::fs::read_to_string(self.directory.join(SERVER)).ok()?;
+        Pid::from_raw(number.trim().parse().ok()?)
     }
 
     fn launch(
         installation: &Installation,
         directory: &Path,
         user: ServerUser,
-        durable: bool,
+        traits: Traits,
         password: Secret,
     ) -> Result<Self> {
         let port = free_port()?;
@@ -121,7 +209,7 @@ impl Cluster {
                 "unix_socket_directories=",
             ])
             .args(["-c", "max_wal_size=4GB", "-c", "log_min_messages=warning"]);
-        if !durable {
+        if !traits.is_durable {
             command.args([
                 "-c",
                 "fsync=off",
@@ -142,6 +230,7 @@ impl Cluster {
         Ok(Self {
             leash: watchdog.stdin.take(),
             watchdog,
+            directory: directory.to_owned(),
             port,
             password,
         })
@@ -168,15 +257,11 @@ impl Cluster {
         })
     }
 
+    /// Waits for the first answer of a server that was just launched.
     async fn ready(&mut self) -> Result<()> {
         let conninfo = self.conninfo(Side::Target, "postgres")?;
         let began = Instant::now();
-        loop {
-            if let Ok(session) = Session::connect(&conninfo).await
-                && session.client().simple_query("SELECT 1").await.is_ok()
-            {
-                return Ok(());
-            }
+        while !answers(&conninfo).await {
             if let Ok(Some(status)) = self.watchdog.try_wait() {
                 return Err(failed(&format!("ended at once ({status})")));
             }
@@ -185,6 +270,14 @@ impl Cluster {
             }
             tokio::time::sleep(POLL).await;
         }
+        Ok(())
+    }
+}
+
+async fn answers(conninfo: &Conninfo) -> bool {
+    match Session::connect(conninfo).await {
+        Ok(session) => session.client().simple_query("SELECT 1").await.is_ok(),
+        Err(_) => false,
     }
 }
 
@@ -205,7 +298,12 @@ impl Drop for Cluster {
 }
 
 /// Makes the directory and the cluster in it, and returns the superuser's password.
-async fn initialise(installation: &Installation, directory: &Path, user: ServerUser) -> Result<Secret> {
+async fn initialise(
+    installation: &Installation,
+    directory: &Path,
+    user: ServerUser,
+    traits: Traits,
+) -> Result<Secret> {
     let no_room = |cause: std::io::Error| {
         Error::new(
             Kind::Usage,
@@ -231,6 +329,9 @@ async fn initialise(installation: &Installation, directory: &Path, user: ServerU
         .arg(&password_file)
         .args(["--username", SUPERUSER, "--auth=scram-sha-256", "--no-sync"])
         .args(["--encoding=UTF8", "--locale=C"]);
+    if traits.has_small_log_files {
+        command.arg("--wal-segsize=1");
+    }
     user.run(&mut command);
     let ended = Child::start("initdb", command.into())?.ended().await?;
     std::fs::remove_file(&password_file).map_err(no_room)?;

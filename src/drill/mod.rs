@@ -2,19 +2,33 @@
 
 /// A private PostgreSQL server.
 pub mod cluster;
-/// What happens in a rehearsal, with the verbs that production uses.
-mod cycle;
+/// Databases on the servers of a drill.
+mod database;
 /// What a drill leaves behind on purpose: evidence and a log row.
 pub mod evidence;
+/// The newest backup of a real store, in a private server.
+mod from_store;
+/// An HTTP service on loopback.
+mod http_listener;
+/// The processes of this machine.
+mod processes;
+/// Whatever passes between a client and a server, behaving badly.
+pub mod proxy;
 /// One rehearsal from seed to verdict.
 pub mod rehearsal;
+/// Failures of an S3 service.
+pub mod s3_faults;
 /// An S3 server in this process, on loopback.
 pub mod s3_server;
+/// What is rehearsed, as data.
+pub mod scenario;
 /// A database that nothing may write.
 pub mod sentinel;
 /// The user that private servers run as.
 pub mod server_user;
 /// Where the servers of a drill run.
 pub mod substrate;
+/// One scenario, played.
+mod trial;
 /// Synthetic PayCraft data: the same seed and scale give the same bytes.
 pub mod workload;

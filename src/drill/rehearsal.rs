@@ -1,14 +1,19 @@
 //! One rehearsal from seed to verdict, with the verbs that production uses.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::cycle::cycle;
+use super::from_store;
+use super::scenario::{BASELINE, Expectation, Scenario};
 use super::substrate::Substrate;
+use super::trial::{self, Props};
 use crate::error::{Error, Result};
 use crate::model::catalog::{choose, read_listing};
 use crate::model::comparison::TableReport;
 use crate::model::key::Selector;
+use crate::model::manifest::Manifest;
 use crate::model::objective::Measured;
 use crate::model::timeline::{Observer, Phase, Span};
 use crate::model::verdict::{Check, Verdict};
@@ -23,12 +28,14 @@ const RAW_PER_STORED: u64 = 6;
 /// What a rehearsal restores.
 #[derive(Clone, Copy, Debug)]
 pub enum Origin<'a> {
-    /// Synthetic data, backed up first.
+    /// Synthetic data, backed up first, and what a scenario does to it.
     Synthetic {
-        /// Picks the data.
+        /// What happens.
+        scenario: &'a Scenario,
+        /// Picks the data, and what faults leave to chance.
         seed: u64,
-        /// COPY text to generate, in bytes.
-        size_bytes: u64,
+        /// COPY text to generate, in bytes, if not as much as the scenario says.
+        scale_bytes: Option<u64>,
     },
     /// The newest backup in a real store, which is only read.
     Store(&'a Store),
@@ -45,13 +52,15 @@ pub struct Options<'a> {
     pub jobs: usize,
     /// Tells the time.
     pub clock: Clock<'a>,
+    /// This program, for verbs that are ended from outside.
+    pub program: &'a Path,
 }
 
 /// What a rehearsal showed: the evidence.
 #[derive(Debug, Serialize)]
 pub struct Rehearsal {
     /// What was rehearsed.
-    pub scenario: &'static str,
+    pub scenario: String,
     /// The seed of its data, where that was synthetic.
     pub seed: Option<u64>,
     /// COPY text asked for, in bytes, where it was synthetic.
@@ -67,7 +76,11 @@ pub struct Rehearsal {
     /// What it all adds up to.
     pub verdict: Verdict,
     /// What had to happen.
-    pub expected: &'static str,
+    pub expected: String,
+    /// What happened, as far as it went.
+    pub happened: String,
+    /// How often the store had to be asked again.
+    pub retries: u64,
     /// From the declared start of recovery to *verified*, where it came so far.
     pub rto: Option<Measured>,
     /// Age of the backed-up data at the declared start of recovery.
@@ -104,6 +117,18 @@ pub struct BackupFacts {
     pub rows: u64,
 }
 
+impl BackupFacts {
+    /// What a manifest says.
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        Self {
+            key: manifest.key.clone(),
+            raw_bytes: manifest.raw_bytes,
+            stored_bytes: manifest.stored_bytes,
+            rows: manifest.rows(),
+        }
+    }
+}
+
 /// One fault and what became of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct FaultReport {
@@ -117,28 +142,26 @@ pub struct FaultReport {
     pub healed: bool,
 }
 
-/// Restores what `options` name into a fresh cluster and holds what happened against the objectives. Nothing is left running or
-/// lying about, whatever the outcome.
+/// Restores what `options` name into a fresh cluster and holds what happened against what had to happen. Nothing is left running
+/// or lying about, whatever the outcome.
 ///
 /// An error means that no drill could begin; a drill that failed is a rehearsal with a failure in it.
 pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<Rehearsal> {
     let recorder = Recorder::new(observer);
     let started_at = (options.clock)();
     let substrate = Substrate::start(options.tools, options.origin.size_bytes().await?).await?;
-    let (scenario, seed, scale_bytes) = match options.origin {
-        Origin::Synthetic { seed, size_bytes } => ("baseline", Some(seed), Some(size_bytes)),
-        Origin::Store(_) => ("from-store", None, None),
-    };
     let mut rehearsal = Rehearsal {
-        scenario,
-        seed,
-        scale_bytes,
+        scenario: options.origin.name().to_owned(),
+        seed: options.origin.seed(),
+        scale_bytes: options.origin.scale_bytes(),
         substrate: Substrate::NAME,
         started_at,
         tool_version: env!("CARGO_PKG_VERSION"),
         server_version: substrate.server_version(),
         verdict: Verdict::NotProven,
-        expected: "recovers",
+        expected: options.origin.expectation().to_string(),
+        happened: "nothing yet".to_owned(),
+        retries: 0,
         rto: None,
         rpo: None,
         phases: Vec::new(),
@@ -150,25 +173,54 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
         faults: Vec::new(),
         repeat: options.origin.repeat(),
     };
-    rehearsal.failure = cycle(options, &substrate, &mut rehearsal, &recorder).await.err();
+    let played = match options.origin {
+        Origin::Synthetic { scenario, seed, .. } => {
+            let props = Props {
+                scenario,
+                seed,
+                scale_bytes: rehearsal.scale_bytes.unwrap_or(scenario.scale_bytes),
+                tools: options.tools,
+                jobs: options.jobs,
+                clock: options.clock,
+                program: options.program,
+            };
+            trial::play(props, &substrate, &mut rehearsal, &recorder).await
+        }
+        Origin::Store(store) => {
+            from_store::recover(options, store, &substrate, &mut rehearsal, &recorder).await
+        }
+    };
+    rehearsal.failure = played.err();
     let left = substrate.tear_down().await;
-    rehearsal
-        .checks
-        .push(Check::none_of("tear-down", &left, "nothing left behind"));
+    rehearsal.checks.push(torn_down(options.origin.expectation(), &left));
     rehearsal.phases = recorder.spans();
     rehearsal.peak_rss_bytes = peak_rss_bytes();
     let is_met = |objective: Option<Measured>| objective.is_some_and(|measured| measured.met);
-    if rehearsal.failure.is_none() && is_met(rehearsal.rto) && is_met(rehearsal.rpo) {
+    let must_meet = *options.origin.expectation() == Expectation::Recovers;
+    if rehearsal.failure.is_none() && (!must_meet || is_met(rehearsal.rto) && is_met(rehearsal.rpo)) {
         rehearsal.verdict = Verdict::over(&rehearsal.checks);
     }
     Ok(rehearsal)
+}
+
+/// Whether nothing was left behind, or exactly what was to be.
+fn torn_down(expected: &Expectation, left: &[String]) -> Check {
+    const NAME: &str = "tear-down";
+    let Expectation::TurnsRed(red) = expected else {
+        return Check::none_of(NAME, left, "nothing left behind");
+    };
+    if left.iter().any(|left| left.contains(&red.says)) {
+        return Check::none_of(NAME, &[], format!("{} was left behind, and told", left.join("; ")));
+    }
+    let problem = format!("what was left behind was not told: {left:?}");
+    Check::none_of(NAME, &[problem], "")
 }
 
 impl Origin<'_> {
     /// About how much data will be restored, as COPY text.
     async fn size_bytes(self) -> Result<u64> {
         let store = match self {
-            Self::Synthetic { size_bytes, .. } => return Ok(size_bytes),
+            Self::Synthetic { .. } => return Ok(self.scale_bytes().unwrap_or(0)),
             Self::Store(store) => store,
         };
         let found = read_listing(&store.list("").await?);
@@ -176,13 +228,55 @@ impl Origin<'_> {
         Ok(newest.stored_bytes.unwrap_or(0).saturating_mul(RAW_PER_STORED))
     }
 
+    fn name(&self) -> &str {
+        match self {
+            Self::Synthetic { scenario, .. } => &scenario.name,
+            Self::Store(_) => "from-store",
+        }
+    }
+
+    fn seed(self) -> Option<u64> {
+        match self {
+            Self::Synthetic { seed, .. } => Some(seed),
+            Self::Store(_) => None,
+        }
+    }
+
+    fn scale_bytes(self) -> Option<u64> {
+        match self {
+            Self::Synthetic {
+                scenario, scale_bytes, ..
+            } => scale_bytes.or(Some(scenario.scale_bytes)),
+            Self::Store(_) => None,
+        }
+    }
+
+    fn expectation(&self) -> &Expectation {
+        match self {
+            Self::Synthetic { scenario, .. } => &scenario.expect,
+            Self::Store(_) => &Expectation::Recovers,
+        }
+    }
+
     /// The command that does the same again.
     fn repeat(self) -> String {
-        match self {
-            Self::Synthetic { seed, size_bytes } => {
-                format!("paycraft-dr drill --seed {seed} --scale {size_bytes}")
-            }
-            Self::Store(_) => "paycraft-dr drill --from-store".to_owned(),
+        let Self::Synthetic {
+            scenario,
+            seed,
+            scale_bytes,
+        } = self
+        else {
+            return "paycraft-dr drill --from-store".to_owned();
+        };
+        let mut repeat = "paycraft-dr drill".to_owned();
+        if scenario.argument != BASELINE {
+            repeat = format!("{repeat} --scenario {}", scenario.argument);
+        }
+        repeat = format!("{repeat} --seed {seed}");
+        match scale_bytes {
+            None if scenario.argument == BASELINE => format!("{repeat} --scale {}", scenario.scale_bytes),
+            None => repeat,
+            Some(scale_bytes) => format!("{repeat} --scale {scale_bytes}"),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Where the servers of a drill run: as processes of this machine, in a directory of their own.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::statvfs;
 use tempfile::TempDir;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Traits};
 use super::s3_server::{Credentials, Rules, S3Server};
 use super::server_user::ServerUser;
 use crate::error::{Error, Kind, Result};
@@ -73,6 +74,16 @@ impl Substrate {
         self.installation.major.to_string()
     }
 
+    /// A directory for whatever else a drill keeps in files.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where the store's server listens.
+    pub fn store_address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
     /// The store, as any client sees it.
     pub fn store(&self) -> &Store {
         &self.store
@@ -83,10 +94,10 @@ impl Substrate {
         &self.location
     }
 
-    /// Starts a PostgreSQL cluster in a directory `name`. `durable` is as in [`Cluster::start`].
-    pub async fn cluster(&self, name: &str, durable: bool) -> Result<Cluster> {
+    /// Starts a PostgreSQL cluster in a directory `name`.
+    pub async fn cluster(&self, name: &str, traits: Traits) -> Result<Cluster> {
         let directory = self.directory.path().join(name);
-        Cluster::start(&self.installation, &directory, self.user, durable).await
+        Cluster::start(&self.installation, &directory, self.user, traits).await
     }
 
     /// Stops the store and removes the directory. Clusters must have been dropped before. Tells what could not be removed.

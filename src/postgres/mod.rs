@@ -4,6 +4,8 @@
 pub mod conninfo;
 /// What could stop a dump or a restore, asked before it does.
 pub mod examination;
+/// How long a server is waited for.
+pub mod patience;
 /// Whether one session is one server session.
 pub mod pooling;
 /// Every SQL statement of the verbs, behind a name.

@@ -199,8 +199,10 @@ pub fn delete_all((schema, table): &Name) -> String {
 /// Runs the statements, and removes every large object where that is asked for, in one transaction. Another session that
 /// holds one of the objects makes it fail soon instead of waiting for ever.
 pub async fn drop_objects(session: &Session, statements: &[String], large_objects: bool) -> Result<()> {
-    let mut sql =
-        String::from("BEGIN; SET LOCAL lock_timeout = '30s'; SET LOCAL client_min_messages = warning;");
+    let mut sql = format!(
+        "BEGIN; SET LOCAL lock_timeout = '{}ms'; SET LOCAL client_min_messages = warning;",
+        session.patience().lock.as_millis()
+    );
     for statement in statements {
         sql.push_str(statement);
         sql.push(';');
@@ -283,6 +285,21 @@ pub async fn count_rows(session: &Session, schema: &str, table: &str) -> Result<
         Err(cause) if cause.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
         Err(cause) => Err(session.failed(format!("cannot count the rows of {schema}.{table}"), cause)),
     }
+}
+
+/// Whether a program of ours is at work in the session's database: a statement runs, and waits for no client and no lock.
+pub async fn program_works(session: &Session) -> Result<bool> {
+    let row = one(
+        session,
+        "cannot see what the server is doing",
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity
+         WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()
+         AND application_name = 'paycraft-dr' AND state = 'active'
+         AND coalesce(wait_event_type, '') NOT IN ('Client', 'Lock'))",
+        &[],
+    )
+    .await?;
+    Ok(row.get(0))
 }
 
 /// The rows of one table as COPY text, in the given columns (`(id, name)`); `None` where there is no such table or column.
@@ -416,7 +433,7 @@ pub(super) async fn one(
     sql: &str,
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Row> {
-    let row = session.client().query_one(sql, values).await;
+    let row = session.bear(session.client().query_one(sql, values)).await?;
     row.map_err(|cause| session.failed(what, cause))
 }
 
@@ -426,16 +443,13 @@ pub(super) async fn all(
     sql: &str,
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>> {
-    let rows = session.client().query(sql, values).await;
+    let rows = session.bear(session.client().query(sql, values)).await?;
     rows.map_err(|cause| session.failed(what, cause))
 }
 
 pub(super) async fn batch(session: &Session, what: &str, sql: &str) -> Result<()> {
-    session
-        .client()
-        .batch_execute(sql)
-        .await
-        .map_err(|cause| session.failed(what, cause))
+    let done = session.bear(session.client().batch_execute(sql)).await?;
+    done.map_err(|cause| session.failed(what, cause))
 }
 
 pub(super) fn strings(rows: &[Row]) -> Vec<String> {

@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::conninfo::{Conninfo, Side};
+use super::patience::Patience;
 use crate::error::{Error, Result};
 
 /// What a server answers to a wrong user, password or database name.
@@ -19,6 +20,7 @@ const ACCESS_CODES: [SqlState; 3] = [
 pub struct Session {
     client: Client,
     side: Side,
+    patience: Patience,
     driver: JoinHandle<()>,
 }
 
@@ -51,12 +53,28 @@ impl Session {
             // How the connection ended is told by whichever statement was under way.
             let _ = connection.await;
         });
-        Ok(Self { client, side, driver })
+        Ok(Self {
+            client,
+            side,
+            patience: conninfo.patience(),
+            driver,
+        })
     }
 
     /// The connection, for a statement of [`super::queries`] or COPY.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// How long its server is waited for.
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// Waits for `work` of this session as long as silence is borne.
+    pub async fn bear<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        let who = format!("the {}'s server", self.side);
+        self.patience.bear(self.side, &who, work).await
     }
 
     /// An error of this side's kind about `what`, with PostgreSQL's own words.

@@ -123,7 +123,12 @@ impl Installation {
     /// The tables of `without` are left out.
     pub fn dump(&self, source: &Conninfo, without: &[Name]) -> Command {
         let mut command = self.client("pg_dump", source);
-        command.args(["--format=custom", "--compress=0", "--no-owner", "--no-acl"]);
+        command
+            .args(["--format=custom", "--compress=0", "--no-owner", "--no-acl"])
+            .arg(format!(
+                "--lock-wait-timeout={}",
+                source.patience().lock.as_millis()
+            ));
         for (schema, table) in without {
             command.arg(format!(
                 "--exclude-table={}.{}",

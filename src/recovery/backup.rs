@@ -78,7 +78,7 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
         observer.observe(Event::Noted(what));
     }
     let dump = installation.dump(request.source, &origin.unreadable);
-    let stored = match store_dump(dump, &upload, origin.facts.bytes, observer).await {
+    let stored = match store_dump(request.source, dump, &upload, origin.facts.bytes, observer).await {
         Ok(stored) => stored,
         Err(error) => {
             if let Err(left) = upload.abort().await {
@@ -139,6 +139,7 @@ async fn inspect(source: &Conninfo) -> Result<Origin> {
 
 /// Runs pg_dump, reads its archive as it flows, and stores it. Succeeds only if all of it is there.
 async fn store_dump(
+    source: &Conninfo,
     command: Command,
     upload: &Upload,
     expected_bytes: u64,
@@ -151,7 +152,8 @@ async fn store_dump(
         .take_output()
         .ok_or_else(|| Error::new(Kind::Internal, "pg_dump has no output"))?;
     let read = loop {
-        let block = read_block(&mut output).await?;
+        let read = read_block(&mut output);
+        let block = source.patience().bear(source.side(), "pg_dump", read).await??;
         if block.is_empty() {
             break survey.finish();
         }

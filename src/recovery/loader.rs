@@ -90,7 +90,8 @@ impl<'a> Loader<'a> {
         if !self.selection.keeps(id) {
             return Ok(());
         }
-        let sink = queries::copy_in(self.session, &entry.copy_statement).await?;
+        let begun = queries::copy_in(self.session, &entry.copy_statement);
+        let sink = self.session.bear(begun).await??;
         let name = format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag);
         self.rows = Some((name, Box::pin(sink)));
         Ok(())
@@ -103,7 +104,7 @@ impl<'a> Loader<'a> {
         };
         let message = self.waiting.split().freeze();
         self.waiting.reserve(MESSAGE_BYTES);
-        let sent = sink.send(message).await;
+        let sent = self.session.bear(sink.send(message)).await?;
         sent.map_err(|cause| {
             self.session
                 .failed(format!("cannot load the rows of {name}"), cause)
@@ -117,7 +118,7 @@ impl<'a> Loader<'a> {
         let Some((name, mut sink)) = self.rows.take() else {
             return Ok(());
         };
-        let loaded = sink.as_mut().finish().await;
+        let loaded = self.session.bear(sink.as_mut().finish()).await?;
         loaded.map_err(|cause| {
             self.session
                 .failed(format!("cannot load the rows of {name}"), cause)
@@ -130,7 +131,8 @@ impl<'a> Loader<'a> {
             return Ok(());
         };
         if !self.waiting.is_empty() {
-            queries::write_large_object(self.session, *oid, *offset, &self.waiting).await?;
+            let written = queries::write_large_object(self.session, *oid, *offset, &self.waiting);
+            self.session.bear(written).await??;
             *offset += i64::try_from(self.waiting.len()).unwrap_or(i64::MAX);
             self.waiting.clear();
         }

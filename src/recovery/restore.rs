@@ -4,6 +4,7 @@
 //! the rest. Nothing of it touches a local disk but the head.
 
 use std::io::Write;
+use std::time::Instant;
 
 use tempfile::TempDir;
 
@@ -23,7 +24,9 @@ use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
 use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Observer, Phase};
-use crate::postgres::conninfo::Conninfo;
+use crate::postgres::conninfo::{Conninfo, Side};
+use crate::postgres::queries;
+use crate::postgres::session::Session;
 use crate::postgres::tools::Tools;
 use crate::store::Store;
 
@@ -287,11 +290,29 @@ impl<'a> Definitions<'a> {
             &place.join(list_name(turn)),
             jobs,
         );
-        let ended = Child::start("pg_restore", command)?.ended().await?;
+        let program = Child::start("pg_restore", command)?;
+        let ended = tokio::select! {
+            ended = program.ended() => ended?,
+            silence = silence(self.target.session()) => return Err(silence),
+        };
         ended
             .well(Kind::Target)
             .map_err(|error| error.hint("see what pg_restore said; restore into a new, empty database"))
     }
+}
+
+/// Ends when nothing of ours was seen at work in the target for as long as silence is borne. An index may take hours, and is seen.
+async fn silence(session: &Session) -> Error {
+    const LOOKS: u32 = 10;
+    let patience = session.patience();
+    let mut last_seen = Instant::now();
+    while last_seen.elapsed() < patience.silence {
+        tokio::time::sleep(patience.silence / LOOKS).await;
+        if queries::program_works(session).await.unwrap_or(false) {
+            last_seen = Instant::now();
+        }
+    }
+    patience.too_long(Side::Target, "pg_restore")
 }
 
 /// The file that lists the entries of a turn.

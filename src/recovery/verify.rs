@@ -209,7 +209,7 @@ async fn read_table(
     let mut hasher = TableHasher::new();
     let mut unreported = 0;
     let failed = |cause| session.failed(format!("cannot read {}.{}", table.schema, table.name), cause);
-    while let Some(piece) = rows.try_next().await.map_err(failed)? {
+    while let Some(piece) = session.bear(rows.try_next()).await?.map_err(failed)? {
         hasher.update(&piece);
         unreported += piece.len() as u64;
         if unreported >= REPORTED_BYTES {

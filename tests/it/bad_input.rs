@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
 
-use paycraft_dr::drill::cluster::Cluster;
+use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::key::Selector;
@@ -242,7 +242,7 @@ async fn server(world: &World, place: &Path) -> Cluster {
     let user = ServerUser::suitable().expect("a user");
     user.take_over(place).expect("a directory");
     let installation = world.postgres.tools.newest_with_server().expect("a server");
-    Cluster::start(installation, &place.join("cluster"), user, false)
+    Cluster::start(installation, &place.join("cluster"), user, Traits::default())
         .await
         .expect("a cluster")
 }

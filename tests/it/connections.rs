@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use paycraft_dr::drill::cluster::Cluster;
+use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::key::Selector;
@@ -34,7 +34,7 @@ impl Encrypted {
         certificates::make(place.path());
         user.take_over(&place.path().join("server.key")).expect("a key");
         let directory = place.path().join("cluster");
-        let cluster = Cluster::start(&postgres.installation, &directory, user, false)
+        let cluster = Cluster::start(&postgres.installation, &directory, user, Traits::default())
             .await
             .expect("a cluster");
         let admin = cluster

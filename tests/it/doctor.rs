@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use paycraft_dr::drill::s3_server::{Failure, Operation};
+use paycraft_dr::drill::s3_faults::{Failure, Operation};
 use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::recovery::backup::Made;

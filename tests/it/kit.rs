@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock};
 
 use jiff::Timestamp;
-use paycraft_dr::drill::cluster::Cluster;
+use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::s3_server::{Credentials, Rules, S3Server};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::Error;
@@ -89,7 +89,7 @@ async fn start_postgres() -> Result<Postgres, Error> {
     let installation = tools.newest_with_server()?.clone();
     // The watchdog removes the directory when this process ends, so it is not a temporary one of ours.
     let directory = std::env::temp_dir().join(format!("paycraft-tests-{:016x}", rand::random::<u64>()));
-    let server = Cluster::start(&installation, &directory, ServerUser::suitable()?, false).await?;
+    let server = Cluster::start(&installation, &directory, ServerUser::suitable()?, Traits::default()).await?;
     Ok(Postgres {
         tools,
         installation,

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
-use paycraft_dr::drill::s3_server::{Failure, Operation};
+use paycraft_dr::drill::s3_faults::{Failure, Operation};
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::key::BackupKey;
 use paycraft_dr::model::manifest::Manifest;

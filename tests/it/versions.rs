@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use paycraft_dr::drill::cluster::Cluster;
+use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::key::Selector;
@@ -47,7 +47,7 @@ impl Newer {
         let place = tempfile::tempdir().expect("a directory");
         let user = ServerUser::suitable().expect("a user");
         user.take_over(place.path()).expect("a directory");
-        let server = Cluster::start(&installation, &place.path().join("cluster"), user, false).await;
+        let server = Cluster::start(&installation, &place.path().join("cluster"), user, Traits::default()).await;
         Some(Self {
             both: Tools::find(None, Some(&path)).await.expect("both"),
             major: installation.major,

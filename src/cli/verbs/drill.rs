@@ -1,6 +1,6 @@
 //! `paycraft-dr drill`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -13,21 +13,25 @@ use crate::cli::text::{checks, line, objective, tables, timeline};
 use crate::cli::units::{parse_size, size};
 use crate::drill::evidence::{DrillLog, EvidenceDirectory, log_row};
 use crate::drill::rehearsal::{Options, Origin, Rehearsal, rehearse};
-use crate::error::Result;
+use crate::drill::scenario::{self, BASELINE, Scenario};
+use crate::error::{Error, Kind, Result};
 use crate::model::timeline::Event;
 
 /// Rehearse the whole cycle on private servers.
 #[derive(Args, Debug)]
 pub struct DrillArguments {
     /// Restore the newest backup of the real store instead of synthetic data; the store is only read
-    #[arg(long, conflicts_with_all = ["seed", "scale"])]
+    #[arg(long, conflicts_with_all = ["scenario", "seed", "scale"])]
     pub from_store: bool,
     /// Picks the synthetic data; the same seed and scale give the same bytes [default: drawn and printed]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// How much data to rehearse with, as COPY text
-    #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = parse_size)]
-    pub scale: u64,
+    /// What to rehearse: a scenario that `scenarios` lists, or the file of one
+    #[arg(long, value_name = "NAME|FILE", default_value = BASELINE)]
+    pub scenario: String,
+    /// How much data to rehearse with, as COPY text [default: as the scenario says]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub scale: Option<u64>,
     /// Add a row to this Markdown table of drills, or begin one
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
@@ -42,28 +46,45 @@ pub struct DrillArguments {
     pub store: StoreArguments,
 }
 
+impl DrillArguments {
+    /// The scenario that is meant. What looks like a path is one.
+    fn scenario(&self) -> Result<Scenario> {
+        if self.scenario.contains(['/', '.']) {
+            Scenario::read(Path::new(&self.scenario))
+        } else {
+            scenario::find(&self.scenario)
+        }
+    }
+}
+
 /// Holds one drill and keeps its evidence.
 pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> {
     let log = own.log.as_deref().map(DrillLog::open).transpose()?;
     let evidence = EvidenceDirectory::open(&own.report)?;
     let operator = context.settings.operator(own.operator.as_deref())?;
     let tools = context.tools().await?;
+    let scenario = own.scenario()?;
     let origin = if own.from_store {
         Origin::Store(context.store()?)
     } else {
         let seed = own.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-        let what = format!("seed {seed}, {} bytes of data", own.scale);
+        let bytes = own.scale.unwrap_or(scenario.scale_bytes);
+        let what = format!("scenario {}, seed {seed}, {bytes} bytes of data", scenario.name);
         context.observer.observe(Event::Noted(what));
         Origin::Synthetic {
+            scenario: &scenario,
             seed,
-            size_bytes: own.scale,
+            scale_bytes: own.scale,
         }
     };
+    let program = std::env::current_exe()
+        .map_err(|cause| Error::new(Kind::Internal, "cannot tell which program this is").caused_by(cause))?;
     let options = Options {
         origin,
         tools: &tools,
         jobs: context.jobs(),
         clock: &Timestamp::now,
+        program: &program,
     };
     let mut rehearsal = rehearse(options, context.observer).await?;
     let evidence = evidence.keep(&rehearsal)?;

@@ -6,21 +6,16 @@
 
 use std::fmt;
 use std::iter;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use jiff::SignedDuration;
 use s3s::service::S3ServiceBuilder;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
 
+use super::http_listener::HttpListener;
+use super::s3_faults::{Failure, Layer, Operation, Plan, Rule};
 use crate::error::{Error, Kind, Result};
 
 mod auth;
@@ -29,7 +24,6 @@ mod body;
 mod checksums;
 /// Preconditions and ranges.
 pub mod conditions;
-mod faults;
 mod fields;
 mod gate;
 /// One page of a listing.
@@ -37,7 +31,6 @@ pub mod listing;
 /// Which parts may become an object.
 pub mod multipart;
 mod objects;
-mod operation;
 mod rules;
 mod uploads;
 
@@ -47,29 +40,18 @@ use backend::Backend;
 use body::{Content, discard};
 use checksums::Declared;
 use conditions::WriteConditions;
-pub use faults::Failure;
-use faults::Faults;
 use gate::Gate;
 use objects::{Attributes, Object, Store, now};
-pub use operation::Operation;
 use rules::Book;
 pub use rules::Rules;
 
-/// How long requests that are being answered may go on after `stop`.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long to wait before accepting again when that failed, which means that the process is out of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-
 /// A server that answers until it is stopped or dropped.
 pub struct S3Server {
-    address: SocketAddr,
+    listener: HttpListener,
     bucket: String,
     store: Arc<Store>,
     book: Arc<Book>,
-    faults: Arc<Faults>,
-    stop: oneshot::Sender<()>,
-    serving: Serving,
+    plan: Arc<Plan>,
 }
 
 impl S3Server {
@@ -92,11 +74,6 @@ impl S3Server {
         };
         // Here and now: left to another thread, it could come after the directory was removed again.
         std::fs::create_dir_all(directory).map_err(unusable)?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(unusable)?;
-        let address = listener.local_addr().map_err(unusable)?;
-
         let store = Arc::new(Store::new(directory.to_owned(), rules));
         let created = store.create_bucket(bucket);
         created.map_err(|cause| failed("create its bucket").caused_by(cause))?;
@@ -105,27 +82,31 @@ impl S3Server {
         };
         let mut service = S3ServiceBuilder::new(backend);
         service.set_auth(Keyring { credentials, rules });
-        let gate = Gate {
-            book: Arc::new(Book::new(rules)),
-            faults: Arc::default(),
-            service: service.build(),
+        let (book, plan) = (Arc::new(Book::new(rules)), Arc::<Plan>::default());
+        let layer = Layer {
+            plan: Arc::clone(&plan),
+            service: Gate {
+                book: Arc::clone(&book),
+                service: service.build(),
+            },
         };
-        let (book, faults) = (Arc::clone(&gate.book), Arc::clone(&gate.faults));
-        let (stop, stopped) = oneshot::channel();
         Ok(Self {
-            address,
+            listener: HttpListener::start(layer).await.map_err(unusable)?,
             bucket: bucket.to_owned(),
             store,
             book,
-            faults,
-            stop,
-            serving: Serving(tokio::spawn(serve(listener, gate, stopped))),
+            plan,
         })
     }
 
     /// The URL clients connect to.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.address())
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.address
     }
 
     /// The keys of multipart uploads neither completed nor aborted: what a client that cleans up leaves none of.
@@ -135,17 +116,23 @@ impl S3Server {
 
     /// Fails the next `times` requests for `operation`, after those that were asked for before.
     pub fn fail_next(&self, operation: Operation, failure: Failure, times: u32) {
-        self.faults.plan(operation, failure, times);
+        self.plan.add(Rule {
+            operation: Some(operation),
+            key_suffix: None,
+            skip: 0,
+            times: Some(times),
+            failure,
+        });
     }
 
     /// How many of the failures asked for have not happened yet.
     pub fn failures_left(&self) -> u32 {
-        self.faults.left()
+        self.plan.left()
     }
 
     /// Forgets the failures that have not happened yet.
     pub fn heal(&self) {
-        self.faults.heal();
+        self.plan.heal();
     }
 
     /// Sets the server's clock ahead of this machine's, or behind it.
@@ -155,15 +142,8 @@ impl S3Server {
 
     /// Closes the port, lets requests that are being answered finish for a bounded time, and removes all files.
     pub async fn stop(self) {
-        let Self {
-            store,
-            stop,
-            mut serving,
-            ..
-        } = self;
-        // Both fail only where serving has ended already.
-        let _ = stop.send(());
-        let _ = (&mut serving.0).await;
+        let Self { store, listener, .. } = self;
+        listener.stop().await;
         discard(store).await;
     }
 
@@ -208,45 +188,10 @@ impl S3Server {
 impl fmt::Debug for S3Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("S3Server")
-            .field("address", &self.address)
+            .field("address", &self.address())
             .field("bucket", &self.bucket)
             .finish_non_exhaustive()
     }
-}
-
-/// The task that serves; it ends, with all its connections, when this is dropped.
-struct Serving(JoinHandle<()>);
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-async fn serve(listener: TcpListener, service: Gate, mut stopped: oneshot::Receiver<()>) {
-    let http = Builder::new(TokioExecutor::new()).http1_only();
-    let graceful = GracefulShutdown::new();
-    // Dropping the set ends the connections that are left.
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    // Answers are small and awaited: without this they would sit out the client's delayed acknowledgement.
-                    let _ = stream.set_nodelay(true);
-                    let connection = http.serve_connection(TokioIo::new(stream), service.clone());
-                    connections.spawn(graceful.watch(connection.into_owned()));
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            },
-            // What a connection ended with is its client's affair.
-            Some(_) = connections.join_next() => {}
-            _ = &mut stopped => break,
-        }
-    }
-    drop(listener);
-    let _ = tokio::time::timeout(STOP_PATIENCE, graceful.shutdown()).await;
-    connections.shutdown().await;
 }
 
 fn failed(to: impl fmt::Display) -> Error {

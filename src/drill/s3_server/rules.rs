@@ -14,7 +14,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::operation::Operation;
+use crate::drill::s3_faults::{Operation, Refusal};
 
 /// How far apart client and server may be.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
@@ -28,14 +28,6 @@ pub enum Rules {
     S3,
     /// Those of Cloudflare R2 besides.
     R2,
-}
-
-/// Why a request is turned away.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    pub(super) code: &'static str,
-    pub(super) message: String,
 }
 
 /// The rules, the server's clock, and what was written lately.

@@ -9,12 +9,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Config;
 use tokio_postgres::config::ChannelBinding;
 
 pub use self::parameters::Surroundings;
 use self::parameters::{Parameters, Unreadable};
 use self::project::{Parts, SESSION_PORT, is_direct, is_supabase, is_transaction_pooler, normalised};
+use super::patience::Patience;
 use super::tls::{Roots, Tls, Trust};
 use crate::error::{Error, Kind, Result};
 
@@ -54,7 +56,8 @@ const UNDERSTOOD: [&str; 13] = [
 ];
 
 /// Which database of a run a connection belongs to. It decides the kind of the errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The database that is backed up.
     Source,
@@ -92,6 +95,7 @@ pub struct Conninfo {
     port: u16,
     database: String,
     user: String,
+    patience: Patience,
 }
 
 impl Conninfo {
@@ -207,6 +211,7 @@ impl Conninfo {
             port,
             database,
             user,
+            patience: Patience::default(),
         })
     }
 
@@ -257,6 +262,19 @@ impl Conninfo {
         let mut other = self.clone();
         other.config.password(password);
         other
+    }
+
+    /// The same database, waited for as long as this.
+    #[must_use]
+    pub fn with_patience(&self, patience: Patience) -> Self {
+        let mut other = self.clone();
+        other.patience = patience;
+        other
+    }
+
+    /// How long its server is waited for.
+    pub fn patience(&self) -> Patience {
+        self.patience
     }
 
     /// Whether a password came with the connection string.

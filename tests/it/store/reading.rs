@@ -1,6 +1,6 @@
 //! Reading objects over lines that break.
 
-use paycraft_dr::drill::s3_server::{Failure, Operation};
+use paycraft_dr::drill::s3_faults::{Failure, Operation};
 use paycraft_dr::error::Kind;
 use paycraft_dr::store::Store;
 use tokio::io::AsyncWriteExt;

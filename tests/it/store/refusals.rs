@@ -1,7 +1,7 @@
 //! What a refusal says to the person who has to act on it.
 
 use jiff::{SignedDuration, Timestamp};
-use paycraft_dr::drill::s3_server::{Failure, Operation};
+use paycraft_dr::drill::s3_faults::{Failure, Operation};
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::store::Store;
 
@@ -61,7 +61,7 @@ fn a_token_without_the_right_says_which_it_needs() {
         let bucket = TestStore::start().await;
         let denied = Failure::Refused(403, "AccessDenied", "Access Denied");
         for operation in [Operation::BeginUpload, Operation::Put, Operation::Delete] {
-            bucket.server.fail_next(operation, denied, 1);
+            bucket.server.fail_next(operation, denied.clone(), 1);
         }
         for error in [
             bucket.store.begin_upload("k").await.expect_err("denied"),
@@ -75,7 +75,7 @@ fn a_token_without_the_right_says_which_it_needs() {
             assert_says(&error, "AccessDenied: Access Denied", "Object Read & Write");
         }
         for operation in [Operation::List, Operation::Get, Operation::Head] {
-            bucket.server.fail_next(operation, denied, 1);
+            bucket.server.fail_next(operation, denied.clone(), 1);
         }
         assert_says(
             &bucket.store.list("").await.expect_err("denied"),

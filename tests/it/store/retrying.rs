@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use paycraft_dr::drill::s3_server::{Failure, Operation};
+use paycraft_dr::drill::s3_faults::{Failure, Operation};
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::store::retry::{Patience, is_temporary};
@@ -70,7 +70,7 @@ fn what_is_temporary_is_tried_again_and_what_is_not_is_not() {
             Failure::Refused(400, "IncompleteBody", ""),
             Failure::AnswerLost,
         ]) {
-            bucket.server.fail_next(Operation::List, failure, 2);
+            bucket.server.fail_next(Operation::List, failure.clone(), 2);
             assert_eq!(
                 store.list("").await.expect("the third try").len(),
                 1,

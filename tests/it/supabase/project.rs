@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
-use paycraft_dr::drill::cluster::Cluster;
+use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::drill::workload::Workload;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
@@ -40,7 +40,7 @@ impl Supabase {
     async fn start(postgres: &Postgres) -> Self {
         let directory = std::env::temp_dir().join(format!("paycraft-tests-{:016x}", rand::random::<u64>()));
         let user = ServerUser::suitable().expect("a user");
-        let server = Cluster::start(&postgres.installation, &directory, user, false).await;
+        let server = Cluster::start(&postgres.installation, &directory, user, Traits::default()).await;
         let server = server.expect("a server");
         let url = server.url("postgres").reveal().to_owned();
         let password = url.split([':', '@']).nth(2).expect("a password").to_owned();

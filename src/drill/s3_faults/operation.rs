@@ -1,9 +1,11 @@
 //! Which operation a request asks for, as far as its head tells.
 
 use hyper::{Method, Uri};
+use serde::{Deserialize, Serialize};
 
 /// What a client of this program does with a store. Everything else is [`Other`](Self::Other).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// Asks whether the bucket is there.
     HeadBucket,

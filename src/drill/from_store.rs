@@ -1,0 +1,77 @@
+//! The newest backup of a real store, restored into a private server. The store is only read.
+
+use std::time::{Duration, Instant};
+
+use super::cluster::Traits;
+use super::database;
+use super::rehearsal::{BackupFacts, Options, Rehearsal};
+use super::substrate::Substrate;
+use crate::error::Result;
+use crate::model::catalog::Listed;
+use crate::model::key::Selector;
+use crate::model::manifest::Manifest;
+use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
+use crate::model::timeline::Observer;
+use crate::model::verdict::Check;
+use crate::postgres::conninfo::Side;
+use crate::recovery::guard::{Production, Terms};
+use crate::recovery::restore;
+use crate::store::Store;
+
+const DATABASE: &str = "paycraft";
+
+/// Restores and proves the newest backup. What that shows goes into `rehearsal` as it becomes known.
+pub(super) async fn recover(
+    options: Options<'_>,
+    store: &Store,
+    substrate: &Substrate,
+    rehearsal: &mut Rehearsal,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let before = store.list("").await?;
+    let production = Production::default();
+    let (declared, declared_at) = (Instant::now(), (options.clock)());
+    let request = restore::Request {
+        store,
+        selector: Selector::Latest,
+        tools: options.tools,
+        terms: Terms {
+            production: &production,
+            consent: None,
+            clean: false,
+        },
+        profile: None,
+        jobs: options.jobs,
+    };
+    let mut target = None;
+    let provision = async |manifest: &Manifest| {
+        let age = Duration::try_from(declared_at.duration_since(manifest.started_at));
+        rehearsal.rpo = Some(Measured::against(age.unwrap_or(Duration::ZERO), RPO_OBJECTIVE));
+        rehearsal.backup = Some(BackupFacts::of(manifest));
+        let traits = Traits {
+            is_durable: true,
+            ..Traits::default()
+        };
+        let cluster = target.insert(substrate.cluster("target", traits).await?);
+        let admin = cluster.conninfo(Side::Target, "postgres")?;
+        database::create(&admin, DATABASE, &manifest.roles).await?;
+        Ok(admin.with_database(Side::Target, DATABASE))
+    };
+    let restored = restore::restore(request, provision, observer).await?;
+    rehearsal.rto = Some(Measured::against(declared.elapsed(), RTO_OBJECTIVE));
+    rehearsal.checks = restored.verification.checks;
+    rehearsal.tables = restored.verification.tables;
+    let changes = changes(&before, &store.list("").await?);
+    rehearsal
+        .checks
+        .push(Check::none_of("store", &changes, "as it was"));
+    Ok(())
+}
+
+/// What of `before` is gone or has another size. What others stored meanwhile is theirs.
+fn changes(before: &[Listed], after: &[Listed]) -> Vec<String> {
+    let missing = before.iter().filter(|object| !after.contains(object));
+    missing
+        .map(|object| format!("{} is gone or changed", object.key))
+        .collect()
+}

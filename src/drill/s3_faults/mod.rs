@@ -1,0 +1,18 @@
+//! Failures of an S3 service, on the level of its requests: which of them fail, how, and how often.
+//!
+//! The same layer stands in front of the drill's own server and, as a relay, in front of any other.
+
+mod answers;
+mod failure;
+mod layer;
+mod operation;
+mod plan;
+mod relay;
+
+pub use failure::Failure;
+pub(super) use failure::Refusal;
+pub(super) use layer::{Layer, Service, drain};
+pub use operation::Operation;
+pub use plan::{Plan, Rule, RuleId};
+pub use relay::Relay;
+pub(super) use {answers::refused, answers::stamp};

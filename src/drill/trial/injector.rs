@@ -1,0 +1,201 @@
+//! Breaks things when their time has come, by the events of the run itself, and mends them when the breaking time ends.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+
+use super::stage::Stage;
+use super::strike::{Lasting, strike};
+use crate::drill::rehearsal::FaultReport;
+use crate::drill::scenario::{Fault, Scenario, Strike};
+use crate::error::{Error, Result};
+use crate::model::timeline::{Event, Observer, Phase};
+
+/// Follows a run and breaks it.
+pub(super) struct Injector<'a> {
+    stage: &'a Stage<'a>,
+    armed: Vec<Armed>,
+    progress: Mutex<Progress>,
+    is_over: AtomicBool,
+    trouble: Mutex<Option<Error>>,
+    warnings: Mutex<Vec<String>>,
+    next: &'a dyn Observer,
+}
+
+/// A fault and what became of it.
+struct Armed {
+    fault: Fault,
+    state: Mutex<State>,
+}
+
+enum State {
+    Waiting,
+    /// It struck, or is striking; what of it lasts, where anything does.
+    Struck(Option<Lasting>),
+    Healed { fired: bool },
+}
+
+#[derive(Default)]
+struct Progress {
+    phase: Option<Phase>,
+    bytes: u64,
+}
+
+impl<'a> Injector<'a> {
+    pub(super) fn new(scenario: &Scenario, stage: &'a Stage<'a>, next: &'a dyn Observer) -> Self {
+        let armed = scenario.faults.iter().map(|fault| Armed {
+            fault: fault.clone(),
+            state: Mutex::new(State::Waiting),
+        });
+        Self {
+            stage,
+            armed: armed.collect(),
+            progress: Mutex::default(),
+            is_over: AtomicBool::new(false),
+            trouble: Mutex::default(),
+            warnings: Mutex::default(),
+            next,
+        }
+    }
+
+    /// What a fault asks of whoever plays the verbs, while the breaking time lasts. Asking is its firing.
+    pub(super) fn asks<T>(&self, phase: impl Fn(Phase) -> bool, read: impl Fn(&Strike) -> Option<T>) -> Option<T> {
+        if self.is_over.load(Ordering::Acquire) {
+            return None;
+        }
+        self.armed.iter().find_map(|armed| {
+            let asked = read(&armed.fault.what).filter(|_| phase(armed.fault.at.phase))?;
+            *lock(&armed.state) = State::Healed { fired: true };
+            Some(asked)
+        })
+    }
+
+    /// Tells that the target is there, empty: what breaks while it is provisioned breaks now.
+    pub(super) fn provisioned(&self) {
+        self.advance(|progress| {
+            progress.phase = Some(Phase::Provision);
+            progress.bytes = 0;
+        });
+        self.strike_due();
+    }
+
+    /// Tells that a verb begins as a process of its own, whose events are not heard.
+    pub(super) fn begins(&self, phase: Phase) {
+        self.observe(Event::Began(phase));
+    }
+
+    /// Ends the breaking time: what lasts is mended.
+    pub(super) async fn heal(&self) -> Result<()> {
+        self.is_over.store(true, Ordering::Release);
+        for armed in &self.armed {
+            let state = std::mem::replace(&mut *lock(&armed.state), State::Waiting);
+            let healed = match state {
+                State::Struck(Some(lasting)) => State::Healed {
+                    fired: lasting.heal(self.stage).await?,
+                },
+                State::Struck(None) => State::Healed { fired: true },
+                other => other,
+            };
+            *lock(&armed.state) = healed;
+        }
+        match lock(&self.trouble).take() {
+            Some(trouble) => Err(trouble),
+            None => Ok(()),
+        }
+    }
+
+    /// Every fault and what became of it.
+    pub(super) fn reports(&self) -> Vec<FaultReport> {
+        let report = |armed: &Armed| {
+            let (fired, healed) = match *lock(&armed.state) {
+                State::Waiting => (false, false),
+                State::Struck(_) => (true, false),
+                State::Healed { fired } => (fired, true),
+            };
+            FaultReport {
+                fault: armed.fault.what.name(),
+                phase: armed.fault.at.phase,
+                fired,
+                healed,
+            }
+        };
+        self.armed.iter().map(report).collect()
+    }
+
+    /// Everything that people were warned of.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        lock(&self.warnings).clone()
+    }
+
+    fn advance(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut lock(&self.progress));
+    }
+
+    /// Lets everything strike whose time has come and that has not struck yet.
+    fn strike_due(&self) {
+        if self.is_over.load(Ordering::Acquire) {
+            return;
+        }
+        let (phase, bytes) = {
+            let progress = lock(&self.progress);
+            (progress.phase, progress.bytes)
+        };
+        for armed in &self.armed {
+            let at = armed.fault.at;
+            if Some(at.phase) != phase || bytes < at.after_bytes || armed.fault.what.is_asked_for() {
+                continue;
+            }
+            {
+                let mut state = lock(&armed.state);
+                if !matches!(*state, State::Waiting) {
+                    continue;
+                }
+                *state = State::Struck(None);
+            }
+            // The run waits for the blow: what breaks next must find it done.
+            let struck = tokio::task::block_in_place(|| {
+                Handle::current().block_on(strike(&armed.fault.what, self.stage))
+            });
+            match struck {
+                Ok(lasting) => *lock(&armed.state) = State::Struck(lasting),
+                Err(cause) => {
+                    *lock(&armed.state) = State::Waiting;
+                    lock(&self.trouble).get_or_insert(cause);
+                }
+            }
+        }
+    }
+}
+
+impl Observer for Injector<'_> {
+    fn observe(&self, event: Event) {
+        let is_due = match event {
+            Event::Began(phase) => {
+                self.advance(|progress| {
+                    progress.phase = Some(phase);
+                    progress.bytes = 0;
+                });
+                // A target that is being provisioned is not there yet.
+                phase != Phase::Provision
+            }
+            Event::Bytes(bytes) => {
+                self.advance(|progress| progress.bytes += bytes);
+                true
+            }
+            Event::Warned(ref warning) => {
+                lock(&self.warnings).push(warning.clone());
+                false
+            }
+            _ => false,
+        };
+        self.next.observe(event);
+        if is_due {
+            self.strike_due();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,301 @@
+//! One scenario, played: things break, and nothing wrong may be done; they are mended, and recovery must succeed.
+//!
+//! The checks at the end do not know which fault struck.
+
+mod contents;
+mod cutover;
+mod damage;
+mod injector;
+mod invariants;
+mod judgement;
+mod outcome;
+mod stage;
+mod strike;
+mod tool;
+mod verbs;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::contents::{Contents, LEDGER, balance};
+use self::injector::Injector;
+use self::judgement::judge;
+use self::outcome::{Failed, Proven, Verb};
+use self::stage::{DATABASE, Stage};
+use super::rehearsal::Rehearsal;
+use super::scenario::{Afterwards, Expectation, Mistake, Scenario, Strike};
+use super::sentinel::Sentinel;
+use super::substrate::Substrate;
+use super::workload::Workload;
+use crate::error::{Error, Result};
+use crate::model::key::Selector;
+use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
+use crate::model::timeline::{Event, Observer, Phase};
+use crate::model::verdict::Check;
+use crate::postgres::conninfo::Side;
+use crate::postgres::session::Session;
+use crate::postgres::tools::Tools;
+use crate::recovery::backup::Clock;
+use crate::recovery::guard::Production;
+
+/// What a trial is played with.
+#[derive(Clone, Copy)]
+pub(super) struct Props<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) seed: u64,
+    pub(super) scale_bytes: u64,
+    pub(super) tools: &'a Tools,
+    pub(super) jobs: usize,
+    pub(super) clock: Clock<'a>,
+    /// This program, for verbs that are ended from outside.
+    pub(super) program: &'a Path,
+}
+
+/// A trial under way.
+struct Trial<'a> {
+    props: Props<'a>,
+    stage: &'a Stage<'a>,
+    injector: &'a Injector<'a>,
+    production: Production,
+    /// What the source held when each backup was made.
+    held: Mutex<BTreeMap<String, Contents>>,
+    /// What the target held before a restore touched it.
+    before: Mutex<Option<(Side, &'static str, Contents)>>,
+}
+
+/// Plays the scenario. What it shows goes into `rehearsal` as it becomes known.
+pub(super) async fn play(
+    props: Props<'_>,
+    substrate: &Substrate,
+    rehearsal: &mut Rehearsal,
+    observer: &dyn Observer,
+) -> Result<()> {
+    observer.observe(Event::Began(Phase::Seed));
+    observer.observe(Event::Expected(props.scale_bytes));
+    let stage = Stage::set(substrate, props.scenario, props.seed).await?;
+    let sentinel = Sentinel::plant(&stage.direct(Side::Source, "postgres")?).await?;
+    let injector = Injector::new(props.scenario, &stage, observer);
+    let trial = Trial {
+        props,
+        stage: &stage,
+        injector: &injector,
+        production: Production {
+            source: Some(stage.direct(Side::Source, DATABASE)?),
+            ..Production::default()
+        },
+        held: Mutex::default(),
+        before: Mutex::default(),
+    };
+    trial.seed(observer).await?;
+    trial.make_history().await?;
+    observer.observe(Event::Ended(Phase::Seed));
+
+    let began = Instant::now();
+    let mut run = Run::default();
+    let broken = trial.cycle(&mut run, Verb::Backup, props.scenario.backs_up).await;
+    run.retries = stage.store().retries();
+    let healed = injector.heal().await;
+    rehearsal.faults = injector.reports();
+    healed?;
+    let is_gone = props.scenario.has(|what| *what == Strike::Substrate);
+    let changes = match &broken {
+        Err(failed) if failed.verb == Verb::Restore && !is_gone => trial.changes().await?,
+        _ => None,
+    };
+    let afterwards = match &broken {
+        Ok(_) => None,
+        Err(failed) => trial.recover_after(failed, &mut run).await,
+    };
+    let declared_at = run.declared.unwrap_or(began);
+
+    rehearsal.retries = run.retries;
+    rehearsal.happened = judgement::happened(&broken, afterwards.as_ref());
+    let proven = broken.as_ref().ok().or(afterwards.as_ref().and_then(|after| after.as_ref().ok()));
+    if let Some(proven) = proven {
+        let took = proven.at.saturating_duration_since(declared_at);
+        rehearsal.rto = Some(Measured::against(took, RTO_OBJECTIVE));
+        rehearsal.rpo = Some(Measured::against(proven.age, RPO_OBJECTIVE));
+        rehearsal.backup = Some(proven.facts.clone());
+        rehearsal.checks.clone_from(&proven.checks);
+        rehearsal.tables.clone_from(&proven.tables);
+        let check = trial.second_opinion(proven).await?;
+        rehearsal.checks.push(check);
+    }
+    if !props.scenario.faults.is_empty() {
+        rehearsal.checks.push(fired(rehearsal));
+        rehearsal.checks.push(judge(
+            &props.scenario.expect,
+            &broken,
+            afterwards.as_ref(),
+            changes.as_deref(),
+            &injector.warnings(),
+        ));
+        rehearsal.checks.extend(trial.invariants().await?);
+    } else if let Err(failed) = broken {
+        return Err(failed.into_error());
+    }
+    if is_gone {
+        // Production's server is gone, and nobody can ask it.
+        return Ok(());
+    }
+    let changes = sentinel.changes().await?;
+    rehearsal.checks.push(Check::none_of("production", &changes, "untouched"));
+    Ok(())
+}
+
+/// What became known while a trial ran.
+#[derive(Default)]
+struct Run {
+    /// When recovery was declared first.
+    declared: Option<Instant>,
+    /// How often the store had to be asked again while things were broken.
+    retries: u64,
+}
+
+impl Trial<'_> {
+    /// Fills the source.
+    async fn seed(&self, observer: &dyn Observer) -> Result<()> {
+        self.stage.create_database(Side::Source, DATABASE, &[]).await?;
+        let workload = Workload::new(self.props.seed, self.props.scale_bytes);
+        let session = Session::connect(&self.stage.direct(Side::Source, DATABASE)?).await?;
+        let mut loaded = |bytes| observer.observe(Event::Bytes(bytes));
+        workload.load(session.client(), &mut loaded).await?;
+        if self.props.scenario.has(|what| *what == Strike::Writes) {
+            let ledger = format!(
+                "CREATE TABLE {LEDGER} (id int PRIMARY KEY, amount int8 NOT NULL);
+                 INSERT INTO {LEDGER} VALUES (1, 0), (2, 0)"
+            );
+            let made = session.client().batch_execute(&ledger).await;
+            made.map_err(|cause| session.failed("cannot make the ledger", cause))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the backups that are there before, oldest first. Each holds another state.
+    async fn make_history(&self) -> Result<()> {
+        let now = (self.props.clock)();
+        for days in self.props.scenario.history_days.iter().rev() {
+            let at = now - SignedDuration::from_hours(24 * i64::from(*days));
+            let key = self.back_up_quietly(at).await?;
+            let session = Session::connect(&self.stage.direct(Side::Source, DATABASE)?).await?;
+            let later = format!(
+                "CREATE TABLE IF NOT EXISTS public.drill_days (days int PRIMARY KEY);
+                 INSERT INTO public.drill_days VALUES ({days})"
+            );
+            let changed = session.client().batch_execute(&later).await;
+            changed.map_err(|cause| session.failed("cannot change the source", cause))?;
+            if self.props.scenario.has(|what| *what == Strike::Mistake(Mistake::Clean))
+                && self.props.scenario.history_days.first() == Some(days)
+            {
+                self.restore_quietly(Selector::Key(key)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One cycle from `first` on. Ends at the first verb that fails.
+    async fn cycle(&self, run: &mut Run, first: Verb, backs_up: bool) -> Result<Proven, Failed> {
+        if first == Verb::Backup && backs_up {
+            self.back_up().await?;
+        }
+        run.declared.get_or_insert_with(Instant::now);
+        let proven = self.restore().await?;
+        if self.props.scenario.cuts_over {
+            self.cut_over().await?;
+        }
+        Ok(proven)
+    }
+
+    /// Puts right what `failed` left, once everything is mended.
+    async fn recover_after(&self, failed: &Failed, run: &mut Run) -> Option<Result<Proven, Failed>> {
+        let afterwards = match &self.props.scenario.expect {
+            Expectation::Refuses(refuses) => refuses.afterwards,
+            _ => Afterwards::Recovers,
+        };
+        let again = match afterwards {
+            Afterwards::Ends => return None,
+            Afterwards::Recovers => self.cycle(run, failed.verb, true).await,
+            Afterwards::RecoversFromANewBackup => self.cycle(run, Verb::Backup, true).await,
+        };
+        match again {
+            // What is lost in the store cannot be mended there; what the source holds can be stored anew.
+            Err(still) if self.props.scenario.expect == Expectation::KeepsTheInvariants && still.verb == Verb::Restore => {
+                Some(self.cycle(run, Verb::Backup, true).await)
+            }
+            again => Some(again),
+        }
+    }
+
+    /// Whether the proven target holds what the source held when its backup was made, by plain SQL.
+    async fn second_opinion(&self, proven: &Proven) -> Result<Check> {
+        let target = self.stage.direct(Side::Target, DATABASE)?;
+        let found = Contents::of(&target).await?;
+        let mut differences = match lock(&self.held).get(&proven.facts.key) {
+            Some(held) => held.differences(&found),
+            None => vec![format!("nobody knows what the source held when {} was made", proven.facts.key)],
+        };
+        if self.props.scenario.has(|what| *what == Strike::Writes) && balance(&target).await? != 0 {
+            differences.push("money is missing: a transaction was restored by half".to_owned());
+        }
+        Ok(Check::none_of("source", &differences, "equal to what it was, by plain SQL"))
+    }
+
+    /// What a restore that failed changed in its target; nothing where none was tried.
+    async fn changes(&self) -> Result<Option<Vec<String>>> {
+        let Some((side, name, before)) = lock(&self.before).take() else {
+            return Ok(None);
+        };
+        let now = Contents::of(&self.stage.direct(side, name)?).await?;
+        Ok(Some(before.differences(&now)))
+    }
+
+    /// The clock of this machine, which may be wrong while things are broken.
+    fn clock(&self) -> impl Fn() -> Timestamp + Send + Sync {
+        let ahead = self.injector.asks(
+            |_| true,
+            |what| match what {
+                Strike::ClockAheadHours(hours) => Some(*hours),
+                _ => None,
+            },
+        );
+        let ahead = SignedDuration::from_hours(i64::from(ahead.unwrap_or(0)));
+        let clock = self.props.clock;
+        move || clock() + ahead
+    }
+}
+
+/// Whether every fault struck: what did not, proves nothing.
+fn fired(rehearsal: &Rehearsal) -> Check {
+    let missed: Vec<String> = rehearsal
+        .faults
+        .iter()
+        .filter(|fault| !fault.fired)
+        .map(|fault| format!("{} in {} never fired", fault.fault, fault.phase))
+        .collect();
+    Check::none_of("faults", &missed, format!("{} fired", rehearsal.faults.len()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long one verb may take.
+const VERB_LIMIT: Duration = Duration::from_mins(2);
+
+/// Ends a verb that does not end.
+async fn bounded<T>(verb: Verb, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    match tokio::time::timeout(VERB_LIMIT, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Failed::endless(verb, VERB_LIMIT)),
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        failed.into_error()
+    }
+}

@@ -1,0 +1,311 @@
+//! The blow itself: from a fault's description to something broken, and back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use tokio::task::JoinHandle;
+
+use super::contents::LEDGER;
+use super::damage;
+use super::stage::{DATABASE, Stage};
+use crate::drill::processes;
+use crate::drill::proxy::ToxicId;
+use crate::drill::s3_faults::{Failure, Rule, RuleId};
+use crate::drill::scenario::{Answer, Link, Program, Server, Space, Statement, StoreFault, Strike, ToxicFault};
+use crate::error::{Error, Kind, Result};
+use crate::postgres::conninfo::Side;
+use crate::postgres::session::Session;
+
+/// How long a program is waited for that is to be struck.
+const APPEARANCE: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(2);
+/// What a file may still grow to where space has run out: as much as the server's log files hold.
+const LAST_BYTES: u64 = 1 << 20;
+
+/// What goes on until it is healed.
+pub(super) enum Lasting {
+    Toxic(Link, ToxicId),
+    Cut(Link),
+    Requests(RuleId),
+    Session(Session),
+    Writer(Writer),
+    Program(Hunt),
+    Down(Side),
+    Full,
+}
+
+/// Somebody who writes while a dump runs.
+pub(super) struct Writer {
+    stop: Arc<AtomicBool>,
+    written: Arc<AtomicU64>,
+    task: JoinHandle<()>,
+}
+
+/// The hunt for a program that is to be struck when it appears.
+pub(super) struct Hunt {
+    task: JoinHandle<Option<Pid>>,
+    signal: Signal,
+}
+
+/// Breaks it. What lasts is returned.
+pub(super) async fn strike(what: &Strike, stage: &Stage<'_>) -> Result<Option<Lasting>> {
+    match what {
+        Strike::Toxic(fault) => toxic(fault, stage).map(Some),
+        Strike::Cut(link) => {
+            stage.link(*link)?.set_down(true);
+            Ok(Some(Lasting::Cut(*link)))
+        }
+        Strike::Reset(link) => {
+            stage.link(*link)?.reset_connections();
+            Ok(None)
+        }
+        Strike::Store(fault) => requests(fault, stage).await.map(Some),
+        Strike::Damage(fault) => damage::inflict(*fault, stage).await.map(|()| None),
+        Strike::ForeignKeys(count) => damage::plant_foreign(*count, stage.vault()).await.map(|()| None),
+        Strike::OldKeys(count) => damage::plant_old(*count, stage.vault()).await.map(|()| None),
+        Strike::Program(program) => hunt(*program, stage).map(Some),
+        Strike::Backends(side) => {
+            let statement = format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'"
+            );
+            execute(stage, *side, "postgres", &statement).await?;
+            Ok(None)
+        }
+        Strike::Server(Server { side, restarts }) => {
+            let cluster = stage.cluster(*side)?;
+            cluster.crash().await?;
+            if *restarts {
+                cluster.start_again().await?;
+                return Ok(None);
+            }
+            Ok(Some(Lasting::Down(*side)))
+        }
+        Strike::Space(Space::Target) => {
+            limit_files(stage, Some(LAST_BYTES))?;
+            Ok(Some(Lasting::Full))
+        }
+        Strike::Sql(Statement { side, sql }) => execute(stage, *side, DATABASE, sql).await.map(|_| None),
+        Strike::Session(Statement { side, sql }) => {
+            execute(stage, *side, DATABASE, sql).await.map(|session| Some(Lasting::Session(session)))
+        }
+        Strike::Writes => write(stage).await.map(|writer| Some(Lasting::Writer(writer))),
+        Strike::Substrate => {
+            for side in [Side::Source, Side::Target] {
+                if let Ok(cluster) = stage.cluster(side) {
+                    cluster.crash().await?;
+                }
+            }
+            stage.link(Link::Store)?.set_down(true);
+            Ok(None)
+        }
+        Strike::Leftover => {
+            let key = "2020/01/01/backup-20200101-020000.dump.gz";
+            // Neither completed nor aborted: what a crash of the drill itself would leave.
+            std::mem::forget(stage.vault().begin_upload(key).await?);
+            Ok(None)
+        }
+        Strike::ClockAheadHours(_)
+        | Strike::Tool(_)
+        | Strike::Space(Space::TemporaryFiles)
+        | Strike::Mistake(_)
+        | Strike::Cutover(_) => Ok(None),
+    }
+}
+
+impl Strike {
+    /// Its name, as the scenario's file has it.
+    pub(super) fn name(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        let inner = |value: &serde_json::Value| match value {
+            serde_json::Value::Object(fields) => fields.keys().next().cloned(),
+            serde_json::Value::String(name) => Some(name.clone()),
+            _ => None,
+        };
+        let name = inner(&value).unwrap_or_default();
+        match self {
+            Self::Toxic(fault) => {
+                let toxic = serde_json::to_value(&fault.toxic).unwrap_or_default();
+                inner(&toxic).unwrap_or(name)
+            }
+            Self::Store(fault) => {
+                let answer = serde_json::to_value(fault.answer).unwrap_or_default();
+                format!("{name} {}", inner(&answer).unwrap_or_default())
+            }
+            Self::Program(_) | Self::Mistake(_) | Self::Cutover(_) | Self::Space(_) => {
+                let what = value.get(&name).and_then(inner).unwrap_or_default();
+                format!("{name} {what}")
+            }
+            _ => name,
+        }
+    }
+
+    /// Whether it does not strike by itself: whoever plays the verbs asks for it.
+    pub(super) fn is_asked_for(&self) -> bool {
+        matches!(
+            self,
+            Self::ClockAheadHours(_)
+                | Self::Tool(_)
+                | Self::Space(Space::TemporaryFiles)
+                | Self::Mistake(_)
+                | Self::Cutover(_)
+        )
+    }
+}
+
+impl Lasting {
+    /// Mends it, and tells whether it did anything.
+    pub(super) async fn heal(self, stage: &Stage<'_>) -> Result<bool> {
+        match self {
+            Self::Toxic(link, id) => {
+                let proxy = stage.link(link)?;
+                let fired = proxy.has_fired(id);
+                proxy.remove(id);
+                Ok(fired)
+            }
+            Self::Cut(link) => {
+                stage.link(link)?.set_down(false);
+                Ok(true)
+            }
+            Self::Requests(id) => {
+                let plan = stage.requests()?;
+                let fired = plan.fired(id) > 0;
+                plan.end();
+                Ok(fired)
+            }
+            Self::Session(session) => {
+                drop(session);
+                Ok(true)
+            }
+            Self::Writer(writer) => {
+                writer.stop.store(true, Ordering::Release);
+                let _ = writer.task.await;
+                Ok(writer.written.load(Ordering::Acquire) > 0)
+            }
+            Self::Program(Hunt { task, signal }) => {
+                if !task.is_finished() {
+                    task.abort();
+                }
+                let struck = task.await.ok().flatten();
+                if let (Some(program), Signal::STOP) = (struck, signal) {
+                    let _ = kill_process(program, Signal::CONT);
+                }
+                Ok(struck.is_some())
+            }
+            Self::Down(side) => stage.cluster(side)?.start_again().await.map(|()| true),
+            Self::Full => limit_files(stage, None).map(|()| true),
+        }
+    }
+}
+
+fn toxic(fault: &ToxicFault, stage: &Stage<'_>) -> Result<Lasting> {
+    let proxy = stage.link(fault.link)?;
+    let id = proxy.add(fault.toxic.clone(), fault.direction, fault.connections);
+    Ok(Lasting::Toxic(fault.link, id))
+}
+
+async fn requests(fault: &StoreFault, stage: &Stage<'_>) -> Result<Lasting> {
+    let failure = match fault.answer {
+        Answer::InternalError => Failure::Refused(500, "InternalError", "We encountered an internal error."),
+        Answer::SlowDown => Failure::Refused(503, "SlowDown", "Please reduce your request rate."),
+        Answer::TooManyRequests => {
+            Failure::Refused(429, "TooManyRequests", "Reduce your concurrent request rate.")
+        }
+        Answer::AccessDenied => Failure::Refused(403, "AccessDenied", "Access Denied"),
+        Answer::ExpiredToken => Failure::Refused(400, "ExpiredToken", "The provided token has expired."),
+        Answer::RequestTimeTooSkewed => Failure::Refused(
+            403,
+            "RequestTimeTooSkewed",
+            "The difference between the request time and the server's time is too large.",
+        ),
+        Answer::NoSuchKey => Failure::Refused(404, "NoSuchKey", "The specified key does not exist."),
+        Answer::Lost => Failure::AnswerLost,
+        Answer::Silence => Failure::Silence,
+        Answer::CutAfter(bytes) => Failure::BodyCut(bytes as usize),
+        Answer::FlippedAt(place) => Failure::BodyFlipped(place as usize),
+        Answer::Duplicate => Failure::Twice,
+        Answer::Stale => Failure::Hidden(damage::newest(stage.vault()).await?.to_string()),
+    };
+    let id = stage.requests()?.add(Rule {
+        operation: fault.operation,
+        key_suffix: fault.key_suffix.clone(),
+        skip: fault.from_call.saturating_sub(1),
+        times: fault.times,
+        failure,
+    });
+    Ok(Lasting::Requests(id))
+}
+
+/// Runs a statement as superuser; the session stays open as long as it is kept.
+async fn execute(stage: &Stage<'_>, side: Side, database: &str, sql: &str) -> Result<Session> {
+    let session = Session::connect(&stage.direct(side, database)?).await?;
+    let done = session.client().batch_execute(sql).await;
+    done.map_err(|cause| session.failed("a fault's statement failed", cause))?;
+    Ok(session)
+}
+
+/// Waits for the program in the background and strikes it as soon as it is there.
+fn hunt(program: Program, stage: &Stage<'_>) -> Result<Lasting> {
+    let (name, side, signal) = match program {
+        Program::KillDump => ("pg_dump", Side::Source, Signal::KILL),
+        Program::StopDump => ("pg_dump", Side::Source, Signal::STOP),
+        Program::KillRestore => ("pg_restore", Side::Target, Signal::KILL),
+        Program::StopRestore => ("pg_restore", Side::Target, Signal::STOP),
+    };
+    let port = stage.port(side).ok_or_else(|| Error::new(Kind::Internal, "there is no link"))?;
+    let port = port.port().to_string();
+    let seek = move || {
+        let mut running = processes::all().filter(|process| process.program == name);
+        running.find(|process| process.has_variable("PGPORT", &port)).map(|process| process.id)
+    };
+    let task = tokio::spawn(async move {
+        let began = Instant::now();
+        while began.elapsed() < APPEARANCE {
+            if let Some(found) = seek()
+                && kill_process(found, signal).is_ok()
+            {
+                return Some(found);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        None
+    });
+    Ok(Lasting::Program(Hunt { task, signal }))
+}
+
+/// Limits how long the target's files may grow, or lifts the limit.
+fn limit_files(stage: &Stage<'_>, bytes: Option<u64>) -> Result<()> {
+    for process in stage.cluster(Side::Target)?.processes() {
+        let limits = rustix::process::getrlimit(Resource::Fsize);
+        let limit = Rlimit {
+            current: bytes.or(limits.maximum),
+            maximum: limits.maximum,
+        };
+        // A backend may have ended meanwhile; a new one inherits from the server.
+        let _ = prlimit(Some(process), Resource::Fsize, limit);
+    }
+    Ok(())
+}
+
+/// Moves money between two accounts until told to stop. The first move is done when this returns.
+async fn write(stage: &Stage<'_>) -> Result<Writer> {
+    let session = Session::connect(&stage.direct(Side::Source, DATABASE)?).await?;
+    let transfer = format!(
+        "BEGIN; UPDATE {LEDGER} SET amount = amount - 1 WHERE id = 1;
+         UPDATE {LEDGER} SET amount = amount + 1 WHERE id = 2; COMMIT"
+    );
+    let first = session.client().batch_execute(&transfer).await;
+    first.map_err(|cause| session.failed("the writer cannot write", cause))?;
+    let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (is_stopped, count) = (Arc::clone(&stop), Arc::clone(&written));
+    let task = tokio::spawn(async move {
+        while !is_stopped.load(Ordering::Acquire) {
+            if session.client().batch_execute(&transfer).await.is_err() {
+                return;
+            }
+            count.fetch_add(1, Ordering::Release);
+        }
+    });
+    Ok(Writer { stop, written, task })
+}

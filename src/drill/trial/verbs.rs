@@ -1,0 +1,263 @@
+//! The verbs of a cycle, called as their commands call them, with what the scenario makes of their arguments.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jiff::civil::date;
+
+use super::contents::Contents;
+use super::outcome::{Failed, Proven, Verb};
+use super::stage::DATABASE;
+use super::{Trial, bounded, lock, tool};
+use crate::drill::rehearsal::BackupFacts;
+use crate::drill::scenario::{Mistake, Space, Strike, Tool};
+use crate::error::{Error, Kind, Result};
+use crate::model::key::{BackupKey, Selector};
+use crate::model::manifest::Manifest;
+use crate::model::timeline::{Event, Observer, Phase};
+use crate::postgres::conninfo::{Conninfo, Side};
+use crate::postgres::session::Session;
+use crate::postgres::tools::Tools;
+use crate::recovery::guard::Terms;
+use crate::recovery::{backup, catalog, restore};
+
+/// A database that is somebody else's.
+const USED: &str = "somebody_elses";
+/// A role that row security hides rows from.
+const BLIND_ROLE: &str = "drill_blind";
+
+/// What is done outside the play is nobody's business.
+struct Quiet;
+
+impl Observer for Quiet {
+    fn observe(&self, _: Event) {}
+}
+
+impl Trial<'_> {
+    /// Backs the source up, as if it were `at`, by no link.
+    pub(super) async fn back_up_quietly(&self, at: Timestamp) -> Result<BackupKey> {
+        let source = self.stage.direct(Side::Source, DATABASE)?;
+        let request = backup::Request {
+            source: &source,
+            tools: self.props.tools,
+            store: self.stage.vault(),
+            clock: &move || at,
+        };
+        let made = backup::backup(request, &Quiet).await?;
+        let held = Contents::of(&source).await?;
+        lock(&self.held).insert(made.key.to_string(), held);
+        Ok(made.key)
+    }
+
+    /// Restores into the target by no link.
+    pub(super) async fn restore_quietly(&self, selector: Selector) -> Result<()> {
+        let request = restore::Request {
+            store: self.stage.vault(),
+            selector,
+            tools: self.props.tools,
+            terms: self.terms(false),
+            profile: None,
+            jobs: self.props.jobs,
+        };
+        let provision = async |manifest: &Manifest| {
+            self.stage.provision().await?;
+            self.stage.create_database(Side::Target, DATABASE, &manifest.roles).await?;
+            self.stage.direct(Side::Target, DATABASE)
+        };
+        restore::restore(request, provision, &Quiet).await.map(drop)
+    }
+
+    /// The backup of the cycle.
+    pub(super) async fn back_up(&self) -> Result<(), Failed> {
+        bounded(Verb::Backup, self.store_backup()).await
+    }
+
+    async fn store_backup(&self) -> Result<(), Failed> {
+        let failed = |error| Failed::of(Verb::Backup, error);
+        // What the source holds now is what the backup must hold: nobody but the ledger's writer writes.
+        let source = self.stage.direct(Side::Source, DATABASE).map_err(failed)?;
+        let held = Contents::of(&source).await.map_err(failed)?;
+        let is_blind = self.errs(&Mistake::BlindRole);
+        if is_blind {
+            self.make_blind_role().await.map_err(failed)?;
+        }
+        if let Some(strike) = self.tool(|phase| phase == Phase::Backup) {
+            self.injector.begins(Phase::Backup);
+            let key = tool::back_up(self, strike.as_ref()).await?;
+            lock(&self.held).insert(key, held);
+            return Ok(());
+        }
+        let source = self.source(is_blind).map_err(failed)?;
+        let older = match self.errs(&Mistake::OlderPrograms) {
+            true => Some(self.older_programs().await.map_err(failed)?),
+            false => None,
+        };
+        let clock = self.clock();
+        let request = backup::Request {
+            source: &source,
+            tools: older.as_ref().unwrap_or(self.props.tools),
+            store: self.stage.store(),
+            clock: &clock,
+        };
+        let made = if self.errs(&Mistake::TwoBackupsAtOnce) {
+            let now = clock();
+            let clock = move || now;
+            let request = backup::Request { clock: &clock, ..request };
+            let (one, other) = tokio::join!(
+                backup::backup(request, self.injector),
+                backup::backup(request, &Quiet)
+            );
+            match (one, other) {
+                (Ok(one), Ok(other)) if one != other => {
+                    let message = "two backups of one second were both made";
+                    return Err(failed(Error::new(Kind::Internal, message)));
+                }
+                (Ok(made), _) | (Err(_), Ok(made)) => made,
+                (Err(error), Err(_)) => return Err(failed(error)),
+            }
+        } else {
+            backup::backup(request, self.injector).await.map_err(failed)?
+        };
+        lock(&self.held).insert(made.key.to_string(), held);
+        Ok(())
+    }
+
+    /// The restore of the cycle. Where it says that a backup is corrupt and names an older one, that one is restored, as the
+    /// operator would.
+    pub(super) async fn restore(&self) -> Result<Proven, Failed> {
+        let declared_at = (self.props.clock)();
+        let mut selector = match self.errs(&Mistake::WrongDay) {
+            true => Selector::Day(date(2019, 1, 1)),
+            false => Selector::Latest,
+        };
+        loop {
+            match bounded(Verb::Restore, self.restore_selected(selector, declared_at)).await {
+                Err(Failed {
+                    older: Some(older),
+                    message,
+                    ..
+                }) => {
+                    let what = format!("{message}: falling back to {older}");
+                    self.injector.observe(Event::Warned(what));
+                    selector = Selector::Key(older);
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn restore_selected(&self, selector: Selector, declared_at: Timestamp) -> Result<Proven, Failed> {
+        let failed = |error| Failed::of(Verb::Restore, error);
+        if let Some(strike) = self.tool(|phase| phase != Phase::Backup) {
+            let newest = catalog::select(self.stage.vault(), selector, &Quiet).await.map_err(failed)?;
+            self.make_ready(&newest.manifest).await.map_err(failed)?;
+            self.injector.begins(Phase::Select);
+            tool::restore(self, selector, strike.as_ref()).await?;
+            let message = "a restore that was to be ended from outside came to its own end";
+            return Err(failed(Error::new(Kind::Internal, message)));
+        }
+        let request = restore::Request {
+            store: self.stage.store(),
+            selector,
+            tools: self.props.tools,
+            terms: self.terms(self.errs(&Mistake::Clean)),
+            profile: None,
+            jobs: self.props.jobs,
+        };
+        let provision = async |manifest: &Manifest| self.make_ready(manifest).await;
+        let restored = restore::restore(request, provision, self.injector).await.map_err(failed)?;
+        if !restored.verification.verdict.is_proven() {
+            return Err(Failed::unproven(&restored.verification.checks));
+        }
+        let age = Duration::try_from(declared_at.duration_since(restored.manifest.started_at));
+        Ok(Proven {
+            facts: BackupFacts::of(&restored.manifest),
+            age: age.unwrap_or(Duration::ZERO),
+            at: Instant::now(),
+            checks: restored.verification.checks,
+            tables: restored.verification.tables,
+        })
+    }
+
+    /// The target of a restore, as the operator has it made ready.
+    async fn make_ready(&self, manifest: &Manifest) -> Result<Conninfo> {
+        self.stage.provision().await?;
+        let (side, mut name) = (Side::Target, DATABASE);
+        if self.errs(&Mistake::UsedTarget) {
+            name = USED;
+            self.stage.create_database(side, USED, &manifest.roles).await?;
+            let session = Session::connect(&self.stage.direct(side, USED)?).await?;
+            let used = "CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders VALUES (1), (2)";
+            let made = session.client().batch_execute(used).await;
+            made.map_err(|cause| session.failed("cannot fill the used database", cause))?;
+        } else if !self.errs(&Mistake::Clean) {
+            self.stage.create_database(side, DATABASE, &manifest.roles).await?;
+        }
+        self.injector.provisioned();
+        if self.errs(&Mistake::ProductionAsTarget) {
+            let source = self.stage.direct(Side::Source, DATABASE)?;
+            *lock(&self.before) = Some((Side::Source, DATABASE, Contents::of(&source).await?));
+            return Ok(self.stage.database(Side::Source, DATABASE)?.with_database(Side::Target, DATABASE));
+        }
+        let found = Contents::of(&self.stage.direct(side, name)?).await?;
+        *lock(&self.before) = Some((side, name, found));
+        self.stage.database(side, name)
+    }
+
+    fn terms(&self, clean: bool) -> Terms<'_> {
+        Terms {
+            production: &self.production,
+            consent: None,
+            clean,
+        }
+    }
+
+    fn source(&self, is_blind: bool) -> Result<Conninfo> {
+        if !is_blind {
+            return self.stage.database(Side::Source, DATABASE);
+        }
+        let url = self.stage.url(Side::Source, DATABASE)?;
+        let (_, rest) = url.reveal().split_once('@').unwrap_or_default();
+        Conninfo::parse(Side::Source, &format!("postgresql://{BLIND_ROLE}:blind@{rest}"))
+    }
+
+    /// A role that may read every table and that row security applies to.
+    async fn make_blind_role(&self) -> Result<()> {
+        let session = Session::connect(&self.stage.direct(Side::Source, DATABASE)?).await?;
+        let statement = format!("CREATE ROLE {BLIND_ROLE} LOGIN PASSWORD 'blind' IN ROLE pg_read_all_data");
+        let made = session.client().batch_execute(&statement).await;
+        made.map_err(|cause| session.failed("cannot make a role", cause))
+    }
+
+    /// PostgreSQL's programs as an older package would bring them: they say so, and are asked for nothing else.
+    async fn older_programs(&self) -> Result<Tools> {
+        let place = self.stage.scratch()?;
+        for name in ["pg_dump", "pg_restore"] {
+            let path = place.join(name);
+            let script = format!("#!/bin/sh\necho '{name} (PostgreSQL) 13.20'\n");
+            std::fs::write(&path, script)
+                .and_then(|()| std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)))
+                .map_err(|cause| {
+                    Error::new(Kind::Usage, format!("cannot write {}", path.display())).caused_by(cause)
+                })?;
+        }
+        Tools::find(Some(&place), None).await
+    }
+
+    /// Whether the operator makes this mistake now, which is its firing.
+    fn errs(&self, mistake: &Mistake) -> bool {
+        let made = |what: &Strike| matches!(what, Strike::Mistake(made) if made == mistake).then_some(());
+        self.injector.asks(|_| true, made).is_some()
+    }
+
+    /// How this program is ended from outside in a phase, where a verb must be a process of its own. Without a tool's end it is
+    /// only short of space.
+    fn tool(&self, is_meant: impl Fn(Phase) -> bool) -> Option<Option<Tool>> {
+        self.injector.asks(is_meant, |what| match what {
+            Strike::Tool(tool) => Some(Some(tool.clone())),
+            Strike::Space(Space::TemporaryFiles) => Some(None),
+            _ => None,
+        })
+    }
+}

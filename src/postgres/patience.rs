@@ -1,0 +1,42 @@
+//! How long a server is waited for that neither answers nor ends.
+//!
+//! TCP does not tell a peer that thinks from one that is gone or stopped: without a limit, a restore would wait for ever.
+
+use std::time::Duration;
+
+use super::conninfo::Side;
+use crate::error::{Error, Result};
+
+/// How long a server is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For a lock that another session holds.
+    pub lock: Duration,
+    /// For the next sign of life of rows on their way, or of a program at work.
+    pub silence: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            lock: Duration::from_mins(5),
+            silence: Duration::from_mins(15),
+        }
+    }
+}
+
+impl Patience {
+    /// Waits for `work` as long as silence is borne. `who` is silent then, on `side`.
+    pub async fn bear<T>(self, side: Side, who: &str, work: impl Future<Output = T>) -> Result<T> {
+        let worked = tokio::time::timeout(self.silence, work).await;
+        worked.map_err(|_| self.too_long(side, who))
+    }
+
+    /// The error of a silence that was too long.
+    pub fn too_long(self, side: Side, who: &str) -> Error {
+        let seconds = self.silence.as_secs_f64();
+        Error::new(side.kind(), format!("{who} said nothing for {seconds:.0} s")).hint(format!(
+            "see what the {side}'s server is doing (pg_stat_activity) and whether the network still leads there, then try again"
+        ))
+    }
+}
