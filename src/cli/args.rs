@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 #[cfg(feature = "drill")]
-use super::verbs::drill::DrillArguments;
+use super::verbs::{drill::DrillArguments, scenarios::ScenariosArguments};
 use super::verbs::{
     attest::AttestArguments, backup::BackupArguments, cutover::CutoverArguments, doctor::DoctorArguments,
     list::ListArguments, prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments,
@@ -89,9 +89,13 @@ pub enum Command {
     /// Rehearse the whole cycle on private servers
     #[cfg(feature = "drill")]
     #[command(
-        after_help = "Examples:\n  paycraft-dr drill\n  paycraft-dr drill --scale 1GiB --log docs/drill-log.md\n  paycraft-dr drill --from-store --log docs/drill-log.md"
+        after_help = "Examples:\n  paycraft-dr drill\n  paycraft-dr drill --scale 1GiB --log docs/drill-log.md\n  paycraft-dr drill --from-store --log docs/drill-log.md\n  paycraft-dr drill --scenario download-reset --seed 1\n  paycraft-dr drill --scenario all\n  paycraft-dr drill --scenario random --runs 20 --seed 1"
     )]
     Drill(DrillArguments),
+    /// Show what a drill can rehearse: what breaks, and what must happen then
+    #[cfg(feature = "drill")]
+    #[command(after_help = "Examples:\n  paycraft-dr scenarios -v\n  paycraft-dr scenarios download-reset > mine.toml")]
+    Scenarios(ScenariosArguments),
 }
 
 /// Where backups are kept. The credentials come from `R2_ACCESS_KEY_ID` and `R2_SECRET_ACCESS_KEY`.
@@ -121,6 +125,8 @@ impl Command {
             Self::Doctor(_) => "doctor",
             #[cfg(feature = "drill")]
             Self::Drill(_) => "drill",
+            #[cfg(feature = "drill")]
+            Self::Scenarios(_) => "scenarios",
         }
     }
 
@@ -139,6 +145,8 @@ impl Command {
             Self::Status(_) | Self::Doctor(_) => None,
             #[cfg(feature = "drill")]
             Self::Drill(own) => own.from_store.then_some(&own.store),
+            #[cfg(feature = "drill")]
+            Self::Scenarios(_) => None,
         }
     }
 }

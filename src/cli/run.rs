@@ -104,6 +104,8 @@ async fn dispatch(context: &Context<'_>) -> Result<Report> {
         Command::Doctor(own) => verbs::doctor::run(context, own).await,
         #[cfg(feature = "drill")]
         Command::Drill(own) => verbs::drill::run(context, own).await,
+        #[cfg(feature = "drill")]
+        Command::Scenarios(own) => verbs::scenarios::run(own),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::rehearsal::Rehearsal;
+use super::suite::Planned;
 use crate::error::{Error, Kind, Result};
 use crate::model::drill_log::{self, Row};
 use crate::recovery::whole_file::{folder_of, replace, unwritable};
@@ -22,6 +23,22 @@ impl EvidenceDirectory {
             .and_then(|()| NamedTempFile::new_in(directory).map(drop))
             .map_err(|cause| unwritable(directory, cause).hint("name another directory with --report"))?;
         Ok(Self(directory.to_owned()))
+    }
+
+    /// Writes what several drills came to, as JSON and as Markdown, and tells where the page is.
+    pub fn keep_scorecard(&self, seed: u64, document: &serde_json::Value, page: &str) -> Result<PathBuf> {
+        let path = self.0.join(format!("scorecard-{seed}.md"));
+        replace(&path.with_extension("json"), format!("{document:#}\n").as_bytes())?;
+        replace(&path, page.as_bytes())?;
+        Ok(path)
+    }
+
+    /// Writes a scenario as a file of its own, and tells where and by which command it is played.
+    pub fn keep_scenario(&self, planned: &Planned) -> Result<(PathBuf, String)> {
+        let path = self.0.join(format!("smallest-{}.toml", planned.seed));
+        replace(&path, planned.scenario.to_toml()?.as_bytes())?;
+        let played = format!("paycraft-dr drill --scenario {} --seed {}", path.display(), planned.seed);
+        Ok((path, played))
     }
 
     /// Writes the evidence of one drill and tells where.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::canaries::{self, Original};
 use super::cluster::Traits;
 use super::database;
 use super::rehearsal::{BackupFacts, Options, Rehearsal};
@@ -61,6 +62,15 @@ pub(super) async fn recover(
     rehearsal.rto = Some(Measured::against(declared.elapsed(), RTO_OBJECTIVE));
     rehearsal.checks = restored.verification.checks;
     rehearsal.tables = restored.verification.tables;
+    let original = Original {
+        manifest: &restored.manifest,
+        store,
+        may_write: false,
+        target: &restored.target,
+        tools: options.tools,
+        jobs: options.jobs,
+    };
+    rehearsal.checks.push(canaries::check(&original).await?);
     let changes = changes(&before, &store.list("").await?);
     rehearsal
         .checks

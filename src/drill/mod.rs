@@ -1,5 +1,7 @@
 //! The rehearsal: private servers, synthetic data, one whole cycle of the production verbs, its evidence.
 
+/// Known-bad backups beside the real one.
+mod canaries;
 /// A private PostgreSQL server.
 pub mod cluster;
 /// Databases on the servers of a drill.
@@ -14,6 +16,8 @@ mod http_listener;
 mod processes;
 /// Whatever passes between a client and a server, behaving badly.
 pub mod proxy;
+/// An observer of what nobody follows.
+mod quiet;
 /// One rehearsal from seed to verdict.
 pub mod rehearsal;
 /// Failures of an S3 service.
@@ -28,6 +32,8 @@ pub mod sentinel;
 pub mod server_user;
 /// Where the servers of a drill run.
 pub mod substrate;
+/// Several drills, and what they add up to.
+pub mod suite;
 /// One scenario, played.
 mod trial;
 /// Synthetic PayCraft data: the same seed and scale give the same bytes.

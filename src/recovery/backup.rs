@@ -169,11 +169,7 @@ async fn store_dump(
         .err()
         .is_none_or(crate::archive::ArchiveError::is_incomplete)
     {
-        dump.ended().await?.well(Kind::Source).map_err(|error| {
-            error.hint(
-                "no backup was made; see what pg_dump said, and check the role's rights and the server's log",
-            )
-        })?;
+        dump.ended().await?.well(Kind::Source).map_err(advised)?;
     }
     let surveyed = read.map_err(|cause| {
         Error::new(Kind::Source, "pg_dump did not write a whole archive")
@@ -181,6 +177,20 @@ async fn store_dump(
             .hint("no backup was made; try again, and check the version of pg_dump")
     })?;
     Ok((surveyed, packer.finish().await?))
+}
+
+/// What to do about a dump that failed. pg_dump words a lock that it did not get in time as any other statement cut off.
+fn advised(error: Error) -> Error {
+    let waited_for_a_lock = error
+        .causes()
+        .iter()
+        .any(|cause| cause.contains("LOCK TABLE") && cause.contains("canceling statement"));
+    if waited_for_a_lock {
+        return error.hint(
+            "no backup was made: another session holds a lock on that table; find it with pg_blocking_pids(), end it, and try again",
+        );
+    }
+    error.hint("no backup was made; see what pg_dump said, and check the role's rights and the server's log")
 }
 
 /// The next block of the dump: full, save for the last; empty behind it.

@@ -101,11 +101,11 @@ pub async fn check_first_block(store: &Store, manifest: &Manifest) -> Result<()>
     let Some(first) = manifest.blocks.first() else {
         return Err(corrupt(key, "its manifest knows no block of it"));
     };
-    let stored = fetch(store, key, std::slice::from_ref(first)).await?;
-    match manifest.framing {
-        Framing::Members => inflate_span(key, std::slice::from_ref(first), &stored).map(drop),
-        Framing::Stream => check_block(key, first, &stored),
-    }
+    let check = match manifest.framing {
+        Framing::Members => |key: &str, span: &[Block], stored: &Bytes| inflate_span(key, span, stored).map(drop),
+        Framing::Stream => |key: &str, span: &[Block], stored: &Bytes| check_block(key, &span[0], stored),
+    };
+    fetch_checked(store, key, vec![first.clone()], check).await
 }
 
 /// The bytes of an object of `length` bytes, in order, `span_bytes` at a time. What comes next is fetched meanwhile.
@@ -128,11 +128,7 @@ async fn send_members(
     blocks: &[Block],
     pieces: &mpsc::Sender<Result<Vec<u8>>>,
 ) -> Result<()> {
-    let fetch = |span: Vec<Block>| async move {
-        let stored = fetch(store, key, &span).await?;
-        let key = key.to_owned();
-        in_the_background(move || inflate_span(&key, &span, &stored)).await
-    };
+    let fetch = |span| fetch_checked(store, key, span, inflate_span);
     let mut inflated = stream::iter(spans(blocks)).map(fetch).buffered(SPANS_AHEAD);
     while let Some(piece) = inflated.next().await {
         if pieces.send(Ok(piece?)).await.is_err() {
@@ -149,11 +145,10 @@ async fn send_stream(
     blocks: Vec<Block>,
     pieces: &mpsc::Sender<Result<Vec<u8>>>,
 ) -> Result<()> {
-    let fetch = |block: Block| async move {
-        let span = vec![block];
-        let stored = fetch(store, key, &span).await?;
-        let key = key.to_owned();
-        in_the_background(move || check_block(&key, &span[0], &stored).map(|()| stored)).await
+    let fetch = |block: Block| {
+        fetch_checked(store, key, vec![block], |key, span, stored| {
+            check_block(key, &span[0], stored).map(|()| stored.clone())
+        })
     };
     let mut fetched = stream::iter(blocks).map(fetch).buffered(SPANS_AHEAD);
     let mut inflater = GzipStream::new();
@@ -225,6 +220,26 @@ async fn fetch(store: &Store, key: &str, span: &[Block]) -> Result<Bytes> {
     };
     let range: Range<u64> = first.offset..last.offset + last.stored_bytes;
     store.get_range(key, range).await
+}
+
+/// Fetches a run of blocks and makes of them what `check` makes. Bytes that are not what was stored may have become so on their
+/// way: they are fetched once more before the object is called corrupt.
+async fn fetch_checked<T: Send + 'static>(
+    store: &Store,
+    key: &str,
+    span: Vec<Block>,
+    check: fn(&str, &[Block], &Bytes) -> Result<T>,
+) -> Result<T> {
+    let span: Arc<[Block]> = span.into();
+    let checked = async || {
+        let stored = fetch(store, key, &span).await?;
+        let (key, span) = (key.to_owned(), Arc::clone(&span));
+        in_the_background(move || check(&key, &span, &stored)).await
+    };
+    match checked().await {
+        Err(error) if error.kind() == Kind::Corrupt => checked().await,
+        checked => checked,
+    }
 }
 
 fn inflate_span(key: &str, span: &[Block], stored: &Bytes) -> Result<Vec<u8>> {

@@ -19,6 +19,9 @@ pub mod prune;
 pub mod recover;
 /// Restore a backup and verify it.
 pub mod restore;
+/// Show what a drill can rehearse.
+#[cfg(feature = "drill")]
+pub mod scenarios;
 /// Say whether the promises hold.
 pub mod status;
 /// Check a stored backup, or a restored database.

@@ -74,6 +74,46 @@ pub enum Strike {
     Leftover,
 }
 
+impl Strike {
+    /// Its name, as the scenario's file has it.
+    pub fn name(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        let inner = |value: &serde_json::Value| match value {
+            serde_json::Value::Object(fields) => fields.keys().next().cloned(),
+            serde_json::Value::String(name) => Some(name.clone()),
+            _ => None,
+        };
+        let name = inner(&value).unwrap_or_default();
+        match self {
+            Self::Toxic(fault) => {
+                let toxic = serde_json::to_value(&fault.toxic).unwrap_or_default();
+                inner(&toxic).unwrap_or(name)
+            }
+            Self::Store(fault) => {
+                let answer = serde_json::to_value(fault.answer).unwrap_or_default();
+                format!("{name} {}", inner(&answer).unwrap_or_default())
+            }
+            Self::Program(_) | Self::Mistake(_) | Self::Cutover(_) | Self::Space(_) => {
+                let what = value.get(&name).and_then(inner).unwrap_or_default();
+                format!("{name} {what}")
+            }
+            _ => name,
+        }
+    }
+
+    /// Whether it does not strike by itself: whoever plays the verbs asks for it.
+    pub fn is_asked_for(&self) -> bool {
+        matches!(
+            self,
+            Self::ClockAheadHours(_)
+                | Self::Tool(_)
+                | Self::Space(Space::TemporaryFiles)
+                | Self::Mistake(_)
+                | Self::Cutover(_)
+        )
+    }
+}
+
 /// A way to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -3,6 +3,7 @@
 mod embedded;
 mod expectation;
 mod fault;
+mod random;
 mod read;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ pub use fault::{
     Answer, Cutover, Damage, DamageKind, Fault, Files, Link, Mistake, Part, Program, Server, Space, Statement,
     StoreFault, Strike, Tool, ToolSignal, ToxicFault, Trigger,
 };
+pub use random::{RANDOM, draw};
 
 /// One scenario.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -66,6 +68,16 @@ const fn is_no(value: &bool) -> bool {
 }
 
 impl Scenario {
+    /// Whether nothing breaks and nothing is missing: then an error is the drill's own.
+    pub fn is_plain(&self) -> bool {
+        self.faults.is_empty() && self.backs_up
+    }
+
+    /// Whether it strikes at processes, which only Linux tells of.
+    pub fn needs_linux(&self) -> bool {
+        self.has(|what| matches!(what, Strike::Program(_) | Strike::Space(_)))
+    }
+
     /// Whether a fault is among those it has.
     pub fn has(&self, is_meant: impl Fn(&Strike) -> bool) -> bool {
         self.faults.iter().any(|fault| is_meant(&fault.what))

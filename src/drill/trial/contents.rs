@@ -26,7 +26,7 @@ impl Contents {
         client.batch_execute(settings).await.map_err(failed)?;
         let tables = client
             .query(
-                "SELECT nspname::text, relname::text FROM pg_class
+                "SELECT nspname::text, relname::text, relispopulated FROM pg_class
                  JOIN pg_namespace ON pg_namespace.oid = relnamespace
                  WHERE relkind IN ('r', 'm') AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'",
                 &[],
@@ -35,7 +35,11 @@ impl Contents {
             .map_err(failed)?;
         let mut contents = BTreeMap::new();
         for table in tables {
-            let (schema, name): (String, String) = (table.get(0), table.get(1));
+            let (schema, name, is_populated): (String, String, bool) = (table.get(0), table.get(1), table.get(2));
+            if !is_populated {
+                contents.insert(format!("{schema}.{name}"), (0, "not populated".to_owned()));
+                continue;
+            }
             let statement = format!(
                 "SELECT count(*), coalesce(md5(string_agg(digest, '' ORDER BY digest)), '')
                  FROM (SELECT md5(t::text) AS digest FROM {}.{} AS t) AS rows",

@@ -6,11 +6,11 @@ use jiff::SignedDuration;
 
 use super::Trial;
 use crate::drill::processes;
+use crate::drill::quiet::Quiet;
 use crate::drill::scenario::{Strike, ToolSignal};
 use crate::error::Result;
 use crate::model::catalog::State;
 use crate::model::retention::{LEFTOVER_AGE, Policy};
-use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Side;
 use crate::recovery::{catalog, prune, verify};
@@ -18,12 +18,6 @@ use crate::recovery::{catalog, prune, verify};
 /// How long what a killed process started may take to see that nobody reads it any more.
 const AFTERLIFE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
-
-struct Quiet;
-
-impl Observer for Quiet {
-    fn observe(&self, _: Event) {}
-}
 
 impl Trial<'_> {
     /// Every invariant that the cycle itself does not show.

@@ -10,6 +10,7 @@ use super::contents::Contents;
 use super::outcome::{Failed, Proven, Verb};
 use super::stage::DATABASE;
 use super::{Trial, bounded, lock, tool};
+use crate::drill::quiet::Quiet;
 use crate::drill::rehearsal::BackupFacts;
 use crate::drill::scenario::{Mistake, Space, Strike, Tool};
 use crate::error::{Error, Kind, Result};
@@ -26,13 +27,6 @@ use crate::recovery::{backup, catalog, restore};
 const USED: &str = "somebody_elses";
 /// A role that row security hides rows from.
 const BLIND_ROLE: &str = "drill_blind";
-
-/// What is done outside the play is nobody's business.
-struct Quiet;
-
-impl Observer for Quiet {
-    fn observe(&self, _: Event) {}
-}
 
 impl Trial<'_> {
     /// Backs the source up, as if it were `at`, by no link.

@@ -1,0 +1,203 @@
+//! `paycraft-dr drill`: one drill, every scenario, or scenarios drawn by chance.
+
+mod held;
+mod scorecard;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use self::held::DrillHeld;
+use self::scorecard::{DrillsHeld, in_a_line};
+use crate::cli::args::StoreArguments;
+use crate::cli::outcome::Report;
+use crate::cli::run::Context;
+use crate::cli::units::parse_size;
+use crate::drill::evidence::{DrillLog, EvidenceDirectory, log_row};
+use crate::drill::rehearsal::{Options, Origin, rehearse};
+use crate::drill::scenario::{self, BASELINE, RANDOM, Scenario};
+use crate::drill::suite::{self, Equipment, Planned};
+use crate::error::{Error, Kind, Result};
+use crate::model::timeline::Event;
+use crate::model::verdict::Verdict;
+
+/// What is typed to have every scenario.
+const ALL: &str = "all";
+
+/// Rehearse the whole cycle on private servers.
+#[derive(Args, Debug)]
+pub struct DrillArguments {
+    /// Restore the newest backup of the real store instead of synthetic data; the store is only read
+    #[arg(long, conflicts_with_all = ["scenario", "seed", "scale", "runs", "at_once"])]
+    pub from_store: bool,
+    /// Picks the synthetic data; the same seed and scale give the same bytes [default: drawn and printed]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// What to rehearse: a scenario that `scenarios` lists, the file of one, `all`, or `random`
+    #[arg(long, value_name = "NAME|FILE|all|random", default_value = BASELINE)]
+    pub scenario: String,
+    /// With `random`: how many drills, each with the next seed [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub runs: Option<u32>,
+    /// With `all` and `random`: drills held at the same time [default: one per core, at most 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub at_once: Option<u16>,
+    /// How much data to rehearse with, as COPY text [default: as the scenario says]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub scale: Option<u64>,
+    /// Add a row to this Markdown table of drills, or begin one
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// Who drills, for the log [env: USER]
+    #[arg(long, value_name = "NAME")]
+    pub operator: Option<String>,
+    /// Where the evidence of each drill is kept
+    #[arg(long, value_name = "DIR", default_value = "drills")]
+    pub report: PathBuf,
+    /// Where the real backups are kept.
+    #[command(flatten)]
+    pub store: StoreArguments,
+}
+
+impl DrillArguments {
+    /// The scenario that is meant. What looks like a path is one.
+    fn scenario(&self) -> Result<Scenario> {
+        if self.scenario.contains(['/', '.']) {
+            Scenario::read(Path::new(&self.scenario))
+        } else {
+            scenario::find(&self.scenario)
+        }
+    }
+
+    /// Every drill that is asked for, where that is more than one scenario of a name.
+    fn suite(&self, seed: u64) -> Result<Option<Vec<Planned>>> {
+        let misplaced = |flag: &str, with: &str| {
+            let message = format!("{flag} goes only with --scenario {with}");
+            Err(Error::new(Kind::Usage, message).hint("leave it out, or name that scenario"))
+        };
+        if self.runs.is_some() && self.scenario != RANDOM {
+            return misplaced("--runs", RANDOM);
+        }
+        match self.scenario.as_str() {
+            ALL => {
+                let planned = |scenario| Planned { scenario, seed };
+                Ok(Some(scenario::all()?.into_iter().map(planned).collect()))
+            }
+            RANDOM => {
+                let seeds = (0..self.runs.unwrap_or(1)).map(|run| seed.wrapping_add(u64::from(run)));
+                let planned = |seed| Planned {
+                    scenario: scenario::draw(seed),
+                    seed,
+                };
+                Ok(Some(seeds.map(planned).collect()))
+            }
+            _ if self.at_once.is_some() => misplaced("--at-once", "all or random"),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Holds what was asked for and keeps the evidence.
+pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> {
+    let seed = own.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    let plan = own.suite(seed)?;
+    let log = own.log.as_deref().map(DrillLog::open).transpose()?;
+    let evidence = EvidenceDirectory::open(&own.report)?;
+    let operator = context.settings.operator(own.operator.as_deref())?;
+    let tools = context.tools().await?;
+    let program = std::env::current_exe()
+        .map_err(|cause| Error::new(Kind::Internal, "cannot tell which program this is").caused_by(cause))?;
+    if let Some(plan) = plan {
+        let equipment = Equipment {
+            tools,
+            jobs: context.jobs(),
+            at_once: crate::cli::settings::jobs(own.at_once),
+            scale_bytes: own.scale,
+            program,
+        };
+        return run_suite(context, plan, seed, equipment, &evidence).await;
+    }
+
+    let scenario = own.scenario()?;
+    let origin = if own.from_store {
+        Origin::Store(context.store()?)
+    } else {
+        let bytes = own.scale.unwrap_or(scenario.scale_bytes);
+        let what = format!("scenario {}, seed {seed}, {bytes} bytes of data", scenario.name);
+        context.observer.observe(Event::Noted(what));
+        Origin::Synthetic {
+            scenario: &scenario,
+            seed,
+            scale_bytes: own.scale,
+        }
+    };
+    let options = Options {
+        origin,
+        tools: &tools,
+        jobs: context.jobs(),
+        clock: &Timestamp::now,
+        program: &program,
+    };
+    let mut rehearsal = rehearse(options, context.observer).await?;
+    let evidence = evidence.keep(&rehearsal)?;
+    if let Some(log) = log {
+        log.add(&log_row(&rehearsal, &operator))?;
+    }
+    let failure = rehearsal.failure.take();
+    let mut report = Report::judged(rehearsal.verdict, DrillHeld { rehearsal, evidence });
+    report.failure = failure.or(report.failure);
+    Ok(report)
+}
+
+/// Holds every drill of `plan`. The first that was drawn by chance and failed is made as small as it still fails.
+async fn run_suite(
+    context: &Context<'_>,
+    plan: Vec<Planned>,
+    seed: u64,
+    equipment: Equipment,
+    evidence: &EvidenceDirectory,
+) -> Result<Report> {
+    let note = |what: String| context.observer.observe(Event::Noted(what));
+    let all = plan.len();
+    note(format!("{all} drills from seed {seed}, {} at a time", equipment.at_once));
+    let equipment = Arc::new(equipment);
+    let drawn = plan.clone();
+    let mut over = 0;
+    let scorecard = suite::hold(plan, &equipment, |drill| {
+        over += 1;
+        note(format!("{over:>3} of {all}  {}", in_a_line(drill)));
+        evidence.keep(drill).map(drop)
+    })
+    .await?;
+    let failing = scorecard.drills.iter().find(|drill| !drill.verdict.is_proven());
+    let failing = failing.and_then(|failed| {
+        let is_it = |planned: &&Planned| planned.scenario.argument == RANDOM && planned.scenario.name == failed.scenario;
+        drawn.iter().find(is_it)
+    });
+    let smallest = match failing {
+        Some(failing) => {
+            note(format!("looking for the smallest scenario that fails as {} does", failing.scenario.name));
+            let smallest = suite::shrink(failing.clone(), &equipment).await?;
+            Some(evidence.keep_scenario(&smallest)?)
+        }
+        None => None,
+    };
+    let is_clean = scorecard.is_clean();
+    let mut held = DrillsHeld {
+        scorecard,
+        seed,
+        smallest,
+        evidence: PathBuf::new(),
+    };
+    held.evidence = evidence.keep_scorecard(seed, &held.document(), &held.markdown())?;
+    let (passed, summary) = (held.scorecard.passed, held.summary());
+    let verdict = if is_clean { Verdict::Proven } else { Verdict::NotProven };
+    let mut report = Report::judged(verdict, held);
+    report.failure = report.failure.map(|_| {
+        let message = format!("not proven: {summary}, {passed} of {all} as expected");
+        Error::new(Kind::NotProven, message).hint("repeat a drill by the command that stands with it")
+    });
+    Ok(report)
+}

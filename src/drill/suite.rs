@@ -1,0 +1,202 @@
+//! Several drills, side by side, and what they add up to.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::quiet::Quiet;
+use super::rehearsal::{Options, Origin, Rehearsal, rehearse};
+use super::scenario::Scenario;
+use crate::error::{Error, Kind, Result};
+use crate::postgres::tools::Tools;
+
+/// What all drills of a suite are held with.
+#[derive(Debug)]
+pub struct Equipment {
+    /// PostgreSQL's programs.
+    pub tools: Tools,
+    /// How many connections work side by side in each.
+    pub jobs: usize,
+    /// How many drills are held at the same time.
+    pub at_once: usize,
+    /// COPY text in each, in bytes, if not as much as its scenario says.
+    pub scale_bytes: Option<u64>,
+    /// This program, for verbs that are ended from outside.
+    pub program: PathBuf,
+}
+
+/// One drill to hold.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// What happens in it.
+    pub scenario: Scenario,
+    /// Picks its data, and what faults leave to chance.
+    pub seed: u64,
+}
+
+/// What several drills came to.
+#[derive(Debug, Default, Serialize)]
+pub struct Scorecard {
+    /// Each drill that was held, in the order they were asked for.
+    pub drills: Vec<Rehearsal>,
+    /// How many ended as they had to.
+    pub passed: usize,
+    /// How many did not.
+    pub failed: usize,
+    /// How many could not be held here.
+    pub skipped: usize,
+    /// Which those were, and why.
+    pub skips: Vec<Skip>,
+}
+
+/// A drill that could not be held here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skip {
+    /// Its scenario.
+    pub scenario: String,
+    /// Why not.
+    pub why: &'static str,
+}
+
+impl Scorecard {
+    /// Whether all was held that was asked for, and ended as it had to.
+    pub fn is_clean(&self) -> bool {
+        self.failed == 0 && self.skipped == 0 && self.passed > 0
+    }
+
+    fn of(drills: Vec<Rehearsal>, skips: Vec<Skip>) -> Self {
+        let passed = drills.iter().filter(|drill| drill.verdict.is_proven()).count();
+        Self {
+            passed,
+            failed: drills.len() - passed,
+            skipped: skips.len(),
+            drills,
+            skips,
+        }
+    }
+}
+
+/// Holds every drill. Each goes through `ended` as soon as it is over, so that a later one cannot lose it.
+pub async fn hold(
+    plan: Vec<Planned>,
+    equipment: &Arc<Equipment>,
+    mut ended: impl FnMut(&Rehearsal) -> Result<()>,
+) -> Result<Scorecard> {
+    let (playable, skips) = sort_out(plan);
+    let mut waiting = playable.into_iter().enumerate();
+    // Dropped, they end the drills that are under way, each with its servers.
+    let (wanted, _) = watch::channel(());
+    let mut under_way = JoinSet::new();
+    let mut held = BTreeMap::new();
+    loop {
+        while under_way.len() < equipment.at_once.max(1)
+            && let Some((place, planned)) = waiting.next()
+        {
+            let (equipment, mut unwanted) = (Arc::clone(equipment), wanted.subscribe());
+            // A thread of its own: a drill whose fault holds it up must hold up no other.
+            under_way.spawn_blocking(move || {
+                let drill = Handle::current().block_on(async {
+                    tokio::select! {
+                        drill = hold_one(&planned, &equipment) => Some(drill),
+                        _ = unwanted.changed() => None,
+                    }
+                });
+                (place, drill)
+            });
+        }
+        let Some(over) = under_way.join_next().await else {
+            break;
+        };
+        let (place, drill) =
+            over.map_err(|cause| Error::new(Kind::Internal, "a drill broke off").caused_by(cause))?;
+        let Some(drill) = drill.transpose()? else {
+            continue;
+        };
+        ended(&drill)?;
+        held.insert(place, drill);
+    }
+    Ok(Scorecard::of(held.into_values().collect(), skips))
+}
+
+/// Holds one drill of a suite.
+pub async fn hold_one(planned: &Planned, equipment: &Equipment) -> Result<Rehearsal> {
+    let options = Options {
+        origin: Origin::Synthetic {
+            scenario: &planned.scenario,
+            seed: planned.seed,
+            scale_bytes: equipment.scale_bytes,
+        },
+        tools: &equipment.tools,
+        jobs: equipment.jobs,
+        clock: &Timestamp::now,
+        program: &equipment.program,
+    };
+    rehearse(options, &Quiet).await
+}
+
+fn sort_out(plan: Vec<Planned>) -> (Vec<Planned>, Vec<Skip>) {
+    let (playable, rest): (Vec<_>, Vec<_>) = plan
+        .into_iter()
+        .partition(|planned| cfg!(target_os = "linux") || !planned.scenario.needs_linux());
+    let skip = |planned: Planned| Skip {
+        scenario: planned.scenario.name,
+        why: "only Linux tells of processes and limits their files",
+    };
+    (playable, rest.into_iter().map(skip).collect())
+}
+
+/// The smallest scenario with which the drill still does not end as it has to, found by leaving out one thing after the other.
+pub async fn shrink(failing: Planned, equipment: &Equipment) -> Result<Planned> {
+    let mut smallest = failing;
+    'again: loop {
+        for smaller in smaller_ones(&smallest.scenario) {
+            let smaller = Planned {
+                scenario: smaller,
+                seed: smallest.seed,
+            };
+            if !hold_one(&smaller, equipment).await?.verdict.is_proven() {
+                smallest = smaller;
+                continue 'again;
+            }
+        }
+        return Ok(smallest);
+    }
+}
+
+/// The scenario with one thing left out, for each thing that can be.
+fn smaller_ones(scenario: &Scenario) -> Vec<Scenario> {
+    let mut smaller = Vec::new();
+    if scenario.faults.len() > 1 {
+        smaller.extend((0..scenario.faults.len()).map(|place| {
+            let mut without = scenario.clone();
+            without.faults.remove(place);
+            without
+        }));
+    }
+    if scenario.cuts_over {
+        smaller.push(Scenario {
+            cuts_over: false,
+            ..scenario.clone()
+        });
+    }
+    if !scenario.history_days.is_empty() {
+        let mut without = scenario.clone();
+        without.history_days.pop();
+        smaller.push(without);
+    }
+    if scenario.scale_bytes > SMALLEST_BYTES {
+        smaller.push(Scenario {
+            scale_bytes: SMALLEST_BYTES,
+            ..scenario.clone()
+        });
+    }
+    smaller
+}
+
+const SMALLEST_BYTES: u64 = 1 << 20;
