@@ -14,6 +14,7 @@ use crate::cli::units::{parse_size, size};
 use crate::drill::evidence::{DrillLog, EvidenceDirectory, log_row};
 use crate::drill::rehearsal::{Options, Origin, Rehearsal, rehearse};
 use crate::drill::scenario::{self, BASELINE, Scenario};
+use crate::drill::substrate::Ground;
 use crate::error::{Error, Kind, Result};
 use crate::model::timeline::Event;
 
@@ -79,21 +80,24 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     };
     let program = std::env::current_exe()
         .map_err(|cause| Error::new(Kind::Internal, "cannot tell which program this is").caused_by(cause))?;
+    let ground = Ground::prepare(&tools)?;
     let options = Options {
         origin,
+        ground: &ground,
         tools: &tools,
         jobs: context.jobs(),
         clock: &Timestamp::now,
         program: &program,
     };
     let mut rehearsal = rehearse(options, context.observer).await?;
+    let left = ground.leave();
     let evidence = evidence.keep(&rehearsal)?;
     if let Some(log) = log {
         log.add(&log_row(&rehearsal, &operator))?;
     }
     let failure = rehearsal.failure.take();
     let mut report = Report::judged(rehearsal.verdict, DrillHeld { rehearsal, evidence });
-    report.failure = failure.or(report.failure);
+    report.failure = failure.or(left.err()).or(report.failure);
     Ok(report)
 }
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::lock;
-use crate::drill::cluster::{Cluster, Traits};
+use crate::drill::cluster::Traits;
 use crate::drill::database;
 use crate::drill::proxy::Proxy;
 use crate::drill::s3_faults::{Plan, Relay};
 use crate::drill::scenario::{Link, Scenario, Space, Strike};
-use crate::drill::substrate::Substrate;
+use crate::drill::substrate::{Server, Substrate};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::BackupKey;
 use crate::model::secret::Secret;
@@ -59,7 +59,7 @@ pub(super) struct Stage<'a> {
 /// A database server and the link to it, where that can break.
 struct Post {
     proxy: Option<Proxy>,
-    cluster: Cluster,
+    cluster: Server,
 }
 
 /// What stands between a client and the store.
@@ -87,7 +87,7 @@ impl<'a> Stage<'a> {
             Store::new(&location)
         };
         let source = Post {
-            cluster: substrate.cluster("source", Traits::default()).await?,
+            cluster: substrate.server("source", Traits::default()).await?,
             proxy: None,
         };
         Ok(Self {
@@ -95,7 +95,7 @@ impl<'a> Stage<'a> {
             seed,
             traits: Traits {
                 is_durable: true,
-                has_small_log_files: scenario.has(|what| *what == Strike::Space(Space::Target)),
+                has_limited_disk: scenario.has(|what| *what == Strike::Space(Space::Target)),
             },
             source: source.linked(breaks, seed).await?,
             target: OnceCell::new(),
@@ -138,7 +138,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The server of a side, where it has been started.
-    pub(super) fn cluster(&self, side: Side) -> Result<&Cluster> {
+    pub(super) fn cluster(&self, side: Side) -> Result<&Server> {
         let post = match side {
             Side::Source => Some(&self.source),
             Side::Target => self.target.get(),
@@ -150,9 +150,9 @@ impl<'a> Stage<'a> {
     }
 
     /// Starts the target's server where that has not been done.
-    pub(super) async fn provision(&self) -> Result<&Cluster> {
+    pub(super) async fn provision(&self) -> Result<&Server> {
         let start = async || {
-            let cluster = self.substrate.cluster("target", self.traits).await?;
+            let cluster = self.substrate.server("target", self.traits).await?;
             let post = Post { cluster, proxy: None };
             post.linked(self.links.is_some(), self.seed).await
         };
