@@ -14,14 +14,13 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{
-    Pid, Resource, Rlimit, Signal, kill_process, kill_process_group, prlimit, test_kill_process,
-};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
 pub use self::data::Template;
 use self::data::{SUPERUSER, data_directory, initialise};
 use super::processes;
 use super::server_user::ServerUser;
+use crate::child::Child;
 use crate::error::{Error, Kind, Result};
 use crate::model::secret::Secret;
 use crate::postgres::conninfo::{Conninfo, Side};
@@ -65,6 +64,13 @@ const WATCHDOG: &str = r#"
     rm -rf -- "$directory"
     exit $status
 "#;
+/// Sets the limit `$1` for the processes `$2 …`. But for the first, the server, they may end meanwhile; a new one inherits from it.
+const LIMIT_FILES: &str = r#"
+    limit=$1; server=$2; shift 2
+    prlimit --pid "$server" "$limit" || exit
+    for process; do prlimit --pid "$process" "$limit" 2>/dev/null; done
+    exit 0
+"#;
 /// Exists while a server that ended must not begin again.
 const HELD: &str = "held";
 /// Holds the number of the server's process.
@@ -86,6 +92,7 @@ pub struct Cluster {
     /// Open as long as the server is wanted.
     leash: Option<ChildStdin>,
     directory: PathBuf,
+    user: ServerUser,
     port: u16,
     password: Secret,
 }
@@ -199,25 +206,31 @@ impl Cluster {
     }
 
     /// Lets no table grow any more, as on a disk that is full. Only for a server with a limited disk.
-    pub fn fill_disk(&self) {
-        self.limit_files(Some(LAST_BYTES));
+    pub async fn fill_disk(&self) -> Result<()> {
+        self.limit_files(&LAST_BYTES.to_string()).await
     }
 
     /// Gives the space back.
-    pub fn free_disk(&self) {
-        self.limit_files(None);
+    pub async fn free_disk(&self) -> Result<()> {
+        self.limit_files("unlimited").await
     }
 
-    fn limit_files(&self, bytes: Option<u64>) {
-        for process in self.processes() {
-            let limits = rustix::process::getrlimit(Resource::Fsize);
-            let limit = Rlimit {
-                current: bytes.or(limits.maximum),
-                maximum: limits.maximum,
-            };
-            // A backend may have ended meanwhile; a new one inherits from the server.
-            let _ = prlimit(Some(process), Resource::Fsize, limit);
-        }
+    /// Run as the server's user: root may lack the right to limit others.
+    async fn limit_files(&self, limit: &str) -> Result<()> {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", LIMIT_FILES, "limit-files"])
+            .arg(format!("--fsize={limit}:"))
+            .args(
+                self.processes()
+                    .iter()
+                    .map(|process| process.as_raw_nonzero().to_string()),
+            );
+        self.user.run(&mut command);
+        let ended = Child::start("prlimit", command.into())?.ended().await?;
+        ended
+            .well(Kind::Usage)
+            .map_err(|error| error.hint("install util-linux, which brings prlimit"))
     }
 
     /// Stops the server where it stands: it holds its connections, and answers none.
@@ -301,6 +314,7 @@ impl Cluster {
             leash: watchdog.stdin.take(),
             watchdog,
             directory: directory.to_owned(),
+            user,
             port,
             password,
         })

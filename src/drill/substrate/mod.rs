@@ -117,11 +117,10 @@ impl Ground {
         if left.is_empty() {
             return Ok(());
         }
-        Err(Error::new(
-            Kind::NotProven,
-            format!("left behind: {}", left.join("; ")),
+        Err(
+            Error::new(Kind::NotProven, format!("left behind: {}", left.join("; ")))
+                .hint("remove it by hand"),
         )
-        .hint("remove it by hand"))
     }
 }
 

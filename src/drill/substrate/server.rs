@@ -76,20 +76,14 @@ impl Server {
     /// Leaves no room on the disk of a server with a limited one.
     pub async fn fill_disk(&self) -> Result<()> {
         match self {
-            Self::Local(cluster) => {
-                cluster.fill_disk();
-                Ok(())
-            }
+            Self::Local(cluster) => cluster.fill_disk().await,
         }
     }
 
     /// Gives the room back after [`fill_disk`](Self::fill_disk).
     pub async fn free_disk(&self) -> Result<()> {
         match self {
-            Self::Local(cluster) => {
-                cluster.free_disk();
-                Ok(())
-            }
+            Self::Local(cluster) => cluster.free_disk().await,
         }
     }
 }

@@ -28,7 +28,7 @@ impl Contents {
             .query(
                 "SELECT nspname::text, relname::text FROM pg_class
                  JOIN pg_namespace ON pg_namespace.oid = relnamespace
-                 WHERE relkind IN ('r', 'm') AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'",
+                 WHERE relkind IN ('r', 'm') AND relispopulated AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'",
                 &[],
             )
             .await
