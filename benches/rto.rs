@@ -11,8 +11,8 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use paycraft_dr::drill::cluster::{Cluster, Traits};
-use paycraft_dr::drill::substrate::Substrate;
+use paycraft_dr::drill::cluster::Traits;
+use paycraft_dr::drill::substrate::{Ground, Server, Substrate};
 use paycraft_dr::drill::workload::Workload;
 use paycraft_dr::model::key::{BackupKey, Selector};
 use paycraft_dr::model::timeline::{Event, Observer, Phase};
@@ -82,7 +82,7 @@ struct Bench {
     substrate: Substrate,
     tools: Tools,
     installation: Installation,
-    server: Cluster,
+    server: Server,
     source: Conninfo,
     work: tempfile::TempDir,
     target_number: u32,
@@ -92,8 +92,8 @@ impl Bench {
     async fn start(size_bytes: u64) -> Outcome<Self> {
         let tools = Tools::find(None, std::env::var_os("PATH").as_deref()).await?;
         let installation = tools.newest_with_server()?.clone();
-        let substrate = Substrate::start(&tools, size_bytes * 2).await?;
-        let server = substrate.cluster("server", Traits { is_durable: true, ..Traits::default() }).await?;
+        let substrate = Ground::prepare(&tools)?.substrate(size_bytes * 2).await?;
+        let server = substrate.server("server", Traits { is_durable: true, ..Traits::default() }).await?;
         let source = server.conninfo(Side::Source, "source")?;
         create(&server, "source").await?;
         let session = Session::connect(&source).await?;
@@ -180,7 +180,7 @@ impl Bench {
     }
 }
 
-async fn create(server: &Cluster, name: &str) -> Outcome<()> {
+async fn create(server: &Server, name: &str) -> Outcome<()> {
     let session = Session::connect(&server.conninfo(Side::Source, "postgres")?).await?;
     Ok(session
         .client()

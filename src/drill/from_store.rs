@@ -53,7 +53,7 @@ pub(super) async fn recover(
             is_durable: true,
             ..Traits::default()
         };
-        let cluster = target.insert(substrate.cluster("target", traits).await?);
+        let cluster = target.insert(substrate.server("target", traits).await?);
         let admin = cluster.conninfo(Side::Target, "postgres")?;
         database::create(&admin, DATABASE, &manifest.roles).await?;
         Ok(admin.with_database(Side::Target, DATABASE))
