@@ -264,13 +264,44 @@ pub async fn prepare_load(session: &Session, encoding: &str) -> Result<()> {
     .await
 }
 
-/// Begins to load rows with an archive's own COPY statement.
-pub async fn copy_in(session: &Session, statement: &str) -> Result<CopyInSink<Bytes>> {
-    let sink = session
+/// Makes the session ready to build indexes and constraints, as `pg_restore` does. What it commits need not be safe from a crash
+/// of the server before [`settle`].
+pub async fn prepare_builds(session: &Session) -> Result<()> {
+    batch(
+        session,
+        "cannot prepare the session",
+        "SET synchronous_commit = off; SET default_tablespace = ''",
+    )
+    .await?;
+    // Where the server's system can tell that we are gone, it ends what it does for us. Where it cannot, it refuses the setting.
+    let checked = session
         .client()
-        .copy_in(statement.trim_end().trim_end_matches(';'))
-        .await;
-    sink.map_err(|cause| session.failed("cannot begin to load rows", cause))
+        .batch_execute("SET client_connection_check_interval = '1s'");
+    let _ = session.bear(checked).await?;
+    Ok(())
+}
+
+/// Makes one index or constraint. It may take hours, and the server says nothing meanwhile.
+pub async fn make(session: &Session, what: &str, statement: &str) -> Result<()> {
+    let made = session.client().batch_execute(statement).await;
+    made.map_err(|cause| session.failed(format!("cannot make the {what}"), cause))
+}
+
+/// Makes what the session and others before it committed safe from a crash of the server.
+pub async fn settle(session: &Session) -> Result<()> {
+    // A commit that waits for the disk waits for all before it. Only one that wrote something does.
+    batch(
+        session,
+        "cannot settle what was written",
+        "SET synchronous_commit = on; SELECT pg_catalog.lo_unlink(pg_catalog.lo_create(0))",
+    )
+    .await
+}
+
+/// Begins to load rows with an archive's own COPY statement.
+pub async fn copy_in(session: &Session, statement: &str) -> Result<CopyInSink<Bytes>, tokio_postgres::Error> {
+    let statement = statement.trim_end().trim_end_matches(';');
+    session.client().copy_in(statement).await
 }
 
 /// How many rows a table has, or `None` where there is no such table.

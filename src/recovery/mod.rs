@@ -10,11 +10,13 @@ pub mod catalog;
 mod clean;
 /// Putting a restored target into service.
 pub mod cutover;
+/// Everything of an archive but its rows, as `pg_restore` makes it from the archive's head.
+mod definitions;
 /// Whatever would stop a restore tonight.
 pub mod doctor;
 /// What may be restored into.
 pub mod guard;
-/// The rows of an archive into a target.
+/// The rows of an archive, and the indexes over them, into a target.
 pub mod loader;
 /// Telling those who are not there.
 pub mod notify;
@@ -34,6 +36,8 @@ pub mod recorder;
 pub mod recover;
 /// Backup → target, and the proof.
 pub mod restore;
+/// How long a target is waited for in which statements run that say nothing until they end.
+mod silence;
 /// Whether the promises hold today.
 pub mod status;
 /// What an archive holds, found by reading it as it flows.
