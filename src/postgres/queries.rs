@@ -1,7 +1,8 @@
 //! Every SQL statement of the verbs, behind a name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 use tokio_postgres::error::SqlState;
@@ -333,23 +334,46 @@ pub async fn program_works(session: &Session) -> Result<bool> {
     Ok(row.get(0))
 }
 
-/// The rows of one table as COPY text, in the given columns (`(id, name)`); `None` where there is no such table or column.
+/// How many pages the tables have whose rows can be read by the page.
+pub async fn table_pages(session: &Session) -> Result<HashMap<Name, u32>> {
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text, pg_relation_size(c.oid) / current_setting('block_size')::int
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am a ON a.oid = c.relam
+          WHERE {SYSTEM_SCHEMAS} AND c.relkind = 'r' AND a.amname = 'heap'"
+    );
+    let rows = all(session, "cannot read the sizes of the tables", &sql, &[]).await?;
+    let sized = rows.iter().map(|row| {
+        let pages = u32::try_from(row.get::<_, i64>(2)).unwrap_or(0);
+        ((row.get(0), row.get(1)), pages)
+    });
+    Ok(sized.collect())
+}
+
+/// The rows of one table as COPY text, in the given columns (`(id, name)`), from some of its `pages` or from all; `None` where there
+/// is no such table or column.
 pub async fn copy_out(
     session: &Session,
     schema: &str,
     table: &str,
     columns: &str,
+    pages: Option<Range<u32>>,
 ) -> Result<Option<CopyOutStream>> {
     const MISSING: [SqlState; 3] = [
         SqlState::UNDEFINED_TABLE,
         SqlState::UNDEFINED_COLUMN,
         SqlState::INVALID_SCHEMA_NAME,
     ];
-    let statement = format!(
-        "COPY {}.{} {columns} TO STDOUT",
-        identifier(schema),
-        identifier(table)
-    );
+    let name = format!("{}.{}", identifier(schema), identifier(table));
+    let listed = columns
+        .strip_prefix('(')
+        .and_then(|columns| columns.strip_suffix(')'));
+    let statement = match (pages, listed) {
+        (Some(pages), Some(listed)) => format!(
+            "COPY (SELECT {listed} FROM ONLY {name} WHERE ctid >= '({},0)' AND ctid < '({},0)') TO STDOUT",
+            pages.start, pages.end
+        ),
+        _ => format!("COPY {name} {columns} TO STDOUT"),
+    };
     match session.client().copy_out(&statement).await {
         Ok(stream) => Ok(Some(stream)),
         Err(cause) if cause.code().is_some_and(|code| MISSING.contains(code)) => Ok(None),

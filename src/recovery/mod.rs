@@ -2,6 +2,8 @@
 
 /// An object without a manifest, read to its end: what its manifest says, and publishing it.
 pub mod attest;
+/// Work that goes on while nobody waits for it.
+mod background;
 /// Source → archive → blocks → object → manifest.
 pub mod backup;
 /// The backups in a store.
@@ -42,6 +44,8 @@ mod silence;
 pub mod status;
 /// What an archive holds, found by reading it as it flows.
 pub mod survey;
+/// The rows of a target's tables against the manifest, over several connections.
+mod tables;
 /// A target or an object against its manifest.
 pub mod verify;
 /// A file that is replaced as a whole.

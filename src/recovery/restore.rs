@@ -17,6 +17,7 @@ use super::verify;
 use crate::archive::{Contents, Event as Read, Reader};
 use crate::error::Result;
 use crate::model::comparison::Verification;
+use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
 use crate::model::profile::Profile;
@@ -41,6 +42,8 @@ pub struct Request<'a> {
     pub profile: Option<Profile>,
     /// How many connections work side by side where that is possible.
     pub jobs: usize,
+    /// How much of the rows is compared.
+    pub depth: Depth,
 }
 
 /// A backup that was restored and compared.
@@ -72,7 +75,16 @@ pub async fn restore(
         is_attested,
     } = catalog::select(request.store, request.selector, observer).await?;
     let key = manifest.key.clone();
-    match restore_selected(request, manifest, is_attested, provision, observer).await {
+    // Boxed: all that a restore keeps is large, and futures of callers are moved.
+    match Box::pin(restore_selected(
+        request,
+        manifest,
+        is_attested,
+        provision,
+        observer,
+    ))
+    .await
+    {
         Ok(restored) => Ok(restored),
         Err(error) => Err(catalog::name_older(request.store, &key, error).await),
     }
@@ -104,7 +116,7 @@ async fn restore_selected(
     let verification = verify::target(
         &manifest,
         target.conninfo(),
-        &scope,
+        &scope.to(request.depth),
         request.tools,
         request.jobs,
         observer,

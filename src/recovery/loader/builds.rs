@@ -50,7 +50,7 @@ impl Builds {
         let rows_of = rows_of(contents);
         // The archive's order is one in which everything comes behind what it needs.
         let mut available: HashSet<DumpId> = HashSet::new();
-        let mut built: HashSet<DumpId> = HashSet::new();
+        let mut ours: HashSet<DumpId> = HashSet::new();
         for (entry, turn) in plan::turns(contents) {
             if turn != Turn::After {
                 available.insert(entry.id);
@@ -63,11 +63,11 @@ impl Builds {
             {
                 continue;
             }
-            let build = build(contents, entry, &rows_of, &built);
+            let build = build(contents, entry, &rows_of, &ours);
             match entry.kind.as_str() {
                 "INDEX" | "CONSTRAINT" => {
                     available.insert(entry.id);
-                    built.insert(entry.id);
+                    ours.insert(entry.id);
                     found.builds.push(build);
                 }
                 "FK CONSTRAINT" => found.foreign_keys.extend(foreign_key(build)),
@@ -98,7 +98,7 @@ fn build(
     contents: &Contents,
     entry: &Entry,
     rows_of: &HashMap<DumpId, DumpId>,
-    built: &HashSet<DumpId>,
+    ours: &HashSet<DumpId>,
 ) -> Build {
     let is_relation = |id: &&DumpId| {
         let kind = contents.entry(**id).map(|entry| entry.kind.as_str());
@@ -118,7 +118,7 @@ fn build(
         builds: entry
             .dependencies
             .iter()
-            .filter(|id| built.contains(id))
+            .filter(|id| ours.contains(id))
             .copied()
             .collect(),
         relations,
