@@ -72,7 +72,7 @@ in
       {
         src = wholeSource;
         SSL_CERT_FILE = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
-        PAYCRAFT_REQUIRE = "postgres,aws,jq,openssl,pgbouncer,newer-postgres,mandoc";
+        PAYCRAFT_REQUIRE = "postgres,aws,jq,openssl,pgbouncer,newer-postgres,mandoc,python3-yaml";
         PAYCRAFT_NEWER_POSTGRES = "${lib.getBin pkgs.postgresql_18}/bin";
         __darwinAllowLocalNetworking = true;
       };

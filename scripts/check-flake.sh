@@ -16,9 +16,14 @@ store = $place/store
 sandbox = false
 substitute = false
 "
-# Without what was built, which may be large.
 cd "$tree"
-cp -R flake.nix flake.lock nix Cargo.toml Cargo.lock src fixtures benches tests "$place/tree"
+mkdir "$place/tree/tests"
+cp -R flake.nix flake.lock nix Cargo.toml Cargo.lock "$place/tree"
+cp -R tests/nix "$place/tree/tests"
+# Of what is only built, it counts that it is there.
+for folder in src fixtures benches tests/it tests/proptest-regressions; do
+    [ ! -d "$folder" ] || mkdir "$place/tree/$folder"
+done
 cd "$place/tree"
 
 # Nix says what it evaluates in many lines; they matter when it fails.
@@ -32,6 +37,12 @@ against() {
 # The lock file answers the flake's inputs: nothing would be locked anew.
 nix flake metadata --no-update-lock-file "path:$place/tree" >/dev/null
 against flake check --no-build "path:$place/tree"
+# All systems: a newer Nix checks only its own.
+for output in packages checks devShells; do
+    against eval --json "path:$place/tree#$output" \
+        --apply 'builtins.mapAttrs (_: builtins.mapAttrs (_: made: made.drvPath))' >/dev/null
+done
+against eval --json "path:$place/tree#formatter" >/dev/null
 against eval --json "path:$place/tree#apps" >"$place/apps"
 against eval --json "path:$place/tree#checks.x86_64-linux.machines.nodes.operator.systemd" >"$place/units"
 printf '{"apps":%s,"systemd":%s}\n' "$(cat "$place/apps")" "$(cat "$place/units")"
