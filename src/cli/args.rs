@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::examples;
-#[cfg(feature = "drill")]
-use super::verbs::{drill::DrillArguments, scenarios::ScenariosArguments};
 use super::verbs::{
     attest::AttestArguments, backup::BackupArguments, completions::CompletionsArguments,
     cutover::CutoverArguments, doctor::DoctorArguments, list::ListArguments, man::ManArguments,
     prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments, status::StatusArguments,
     verify::VerifyArguments,
 };
+#[cfg(feature = "drill")]
+use super::verbs::{drill::DrillArguments, scenarios::ScenariosArguments};
 use crate::error::{Kind, Result};
 
 /// Back up a PostgreSQL product to object storage, restore it, and prove it.
