@@ -10,6 +10,7 @@ use paycraft_dr::model::key::Selector;
 use serde_json::Value;
 
 use super::deploy::verify_units;
+use crate::docs::page::read;
 use crate::kit::{World, query, run, skip};
 
 fn root() -> &'static Path {
@@ -179,7 +180,9 @@ fn a_mistake_in_the_module_or_the_lock_is_found() {
 #[test]
 fn the_package_takes_every_file_that_is_compiled_in() {
     let mut outside = Vec::new();
-    let mut folders = vec![root().join("src")];
+    let mut folders = ["src", "tests/it", "benches"]
+        .map(|folder| root().join(folder))
+        .to_vec();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
             if entry.path().is_dir() {
@@ -234,10 +237,7 @@ fn the_module_writes_settings_that_the_program_knows() {
 fn the_product_of_the_machines_is_backed_up_lost_and_restored() {
     run(async {
         let Some(world) = World::new().await else { return };
-        let source = world
-            .postgres
-            .source(include_str!("../../../nix/machines.sql"))
-            .await;
+        let source = world.postgres.source(&read("nix/machines.sql")).await;
         world.back_up(&source).await.expect("a backup");
         let restored = world.restore(Selector::Latest).await.expect("a restore");
         assert!(
