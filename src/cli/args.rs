@@ -5,13 +5,15 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use super::examples;
+use super::verbs::{
+    attest::AttestArguments, backup::BackupArguments, completions::CompletionsArguments,
+    cutover::CutoverArguments, doctor::DoctorArguments, list::ListArguments, man::ManArguments,
+    prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments, status::StatusArguments,
+    verify::VerifyArguments,
+};
 #[cfg(feature = "drill")]
 use super::verbs::{drill::DrillArguments, scenarios::ScenariosArguments};
-use super::verbs::{
-    attest::AttestArguments, backup::BackupArguments, cutover::CutoverArguments, doctor::DoctorArguments,
-    list::ListArguments, prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments,
-    status::StatusArguments, verify::VerifyArguments,
-};
 use crate::error::{Kind, Result};
 
 /// Back up a PostgreSQL product to object storage, restore it, and prove it.
@@ -45,57 +47,49 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Dump the source into the store
-    #[command(after_help = "Example:\n  SUPABASE_DB_URL_FILE=/run/secrets/db paycraft-dr backup")]
+    #[command(after_help = examples::BACKUP)]
     Backup(BackupArguments),
     /// Show the backups in the store
-    #[command(after_help = "Examples:\n  paycraft-dr list\n  paycraft-dr list 2026/11/23 --json")]
+    #[command(after_help = examples::LIST)]
     List(ListArguments),
     /// Restore a backup into a database and verify it there
-    #[command(
-        after_help = "Examples:\n  paycraft-dr restore\n  paycraft-dr restore 2026/11/23\n  paycraft-dr restore --clean"
-    )]
+    #[command(after_help = examples::RESTORE)]
     Restore(RestoreArguments),
     /// Check a stored backup, or a restored database against it
-    #[command(
-        after_help = "Examples:\n  paycraft-dr verify --object\n  paycraft-dr verify latest --target postgresql://me@localhost/restored"
-    )]
+    #[command(after_help = examples::VERIFY)]
     Verify(VerifyArguments),
     /// Read an object without a manifest to its end, and write down what it holds
-    #[command(after_help = "Example:\n  paycraft-dr attest 2026/11/22/backup-20261122-020004.dump.gz")]
+    #[command(after_help = examples::ATTEST)]
     Attest(AttestArguments),
     /// Put a restored database into service, with the steps of the configuration
-    #[command(
-        after_help = "Examples:\n  paycraft-dr --config paycraft-dr.toml cutover plan\n  paycraft-dr --config paycraft-dr.toml cutover apply"
-    )]
+    #[command(after_help = examples::CUTOVER)]
     Cutover(CutoverArguments),
     /// Restore, verify and cut over, on one clock
-    #[command(
-        after_help = "Example:\n  paycraft-dr --config paycraft-dr.toml recover --declared-at 2026-11-23T02:10:00Z"
-    )]
+    #[command(after_help = examples::RECOVER)]
     Recover(RecoverArguments),
     /// Remove what has had its time: past 30 days, but never the newest attested backups
-    #[command(
-        after_help = "Examples:\n  paycraft-dr prune --dry-run\n  paycraft-dr prune --days 30 --keep 7"
-    )]
+    #[command(after_help = examples::PRUNE)]
     Prune(PruneArguments),
     /// Say whether backups, storage and drills are as promised
-    #[command(
-        after_help = "Examples:\n  paycraft-dr status --log docs/drill-log.md\n  paycraft-dr status --no-drill --metrics /var/lib/node_exporter/paycraft-dr.prom"
-    )]
+    #[command(after_help = examples::STATUS)]
     Status(StatusArguments),
     /// Look for whatever would stop a restore tonight
-    #[command(after_help = "Examples:\n  paycraft-dr doctor\n  paycraft-dr doctor --write --json")]
+    #[command(after_help = examples::DOCTOR)]
     Doctor(DoctorArguments),
     /// Rehearse the whole cycle on private servers
     #[cfg(feature = "drill")]
-    #[command(
-        after_help = "Examples:\n  paycraft-dr drill\n  paycraft-dr drill --scale 1GiB --log docs/drill-log.md\n  paycraft-dr drill --from-store --log docs/drill-log.md\n  paycraft-dr drill --scenario download-reset --seed 1\n  paycraft-dr drill --scenario all\n  paycraft-dr drill --scenario random --runs 20 --seed 1"
-    )]
+    #[command(after_help = examples::DRILL)]
     Drill(DrillArguments),
     /// Show what a drill can rehearse: what breaks, and what must happen then
     #[cfg(feature = "drill")]
-    #[command(after_help = "Examples:\n  paycraft-dr scenarios -v\n  paycraft-dr scenarios download-reset > mine.toml")]
+    #[command(after_help = examples::SCENARIOS)]
     Scenarios(ScenariosArguments),
+    /// Print what a shell needs to complete commands and flags
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions(CompletionsArguments),
+    /// Write the manual's pages into a directory
+    #[command(after_help = examples::MAN)]
+    Man(ManArguments),
 }
 
 /// Where backups are kept. The credentials come from `R2_ACCESS_KEY_ID` and `R2_SECRET_ACCESS_KEY`.
@@ -127,6 +121,8 @@ impl Command {
             Self::Drill(_) => "drill",
             #[cfg(feature = "drill")]
             Self::Scenarios(_) => "scenarios",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
         }
     }
 
@@ -138,7 +134,7 @@ impl Command {
             Self::Restore(own) => Some(&own.store),
             Self::Verify(own) => Some(&own.store),
             Self::Attest(own) => Some(&own.store),
-            Self::Cutover(_) => None,
+            Self::Cutover(_) | Self::Completions(_) | Self::Man(_) => None,
             Self::Recover(own) => Some(&own.restore.store),
             Self::Prune(own) => Some(&own.store),
             // What these two tell, they tell also where the store's settings are wrong.
@@ -161,7 +157,8 @@ pub(super) fn worded<T>(parsed: Result<T>) -> Result<T, String> {
 
 /// Settings that have no flag, and the exit codes.
 fn after_help() -> String {
-    let mut text = String::from(
+    let mut text = format!("{}\n\n", examples::PROGRAM);
+    text.push_str(
         "Environment:
   SUPABASE_DB_URL       the database to back up
   TARGET_DB_URL         the database to restore into

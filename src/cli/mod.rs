@@ -16,6 +16,7 @@ pub mod settings;
 pub mod verbs;
 
 mod consent;
+mod examples;
 mod memory;
 mod notification;
 mod output;

@@ -2,5 +2,5 @@
 
 mod commands;
 mod desk;
-mod page;
+pub mod page;
 mod tried;

@@ -42,5 +42,6 @@ mod docs;
 mod doctor;
 mod drill;
 mod notify;
+mod packaging;
 mod program;
 mod status;

@@ -49,7 +49,7 @@ fn jobs(lines: &[String]) -> Vec<&[String]> {
 fn workflows_end_in_time_and_hold_no_more_than_they_need() {
     let mut wrong = Vec::new();
     let workflows = workflows();
-    assert_eq!(workflows.len(), 3);
+    assert_eq!(workflows.len(), 5);
     for (name, lines) in &workflows {
         let mut demand = |holds: bool, what: &str| {
             if !holds {
@@ -61,7 +61,7 @@ fn workflows_end_in_time_and_hold_no_more_than_they_need() {
         demand(says(lines, "concurrency:"), "may run twice at once");
         let keeps_running = says(lines, "  cancel-in-progress: false");
         demand(
-            keeps_running || name == "restore-regression.yml",
+            keeps_running || ["ci.yml", "restore-regression.yml"].contains(&name.as_str()),
             "may cancel a run that is at work",
         );
         for job in jobs(lines) {
@@ -188,6 +188,67 @@ fn a_drills_row_is_proposed_on_a_branch_of_its_own() {
     );
     let asked = std::fs::read_to_string(clone.0.path().join("asked")).expect("what gh was asked");
     assert!(asked.starts_with("auth setup-git\npr create --title"), "{asked}");
+}
+
+#[test]
+fn a_release_is_packed_alike_whoever_packs_it() {
+    let place = tempfile::tempdir().expect("a directory");
+    // The program that tests run is large: what is packed is a script that starts it.
+    let program = place.path().join("paycraft-dr");
+    let script = format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_paycraft-dr"));
+    std::fs::write(&program, script).expect("a program");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("a program");
+    let pack = |directory: &str| {
+        let mut script = Command::new(root().join("scripts/pack-release.sh"));
+        script
+            .arg(&program)
+            .args(["v9.9.9", "here"])
+            .arg(place.path().join(directory));
+        let packed = script.output().expect("a shell");
+        assert!(
+            packed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&packed.stderr)
+        );
+        let archive = place
+            .path()
+            .join(directory)
+            .join("paycraft-dr-v9.9.9-here.tar.gz");
+        std::fs::read(archive).expect("an archive")
+    };
+    let packed = pack("once");
+    assert!(packed == pack("again"), "the same files gave other bytes");
+    let mut list = Command::new("tar");
+    let listed = list
+        .arg("-tzf")
+        .arg(place.path().join("once/paycraft-dr-v9.9.9-here.tar.gz"))
+        .output()
+        .expect("tar");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    for file in [
+        "bin/paycraft-dr",
+        "man/man1/paycraft-dr-restore.1",
+        "completions/paycraft-dr.zsh",
+        "docs/RUNBOOK.md",
+        "deploy/systemd/paycraft-dr-backup.service",
+    ] {
+        let whole = format!("paycraft-dr-v9.9.9-here/{file}");
+        assert!(
+            listed.lines().any(|line| line == whole),
+            "{file} is not in {listed}"
+        );
+    }
+}
+
+#[test]
+fn a_release_says_what_the_changelog_says() {
+    let notes = |version: &str| {
+        let mut script = Command::new(root().join("scripts/release-notes.sh"));
+        script.arg(version).output().expect("a shell")
+    };
+    let told = String::from_utf8_lossy(&notes("Unreleased").stdout).into_owned();
+    assert!(told.contains("- `backup`: "), "{told}");
+    assert_eq!(notes("0.0.0").status.code(), Some(1));
 }
 
 #[test]

@@ -4,6 +4,8 @@
 pub mod attest;
 /// Dump the source into the store.
 pub mod backup;
+/// Print what a shell needs to complete commands.
+pub mod completions;
 /// Put a restored database into service.
 pub mod cutover;
 /// Look for whatever would stop a restore.
@@ -13,6 +15,8 @@ pub mod doctor;
 pub mod drill;
 /// Show the backups in the store.
 pub mod list;
+/// Write the manual's pages.
+pub mod man;
 /// Remove what has had its time.
 pub mod prune;
 /// Restore, verify and cut over.

@@ -8,13 +8,17 @@ use paycraft_dr::cli::config::Config;
 use super::page::{invocations, read};
 use crate::kit::program;
 
-const NAMED_IN: [&str; 7] = [
+const NAMED_IN: [&str; 11] = [
     "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
     "docs/RUNBOOK.md",
     "docs/WITHOUT-THIS-PROGRAM.md",
     "docs/drill-log.md",
+    ".github/workflows/ci.yml",
     ".github/workflows/daily-backup.yml",
     ".github/workflows/monthly-drill.yml",
+    ".github/workflows/release.yml",
     ".github/workflows/restore-regression.yml",
 ];
 

@@ -13,10 +13,22 @@ use super::page::{Block, blocks, read};
 use crate::kit::{run, said, skip};
 
 /// Blocks of shell that are not run, by their first line, and why not.
-const NOT_TRIED: [(&str, &str); 1] = [(
-    "git clone https://github.com/paycraft/paycraft-dr",
-    "it clones and builds this program, as the workflows do; the tests run the one that was built here",
-)];
+const NOT_TRIED: [(&str, &str); 5] = [
+    (
+        "git clone https://github.com/paycraft/paycraft-dr",
+        "it clones and builds this program, as the workflows do; the tests run the one that was built here",
+    ),
+    (
+        "nix run github:paycraft/paycraft-dr#drill",
+        "nixpkgs is needed; the workflow runs it",
+    ),
+    ("make drill   #", "the workflows run it, and the tests run in it"),
+    ("make drill ARGS=", "the same, for longer"),
+    (
+        "export SUPABASE_DB_URL_FILE=/run/secrets/source",
+        "whoever follows the page has files of their own; the test gives the settings",
+    ),
+];
 
 /// Runs a page from its first block to its last.
 async fn try_page(path: &str) {
@@ -95,6 +107,11 @@ fn the_page_about_plain_tools_is_true() {
 }
 
 #[test]
+fn the_readme_is_true() {
+    run(try_page("README.md"));
+}
+
+#[test]
 fn the_runbook_is_true() {
     run(try_page("docs/RUNBOOK.md"));
 }
@@ -102,7 +119,7 @@ fn the_runbook_is_true() {
 #[test]
 fn every_block_of_shell_is_tried_or_says_why_not() {
     let mut untried = Vec::new();
-    for path in ["docs/RUNBOOK.md", "docs/WITHOUT-THIS-PROGRAM.md"] {
+    for path in ["README.md", "docs/RUNBOOK.md", "docs/WITHOUT-THIS-PROGRAM.md"] {
         for block in blocks(&read(path)) {
             assert!(
                 ["sh", "text", "toml", "ini", "sql"].contains(&block.language()),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use self::plan::plan;
 pub(super) use self::runbook::Runbook;
+use crate::cli::examples;
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
 use crate::cli::units::duration;
@@ -29,8 +30,10 @@ pub struct CutoverArguments {
 #[derive(Debug, Subcommand)]
 pub enum CutoverAction {
     /// Show what would be done; change nothing and run nothing
+    #[command(after_help = examples::CUTOVER_PLAN)]
     Plan(JournalArguments),
     /// Run the steps that are not done yet, and stop at the first that fails
+    #[command(after_help = examples::CUTOVER_APPLY)]
     Apply(JournalArguments),
 }
 

@@ -1,0 +1,7 @@
+//! What the program is delivered with: help, manual, completions, the flake, units, manifests, the crate.
+
+mod crate_file;
+mod deploy;
+mod help;
+mod manual;
+mod nix;

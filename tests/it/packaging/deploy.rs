@@ -1,0 +1,285 @@
+//! The examples of `deploy/`: units that systemd takes, manifests that Kubernetes takes, commands that the program takes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Parser;
+use paycraft_dr::cli::args::Arguments;
+use paycraft_dr::cli::config::Config;
+use serde_json::Value;
+
+use crate::kit::skip;
+
+/// What a unit may expose at most, in tenths of what `systemd-analyze security` counts to ten.
+const MOST_EXPOSED: &str = "20";
+
+fn example(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    files.sort();
+    files
+}
+
+/// Holds every unit of a directory to what systemd demands, and services to an exposure. Their program is put in.
+pub fn verify_units(directory: &Path) {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        skip(
+            "systemd-analyze",
+            "it is not on the path: `make setup-test` installs systemd",
+        );
+        return;
+    }
+    let own = env!("CARGO_BIN_EXE_paycraft-dr");
+    let mut units = Vec::new();
+    for path in files(directory).into_iter().filter(|path| path.is_file()) {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("a unit");
+        let with_program = text.lines().map(|line| match line.strip_prefix("ExecStart=") {
+            Some(command) => {
+                let (_, arguments) = command.split_once(' ').expect("arguments");
+                format!("ExecStart={own} {arguments}\n")
+            }
+            None => format!("{line}\n"),
+        });
+        std::fs::write(&path, with_program.collect::<String>()).expect("a unit");
+        if name.ends_with(".service") || name.ends_with(".timer") {
+            units.push(name);
+        }
+    }
+    assert!(units.len() >= 6, "{units:?}");
+    let analyze = |arguments: &[&str], units: &[String]| {
+        let mut analyze = Command::new("systemd-analyze");
+        analyze
+            .args(arguments)
+            .args(units)
+            .env("SYSTEMD_UNIT_PATH", format!("{}:", directory.display()))
+            .env("HOME", directory);
+        let ran = analyze.output().expect("systemd-analyze");
+        let said = [ran.stdout, ran.stderr].concat();
+        (ran.status.success(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let (holds, said) = analyze(&["verify", "--man=no"], &units);
+    assert!(holds && said.is_empty(), "{said}");
+    for unit in units.iter().filter(|unit| unit.ends_with(".service")) {
+        let threshold = format!("--threshold={MOST_EXPOSED}");
+        let (holds, said) = analyze(
+            &["security", "--no-pager", "--offline=yes", &threshold],
+            std::slice::from_ref(unit),
+        );
+        assert!(holds, "{said}");
+    }
+}
+
+#[test]
+fn systemd_takes_the_units() {
+    let place = tempfile::tempdir().expect("a directory");
+    let mut copy = Command::new("cp");
+    let copied = copy
+        .arg("-R")
+        .arg(example("systemd/."))
+        .arg(place.path())
+        .status();
+    assert!(copied.expect("cp").success());
+    verify_units(place.path());
+}
+
+#[test]
+fn units_run_what_the_program_knows_and_give_only_backups_productions_address() {
+    let mut commands = Vec::new();
+    for path in files(&example("systemd")) {
+        if path.extension().is_none_or(|extension| extension != "service") {
+            continue;
+        }
+        let unit = std::fs::read_to_string(&path).expect("a unit");
+        for line in unit.lines().filter_map(|line| line.strip_prefix("ExecStart=")) {
+            let parsed = Arguments::try_parse_from(line.split_whitespace());
+            let parsed = parsed.unwrap_or_else(|refusal| panic!("{}: {refusal}", path.display()));
+            commands.push(parsed.command.name());
+        }
+        let is_backup = path.ends_with("paycraft-dr-backup.service");
+        assert_eq!(unit.contains("SUPABASE_DB_URL"), is_backup, "{}", path.display());
+        for credential in unit
+            .lines()
+            .filter_map(|line| line.strip_prefix("LoadCredential="))
+        {
+            let (name, _) = credential.split_once(':').expect("a file");
+            assert!(
+                unit.contains(&format!("_FILE=%d/{name}\n")),
+                "{name} is loaded, and not used"
+            );
+        }
+    }
+    assert_eq!(commands, ["backup", "prune", "drill", "status"]);
+}
+
+/// Every document of the manifests, with the file it stands in; nothing where they cannot be read.
+fn manifests() -> Option<Vec<(String, Value)>> {
+    const READ: &str = "import json, sys, yaml
+print(json.dumps([d for d in yaml.safe_load_all(open(sys.argv[1])) if d]))";
+    let mut found = Vec::new();
+    for path in files(&example("kubernetes")) {
+        let read = Command::new("python3").args(["-c", READ]).arg(&path).output();
+        let Some(read) = read.ok().filter(|read| read.status.success()) else {
+            skip(
+                "python3-yaml",
+                "python3 has no module yaml: `make setup-test` installs it",
+            );
+            return None;
+        };
+        let documents: Vec<Value> = serde_json::from_slice(&read.stdout).expect("documents");
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        found.extend(documents.into_iter().map(|document| (name.clone(), document)));
+    }
+    Some(found)
+}
+
+fn list(value: &Value) -> Vec<&Value> {
+    value
+        .as_array()
+        .map(|list| list.iter().collect())
+        .unwrap_or_default()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
+}
+
+/// The pods of the jobs, by the name of their file.
+fn pods(manifests: &[(String, Value)]) -> Vec<(&str, &Value)> {
+    let jobs = manifests
+        .iter()
+        .filter(|(_, document)| document["kind"] == "CronJob");
+    jobs.map(|(name, job)| {
+        (
+            name.as_str(),
+            &job["spec"]["jobTemplate"]["spec"]["template"]["spec"],
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn kubernetes_takes_the_manifests() {
+    let mut validate = Command::new("kubernetes-validate");
+    validate.args(["--strict", "--quiet"]);
+    let manifests = files(&example("kubernetes"));
+    validate.args(
+        manifests
+            .iter()
+            .filter(|path| !path.ends_with("kustomization.yaml")),
+    );
+    let Ok(ran) = validate.output() else {
+        skip(
+            "kubernetes-validate",
+            "it is not on the path: `make setup-test` installs it",
+        );
+        return;
+    };
+    let said = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
+    assert!(ran.status.success(), "{said}");
+}
+
+#[test]
+fn pods_are_given_no_more_than_they_need() {
+    let Some(manifests) = manifests() else { return };
+    let pods = pods(&manifests);
+    assert_eq!(pods.len(), 4);
+    for (name, pod) in pods {
+        assert_eq!(pod["automountServiceAccountToken"], false, "{name}");
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{name}");
+        assert_eq!(
+            pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault",
+            "{name}"
+        );
+        for container in list(&pod["initContainers"])
+            .into_iter()
+            .chain(list(&pod["containers"]))
+        {
+            let context = &container["securityContext"];
+            assert_eq!(context["allowPrivilegeEscalation"], false, "{name}");
+            assert_eq!(context["readOnlyRootFilesystem"], true, "{name}");
+            assert_eq!(
+                context["capabilities"]["drop"],
+                serde_json::json!(["ALL"]),
+                "{name}"
+            );
+            assert!(container["resources"]["limits"]["memory"].is_string(), "{name}");
+            let image = text(&container["image"]);
+            assert!(
+                image.contains("@sha256:") || image == "ghcr.io/paycraft/paycraft-dr",
+                "{name}: {image}"
+            );
+        }
+        for volume in list(&pod["volumes"]) {
+            if volume["secret"].is_object() {
+                assert_eq!(
+                    volume["secret"]["defaultMode"], 0o440,
+                    "{name}: the program refuses a secret for all"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn pods_run_what_the_program_knows_with_secrets_that_are_there() {
+    let Some(manifests) = manifests() else { return };
+    let mut commands = Vec::new();
+    for (name, pod) in pods(&manifests) {
+        let containers = list(&pod["initContainers"])
+            .into_iter()
+            .chain(list(&pod["containers"]));
+        for container in containers.filter(|container| text(&container["image"]).ends_with("/paycraft-dr")) {
+            let arguments = list(&container["args"]).into_iter().map(text);
+            let parsed = Arguments::try_parse_from(["paycraft-dr"].into_iter().chain(arguments));
+            let command = parsed
+                .unwrap_or_else(|refusal| panic!("{name}: {refusal}"))
+                .command
+                .name();
+            commands.push(command);
+            let mounts: Vec<&str> = list(&container["volumeMounts"])
+                .iter()
+                .map(|mount| text(&mount["mountPath"]))
+                .collect();
+            for variable in list(&container["env"]) {
+                let (variable, value) = (text(&variable["name"]), text(&variable["value"]));
+                let is_mounted = mounts.iter().any(|mount| value.starts_with(&format!("{mount}/")));
+                let is_local = variable == "TARGET_DB_URL" && value.contains("@127.0.0.1:");
+                assert!(
+                    variable.ends_with("_FILE") && is_mounted || is_local,
+                    "{name}: {variable}={value}"
+                );
+                assert!(
+                    !variable.starts_with("SUPABASE") || command == "backup",
+                    "{name} knows production"
+                );
+            }
+        }
+    }
+    assert_eq!(commands, ["backup", "prune", "drill", "restore", "status"]);
+}
+
+#[test]
+fn the_configuration_is_one_and_every_manifest_is_applied() {
+    let Some(manifests) = manifests() else { return };
+    let configuration = manifests
+        .iter()
+        .find(|(_, document)| document["kind"] == "ConfigMap");
+    let (_, configuration) = configuration.expect("a configuration");
+    let place = tempfile::tempdir().expect("a directory");
+    let file = place.path().join("paycraft-dr.toml");
+    std::fs::write(&file, text(&configuration["data"]["paycraft-dr.toml"])).expect("a file");
+    Config::read(&file).unwrap_or_else(|error| panic!("{error}"));
+
+    let applied = manifests.iter().find(|(name, _)| name == "kustomization.yaml");
+    let applied = list(&applied.expect("a kustomization").1["resources"]);
+    let there = files(&example("kubernetes"));
+    assert_eq!(applied.len() + 1, there.len());
+    for resource in applied {
+        assert!(example("kubernetes").join(text(resource)).is_file(), "{resource}");
+    }
+}
