@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use paycraft_dr::drill::cluster::{Cluster, Traits};
+use paycraft_dr::drill::cluster::Traits;
 use paycraft_dr::drill::proxy::{Bandwidth, Direction, Latency, Proxy, Toxic};
-use paycraft_dr::drill::substrate::Substrate;
+use paycraft_dr::drill::substrate::{Ground, Server, Substrate};
 use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::{Installation, Tools};
@@ -23,7 +23,7 @@ const LATENCY_MS: u64 = 25;
 pub(super) struct Place {
     pub(super) substrate: Substrate,
     pub(super) installation: Installation,
-    pub(super) server: Cluster,
+    pub(super) server: Server,
     pub(super) work: TempDir,
     /// The backup made last.
     pub(super) key: String,
@@ -36,12 +36,12 @@ impl Place {
     pub(super) async fn start(size_bytes: u64) -> Outcome<Self> {
         let tools = Tools::find(None, std::env::var_os("PATH").as_deref()).await?;
         let installation = tools.newest_with_server()?.clone();
-        let substrate = Substrate::start(&tools, size_bytes * 2).await?;
+        let substrate = Ground::prepare(&tools)?.substrate(size_bytes * 2).await?;
         let traits = Traits {
             is_durable: true,
             ..Traits::default()
         };
-        let server = substrate.cluster("server", traits).await?;
+        let server = substrate.server("server", traits).await?;
         let store = substrate.store_address();
         let throttled = Proxy::start(store, 1).await?;
         throttled.add(Toxic::Bandwidth(Bandwidth { rate_kb: RATE_KB }), Direction::Downstream, None);
