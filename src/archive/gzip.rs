@@ -2,11 +2,13 @@
 //! for the whole object, which can only be read from its beginning.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::Write;
 
-use flate2::Compression;
-use flate2::bufread::GzDecoder;
-use flate2::write::{GzEncoder, MultiGzDecoder};
+use flate2::write::MultiGzDecoder;
+use libdeflater::{CompressionLvl, Compressor, DecompressionError, Decompressor, crc32};
+
+/// A member ends with the checksum of what it holds and the length of that.
+const TRAILER_BYTES: usize = 8;
 
 /// How a block failed to inflate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,29 +30,32 @@ impl fmt::Display for GzipError {
 
 impl std::error::Error for GzipError {}
 
-/// `raw` as one gzip member. `level` goes from 1 (fast) to 9 (small). The same input gives the same bytes.
-pub fn deflate(raw: &[u8], level: u32) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(raw.len() / 2), Compression::new(level));
-    encoder
-        .write_all(raw)
-        .and_then(|()| encoder.finish())
-        .expect("writing into memory does not fail")
+/// `raw` as one gzip member. `level` goes from 1 (fast) to 12 (small). The same input gives the same bytes.
+pub fn deflate(raw: &[u8], level: i32) -> Vec<u8> {
+    let level = CompressionLvl::new(level).unwrap_or_default();
+    let mut compressor = Compressor::new(level);
+    let mut stored = vec![0; compressor.gzip_compress_bound(raw.len())];
+    let length = compressor
+        .gzip_compress(raw, &mut stored)
+        .expect("the bound is what a member needs at most");
+    stored.truncate(length);
+    stored
 }
 
 /// The `raw_bytes` bytes that the one gzip member `stored` holds. No more than that is ever allocated.
 pub fn inflate(stored: &[u8], raw_bytes: usize) -> Result<Vec<u8>, GzipError> {
-    let mut decoder = GzDecoder::new(stored);
     let mut raw = vec![0; raw_bytes];
-    decoder.read_exact(&mut raw).map_err(|cause| match cause.kind() {
-        std::io::ErrorKind::UnexpectedEof => GzipError::Length,
-        _ => GzipError::Damaged,
-    })?;
-    // Reading on to the end is what checks the member's checksum.
-    match decoder.read(&mut [0]) {
-        Ok(0) if decoder.into_inner().is_empty() => Ok(raw),
-        Ok(_) => Err(GzipError::Length),
-        Err(_) => Err(GzipError::Damaged),
+    match Decompressor::new().gzip_decompress(stored, &mut raw) {
+        // Where something follows the member, what ends here is not the member's own trailer.
+        Ok(length) if length == raw_bytes && stored.ends_with(&trailer(&raw)) => Ok(raw),
+        Ok(_) | Err(DecompressionError::InsufficientSpace) => Err(GzipError::Length),
+        Err(DecompressionError::BadData) => Err(GzipError::Damaged),
     }
+}
+
+fn trailer(raw: &[u8]) -> [u8; TRAILER_BYTES] {
+    let length = u32::try_from(raw.len() & 0xffff_ffff).unwrap_or_default();
+    (u64::from(length) << 32 | u64::from(crc32(raw))).to_le_bytes()
 }
 
 /// Inflates a whole gzip file as it flows: any number of members, each of any size.

@@ -9,6 +9,7 @@ use super::rehearsal::{BackupFacts, Options, Rehearsal};
 use super::substrate::Substrate;
 use crate::error::Result;
 use crate::model::catalog::Listed;
+use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
 use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
@@ -43,6 +44,7 @@ pub(super) async fn recover(
         },
         profile: None,
         jobs: options.jobs,
+        depth: Depth::Content,
     };
     let mut target = None;
     let provision = async |manifest: &Manifest| {
@@ -53,7 +55,7 @@ pub(super) async fn recover(
             is_durable: true,
             ..Traits::default()
         };
-        let cluster = target.insert(substrate.cluster("target", traits).await?);
+        let cluster = target.insert(substrate.server("target", traits).await?);
         let admin = cluster.conninfo(Side::Target, "postgres")?;
         database::create(&admin, DATABASE, &manifest.roles).await?;
         Ok(admin.with_database(Side::Target, DATABASE))

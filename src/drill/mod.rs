@@ -12,6 +12,8 @@ pub mod evidence;
 mod from_store;
 /// An HTTP service on loopback.
 mod http_listener;
+/// A process that outlives this one to clear away behind it.
+mod leash;
 /// The processes of this machine.
 mod processes;
 /// Whatever passes between a client and a server, behaving badly.

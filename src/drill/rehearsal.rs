@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::from_store;
 use super::scenario::{BASELINE, Expectation, Scenario};
-use super::substrate::Substrate;
+use super::substrate::Ground;
 use super::trial::{self, Props};
 use crate::error::{Error, Result};
 use crate::model::catalog::{choose, read_listing};
@@ -46,6 +46,8 @@ pub enum Origin<'a> {
 pub struct Options<'a> {
     /// What is restored.
     pub origin: Origin<'a>,
+    /// Where its servers run.
+    pub ground: &'a Ground,
     /// PostgreSQL's programs.
     pub tools: &'a Tools,
     /// How many connections work side by side.
@@ -149,15 +151,15 @@ pub struct FaultReport {
 pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<Rehearsal> {
     let recorder = Recorder::new(observer);
     let started_at = (options.clock)();
-    let substrate = Substrate::start(options.tools, options.origin.size_bytes().await?).await?;
+    let substrate = options.ground.substrate(options.origin.size_bytes().await?).await?;
     let mut rehearsal = Rehearsal {
         scenario: options.origin.name().to_owned(),
         seed: options.origin.seed(),
         scale_bytes: options.origin.scale_bytes(),
-        substrate: Substrate::NAME,
+        substrate: options.ground.name(),
         started_at,
         tool_version: env!("CARGO_PKG_VERSION"),
-        server_version: substrate.server_version(),
+        server_version: options.ground.server_version(),
         verdict: Verdict::NotProven,
         expected: options.origin.expectation().to_string(),
         happened: "nothing yet".to_owned(),

@@ -13,12 +13,15 @@ use tokio::task::JoinSet;
 use super::quiet::Quiet;
 use super::rehearsal::{Options, Origin, Rehearsal, rehearse};
 use super::scenario::Scenario;
+use super::substrate::Ground;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::tools::Tools;
 
 /// What all drills of a suite are held with.
 #[derive(Debug)]
 pub struct Equipment {
+    /// Where their servers run.
+    pub ground: Ground,
     /// PostgreSQL's programs.
     pub tools: Tools,
     /// How many connections work side by side in each.
@@ -132,6 +135,7 @@ pub async fn hold_one(planned: &Planned, equipment: &Equipment) -> Result<Rehear
             seed: planned.seed,
             scale_bytes: equipment.scale_bytes,
         },
+        ground: &equipment.ground,
         tools: &equipment.tools,
         jobs: equipment.jobs,
         clock: &Timestamp::now,

@@ -18,7 +18,7 @@ pub enum Content {
     /// Other rows.
     #[serde(rename = "different")]
     Different,
-    /// The table could not be read.
+    /// The table could not be read, or only its rows were counted.
     #[serde(rename = "not compared")]
     NotCompared,
 }
@@ -46,6 +46,14 @@ impl TableReport {
     pub fn left_out(expected: &Table, why: &'static str) -> Self {
         Self {
             left_out: Some(why),
+            ..Self::of(expected, None)
+        }
+    }
+
+    /// A table of the manifest of which only the rows were counted, where it is there.
+    pub fn counted(expected: &Table, rows: Option<u64>) -> Self {
+        Self {
+            rows,
             ..Self::of(expected, None)
         }
     }

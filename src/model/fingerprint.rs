@@ -129,6 +129,15 @@ impl LargeObjectHasher {
 }
 
 impl Fingerprint {
+    /// The fingerprint of these rows and those.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            hash: self.hash.wrapping_add(other.hash),
+        }
+    }
+
     fn count(&mut self, hash: u128) {
         self.rows += 1;
         self.hash = self.hash.wrapping_add(hash);

@@ -6,6 +6,8 @@ pub mod catalog;
 pub mod comparison;
 /// The way back into service: its steps as data, and what remains of them.
 pub mod cutover;
+/// How much of a restored database is compared.
+pub mod depth;
 /// The Markdown table of past drills.
 pub mod drill_log;
 /// A status as Prometheus reads it.

@@ -1,7 +1,8 @@
 //! Every SQL statement of the verbs, behind a name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 use tokio_postgres::error::SqlState;
@@ -264,13 +265,44 @@ pub async fn prepare_load(session: &Session, encoding: &str) -> Result<()> {
     .await
 }
 
-/// Begins to load rows with an archive's own COPY statement.
-pub async fn copy_in(session: &Session, statement: &str) -> Result<CopyInSink<Bytes>> {
-    let sink = session
+/// Makes the session ready to build indexes and constraints, as `pg_restore` does. What it commits need not be safe from a crash
+/// of the server before [`settle`].
+pub async fn prepare_builds(session: &Session) -> Result<()> {
+    batch(
+        session,
+        "cannot prepare the session",
+        "SET synchronous_commit = off; SET default_tablespace = ''",
+    )
+    .await?;
+    // Where the server's system can tell that we are gone, it ends what it does for us. Where it cannot, it refuses the setting.
+    let checked = session
         .client()
-        .copy_in(statement.trim_end().trim_end_matches(';'))
-        .await;
-    sink.map_err(|cause| session.failed("cannot begin to load rows", cause))
+        .batch_execute("SET client_connection_check_interval = '1s'");
+    let _ = session.bear(checked).await?;
+    Ok(())
+}
+
+/// Makes one index or constraint. It may take hours, and the server says nothing meanwhile.
+pub async fn make(session: &Session, what: &str, statement: &str) -> Result<()> {
+    let made = session.client().batch_execute(statement).await;
+    made.map_err(|cause| session.failed(format!("cannot make the {what}"), cause))
+}
+
+/// Makes what the session and others before it committed safe from a crash of the server.
+pub async fn settle(session: &Session) -> Result<()> {
+    // A commit that waits for the disk waits for all before it. Only one that wrote something does.
+    batch(
+        session,
+        "cannot settle what was written",
+        "SET synchronous_commit = on; SELECT pg_catalog.lo_unlink(pg_catalog.lo_create(0))",
+    )
+    .await
+}
+
+/// Begins to load rows with an archive's own COPY statement.
+pub async fn copy_in(session: &Session, statement: &str) -> Result<CopyInSink<Bytes>, tokio_postgres::Error> {
+    let statement = statement.trim_end().trim_end_matches(';');
+    session.client().copy_in(statement).await
 }
 
 /// How many rows a table has, or `None` where there is no such table.
@@ -302,23 +334,46 @@ pub async fn program_works(session: &Session) -> Result<bool> {
     Ok(row.get(0))
 }
 
-/// The rows of one table as COPY text, in the given columns (`(id, name)`); `None` where there is no such table or column.
+/// How many pages the tables have whose rows can be read by the page.
+pub async fn table_pages(session: &Session) -> Result<HashMap<Name, u32>> {
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text, pg_relation_size(c.oid) / current_setting('block_size')::int
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am a ON a.oid = c.relam
+          WHERE {SYSTEM_SCHEMAS} AND c.relkind = 'r' AND a.amname = 'heap'"
+    );
+    let rows = all(session, "cannot read the sizes of the tables", &sql, &[]).await?;
+    let sized = rows.iter().map(|row| {
+        let pages = u32::try_from(row.get::<_, i64>(2)).unwrap_or(0);
+        ((row.get(0), row.get(1)), pages)
+    });
+    Ok(sized.collect())
+}
+
+/// The rows of one table as COPY text, in the given columns (`(id, name)`), from some of its `pages` or from all; `None` where there
+/// is no such table or column.
 pub async fn copy_out(
     session: &Session,
     schema: &str,
     table: &str,
     columns: &str,
+    pages: Option<Range<u32>>,
 ) -> Result<Option<CopyOutStream>> {
     const MISSING: [SqlState; 3] = [
         SqlState::UNDEFINED_TABLE,
         SqlState::UNDEFINED_COLUMN,
         SqlState::INVALID_SCHEMA_NAME,
     ];
-    let statement = format!(
-        "COPY {}.{} {columns} TO STDOUT",
-        identifier(schema),
-        identifier(table)
-    );
+    let name = format!("{}.{}", identifier(schema), identifier(table));
+    let listed = columns
+        .strip_prefix('(')
+        .and_then(|columns| columns.strip_suffix(')'));
+    let statement = match (pages, listed) {
+        (Some(pages), Some(listed)) => format!(
+            "COPY (SELECT {listed} FROM ONLY {name} WHERE ctid >= '({},0)' AND ctid < '({},0)') TO STDOUT",
+            pages.start, pages.end
+        ),
+        _ => format!("COPY {name} {columns} TO STDOUT"),
+    };
     match session.client().copy_out(&statement).await {
         Ok(stream) => Ok(Some(stream)),
         Err(cause) if cause.code().is_some_and(|code| MISSING.contains(code)) => Ok(None),

@@ -157,6 +157,12 @@ pub async fn fire_no_triggers(session: &Session) -> Result<()> {
     batch(session, "cannot keep triggers from firing", sql).await
 }
 
+/// From here on they fire again.
+pub async fn fire_triggers(session: &Session) -> Result<()> {
+    let sql = "RESET session_replication_role";
+    batch(session, "cannot let triggers fire", sql).await
+}
+
 /// Foreign keys of the given tables, and to them within their schemas, that some row breaks, as `schema.table constraint`. Rows
 /// that were loaded without firing triggers were not checked against them.
 pub async fn broken_references(session: &Session, tables: &[Name]) -> Result<Vec<String>> {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, pin_mut};
 use sha2::{Digest, Sha256};
 
+use super::background::in_the_background;
 use super::backup::{self, Made};
 use super::survey::{Survey, Surveyed};
 use super::{object, plan};
@@ -45,7 +46,7 @@ pub async fn describe(store: &Store, key: BackupKey, observer: &dyn Observer) ->
         let stored = stored?;
         observer.observe(Event::Bytes(stored.len() as u64));
         let key = name.clone();
-        reading = object::in_the_background(move || {
+        reading = in_the_background(move || {
             reading.take(&stored).map_err(|cause| cause.of(&key))?;
             Ok(reading)
         })

@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStdout, Command};
 
 use super::packer::{BLOCK_RAW_BYTES, Packed, Packer};
-use super::survey::{Survey, Surveyed};
+use super::survey::{Surveyed, Surveying};
 use super::{catalog, plan};
 use crate::child::Child;
 use crate::error::{Error, Kind, Result};
@@ -146,20 +146,21 @@ async fn store_dump(
     observer: &dyn Observer,
 ) -> Result<(Surveyed, Packed)> {
     let mut packer = Packer::new(upload.clone(), expected_bytes);
-    let mut survey = Survey::default();
+    let mut survey = Surveying::begin();
     let mut dump = Child::start("pg_dump", command)?;
     let mut output = dump
         .take_output()
         .ok_or_else(|| Error::new(Kind::Internal, "pg_dump has no output"))?;
+    widen(&output);
     let read = loop {
         let read = read_block(&mut output);
         let block = source.patience().bear(source.side(), "pg_dump", read).await??;
         if block.is_empty() {
-            break survey.finish();
+            break survey.finish().await?;
         }
         observer.observe(Event::Bytes(block.len() as u64));
-        if let Err(cause) = survey.feed(&block) {
-            break Err(cause);
+        if !survey.feed(block.clone()).await {
+            break survey.finish().await?;
         }
         packer.push(block).await?;
     };
@@ -192,6 +193,17 @@ fn advised(error: Error) -> Error {
     }
     error.hint("no backup was made; see what pg_dump said, and check the role's rights and the server's log")
 }
+
+/// Lets pg_dump write on while we are busy: a pipe holds little unless it is asked for more.
+#[cfg(target_os = "linux")]
+fn widen(output: &ChildStdout) {
+    // Where it may not be wider it works as well.
+    let _ = rustix::pipe::fcntl_setpipe_size(output, BLOCK_RAW_BYTES);
+}
+
+/// Only Linux can be asked.
+#[cfg(not(target_os = "linux"))]
+fn widen(_: &ChildStdout) {}
 
 /// The next block of the dump: full, save for the last; empty behind it.
 async fn read_block(output: &mut ChildStdout) -> Result<Bytes> {

@@ -2,6 +2,8 @@
 
 /// An object without a manifest, read to its end: what its manifest says, and publishing it.
 pub mod attest;
+/// Work that goes on while nobody waits for it.
+mod background;
 /// Source → archive → blocks → object → manifest.
 pub mod backup;
 /// The backups in a store.
@@ -10,11 +12,13 @@ pub mod catalog;
 mod clean;
 /// Putting a restored target into service.
 pub mod cutover;
+/// Everything of an archive but its rows, as `pg_restore` makes it from the archive's head.
+mod definitions;
 /// Whatever would stop a restore tonight.
 pub mod doctor;
 /// What may be restored into.
 pub mod guard;
-/// The rows of an archive into a target.
+/// The rows of an archive, and the indexes over them, into a target.
 pub mod loader;
 /// Telling those who are not there.
 pub mod notify;
@@ -34,10 +38,14 @@ pub mod recorder;
 pub mod recover;
 /// Backup → target, and the proof.
 pub mod restore;
+/// How long a target is waited for in which statements run that say nothing until they end.
+mod silence;
 /// Whether the promises hold today.
 pub mod status;
 /// What an archive holds, found by reading it as it flows.
 pub mod survey;
+/// The rows of a target's tables against the manifest, over several connections.
+mod tables;
 /// A target or an object against its manifest.
 pub mod verify;
 /// A file that is replaced as a whole.

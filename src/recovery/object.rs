@@ -2,23 +2,26 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
+use super::background::{Task, in_the_background};
 use crate::archive::gzip::GzipStream;
 use crate::archive::{ArchiveError, Contents, Event, Reader, gzip};
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::{Block, Framing, Manifest, hex};
 use crate::store::Store;
 
-/// How much of the archive one request brings, inflated.
-const SPAN_RAW_BYTES: u64 = 4 << 20;
-/// How many requests are under way at once. With what waits to be used this bounds the memory of a download.
-const SPANS_AHEAD: usize = 4;
+/// How much of an object one request brings, where its blocks are not larger.
+const SPAN_BYTES: u64 = 1 << 20;
+/// How many requests are under way at once: a store gives each connection a share of the line, and the first byte takes its time.
+const REQUESTS_AT_ONCE: usize = 8;
+/// What these may bring together, which bounds the memory of a download where blocks are large.
+const WINDOW_BYTES: u64 = 16 << 20;
 /// A piece of an inflated stream is handed on when it is at least this long.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -28,19 +31,34 @@ const PIECE_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct CheckedArchive {
     pieces: mpsc::Receiver<Result<Vec<u8>>>,
-    _download: JoinSet<()>,
+    _download: Task<()>,
 }
 
 impl CheckedArchive {
     /// Begins to download the object of `manifest`.
     pub fn open(store: &Store, manifest: &Manifest) -> Self {
+        Self::open_blocks(store, manifest, manifest.blocks.clone())
+    }
+
+    /// Begins to download no more of it than its archive's head takes, where that can be told.
+    fn open_head(store: &Store, manifest: &Manifest) -> Self {
+        let mut raw_bytes = 0;
+        let is_of_head = |block: &&Block| {
+            let begins_within = raw_bytes < manifest.head_bytes || manifest.framing == Framing::Stream;
+            raw_bytes += block.raw_bytes;
+            begins_within
+        };
+        let blocks = manifest.blocks.iter().take_while(is_of_head).cloned().collect();
+        Self::open_blocks(store, manifest, blocks)
+    }
+
+    fn open_blocks(store: &Store, manifest: &Manifest, blocks: Vec<Block>) -> Self {
         let (sender, pieces) = mpsc::channel(1);
         let (store, key) = (store.clone(), manifest.key.clone());
-        let (framing, blocks) = (manifest.framing, manifest.blocks.clone());
-        let mut download = JoinSet::new();
-        download.spawn(async move {
+        let framing = manifest.framing;
+        let download = Task::spawn(async move {
             let ended = match framing {
-                Framing::Members => send_members(&store, &key, &blocks, &sender).await,
+                Framing::Members => send_members(&store, &key, blocks, &sender).await,
                 Framing::Stream => send_stream(&store, &key, blocks, &sender).await,
             };
             if let Err(error) = ended {
@@ -62,7 +80,7 @@ impl CheckedArchive {
 /// Header and table of contents of the archive inside an object. No more of it is fetched than that takes.
 pub async fn contents(store: &Store, manifest: &Manifest) -> Result<Arc<Contents>> {
     let unreadable = |cause| unreadable(&manifest.key, cause);
-    let mut archive = CheckedArchive::open(store, manifest);
+    let mut archive = CheckedArchive::open_head(store, manifest);
     let mut reader = Reader::new();
     while let Some(piece) = archive.next().await? {
         let mut rest = &piece[..];
@@ -101,11 +119,11 @@ pub async fn check_first_block(store: &Store, manifest: &Manifest) -> Result<()>
     let Some(first) = manifest.blocks.first() else {
         return Err(corrupt(key, "its manifest knows no block of it"));
     };
-    let check = match manifest.framing {
-        Framing::Members => |key: &str, span: &[Block], stored: &Bytes| inflate_span(key, span, stored).map(drop),
-        Framing::Stream => |key: &str, span: &[Block], stored: &Bytes| check_block(key, &span[0], stored),
-    };
-    fetch_checked(store, key, vec![first.clone()], check).await
+    let stored = fetch(store, key, extent(std::slice::from_ref(first))).await?;
+    match manifest.framing {
+        Framing::Members => checked(store, key, first, stored, inflate_member).await.map(drop),
+        Framing::Stream => checked(store, key, first, stored, check_block).await.map(drop),
+    }
 }
 
 /// The bytes of an object of `length` bytes, in order, `span_bytes` at a time. What comes next is fetched meanwhile.
@@ -114,22 +132,18 @@ pub fn spans_of(store: &Store, key: &str, length: u64, span_bytes: u64) -> impl 
     let starts = (0..length).step_by(usize::try_from(span_bytes).unwrap_or(usize::MAX));
     let ranges = starts.map(move |start| start..length.min(start + span_bytes));
     stream::iter(ranges)
-        .map(move |range| {
-            let (store, key) = (store.clone(), key.clone());
-            async move { store.get_range(&key, range).await }
-        })
-        .buffered(SPANS_AHEAD)
+        .map(move |range| fetch(&store, &key, range))
+        .buffered(requests_at_once(span_bytes))
 }
 
-/// Each run of members inflates by itself, so several are inflated at once.
+/// Each block is a member and inflates by itself, several at once.
 async fn send_members(
     store: &Store,
     key: &str,
-    blocks: &[Block],
+    blocks: Vec<Block>,
     pieces: &mpsc::Sender<Result<Vec<u8>>>,
 ) -> Result<()> {
-    let fetch = |span| fetch_checked(store, key, span, inflate_span);
-    let mut inflated = stream::iter(spans(blocks)).map(fetch).buffered(SPANS_AHEAD);
+    let mut inflated = checked_blocks(store, key, blocks, inflate_member);
     while let Some(piece) = inflated.next().await {
         if pieces.send(Ok(piece?)).await.is_err() {
             return Ok(());
@@ -145,15 +159,10 @@ async fn send_stream(
     blocks: Vec<Block>,
     pieces: &mpsc::Sender<Result<Vec<u8>>>,
 ) -> Result<()> {
-    let fetch = |block: Block| {
-        fetch_checked(store, key, vec![block], |key, span, stored| {
-            check_block(key, &span[0], stored).map(|()| stored.clone())
-        })
-    };
-    let mut fetched = stream::iter(blocks).map(fetch).buffered(SPANS_AHEAD);
+    let mut checked = checked_blocks(store, key, blocks, check_block);
     let mut inflater = GzipStream::new();
     let damaged = |cause| corrupt(key, "gzip disagrees").caused_by(cause);
-    while let Some(stored) = fetched.next().await {
+    while let Some(stored) = checked.next().await {
         let (stored, pieces) = (stored?, pieces.clone());
         let (returned, fed) = in_the_background(move || {
             let fed = feed(&mut inflater, &stored, |piece| {
@@ -173,6 +182,76 @@ async fn send_stream(
     Ok(())
 }
 
+/// What `check` makes of the bytes of a block.
+type BlockCheck<T> = fn(&str, &Block, &Bytes) -> Result<T>;
+
+/// The blocks in order, each as `check` makes it of its bytes. Spans of them are fetched, and blocks are checked on all cores.
+fn checked_blocks<'a, T: Send + 'static>(
+    store: &'a Store,
+    key: &'a str,
+    blocks: Vec<Block>,
+    check: BlockCheck<T>,
+) -> impl Stream<Item = Result<T>> + Unpin + 'a {
+    let cores = available_parallelism().map_or(2, usize::from);
+    let blocks = fetched(store, key, blocks).flat_map(|fetched| {
+        stream::iter(match fetched {
+            Ok((span, stored)) => cut(span, &stored).map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
+    });
+    let checked = blocks.map(move |block| async move {
+        let (block, stored) = block?;
+        checked(store, key, &block, stored, check).await
+    });
+    Box::pin(checked.buffered(cores + 1))
+}
+
+/// Checks a block. Bytes that are not what was stored may have become so on their way: they are fetched once more before the
+/// object is called corrupt.
+async fn checked<T: Send + 'static>(
+    store: &Store,
+    key: &str,
+    block: &Block,
+    stored: Bytes,
+    check: BlockCheck<T>,
+) -> Result<T> {
+    let checked = async |stored: Bytes| {
+        let (key, block) = (key.to_owned(), block.clone());
+        in_the_background(move || check(&key, &block, &stored)).await
+    };
+    match checked(stored).await {
+        Err(error) if error.kind() == Kind::Corrupt => {
+            checked(fetch(store, key, extent(std::slice::from_ref(block))).await?).await
+        }
+        checked => checked,
+    }
+}
+
+/// The blocks in spans as they were fetched, in order. What comes next is fetched meanwhile.
+fn fetched(
+    store: &Store,
+    key: &str,
+    blocks: Vec<Block>,
+) -> impl Stream<Item = Result<(Vec<Block>, Bytes)>> + Unpin {
+    let (store, key) = (store.clone(), key.to_owned());
+    let spans = spans(blocks);
+    let largest = spans
+        .iter()
+        .map(|span| extent(span))
+        .map(|extent| extent.end - extent.start)
+        .max();
+    let fetch_span = move |span: Vec<Block>| {
+        let fetched = fetch(&store, &key, extent(&span));
+        async move { Ok((span, fetched.await?)) }
+    };
+    let fetched = stream::iter(spans).map(fetch_span);
+    Box::pin(fetched.buffered(requests_at_once(largest.unwrap_or(1))))
+}
+
+fn requests_at_once(span_bytes: u64) -> usize {
+    length(WINDOW_BYTES / span_bytes.max(1)).clamp(1, REQUESTS_AT_ONCE)
+}
+
 /// Inflates the next bytes of a stream and hands on what comes out, until `hand_on` says that nobody wants more.
 pub fn feed(
     inflater: &mut GzipStream,
@@ -189,82 +268,64 @@ pub fn feed(
     Ok(piece.is_empty() || hand_on(piece))
 }
 
-/// Runs what keeps a core busy where it holds up nothing else.
-pub async fn in_the_background<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let worked = tokio::task::spawn_blocking(work).await;
-    worked.map_err(|cause| Error::new(Kind::Internal, "a block could not be inflated").caused_by(cause))?
-}
-
 /// Cuts the index into runs of blocks that are fetched with one request each.
-fn spans(blocks: &[Block]) -> Vec<Vec<Block>> {
+fn spans(blocks: Vec<Block>) -> Vec<Vec<Block>> {
     let mut spans: Vec<Vec<Block>> = Vec::new();
-    let mut raw_bytes = 0;
+    let mut span_bytes = 0;
     for block in blocks {
-        raw_bytes += block.raw_bytes;
+        span_bytes += block.stored_bytes;
         match spans.last_mut() {
-            Some(span) if raw_bytes <= SPAN_RAW_BYTES => span.push(block.clone()),
+            Some(span) if span_bytes <= SPAN_BYTES => span.push(block),
             _ => {
-                raw_bytes = block.raw_bytes;
-                spans.push(vec![block.clone()]);
+                span_bytes = block.stored_bytes;
+                spans.push(vec![block]);
             }
         }
     }
     spans
 }
 
-async fn fetch(store: &Store, key: &str, span: &[Block]) -> Result<Bytes> {
-    let (Some(first), Some(last)) = (span.first(), span.last()) else {
-        return Ok(Bytes::new());
-    };
-    let range: Range<u64> = first.offset..last.offset + last.stored_bytes;
-    store.get_range(key, range).await
-}
-
-/// Fetches a run of blocks and makes of them what `check` makes. Bytes that are not what was stored may have become so on their
-/// way: they are fetched once more before the object is called corrupt.
-async fn fetch_checked<T: Send + 'static>(
-    store: &Store,
-    key: &str,
-    span: Vec<Block>,
-    check: fn(&str, &[Block], &Bytes) -> Result<T>,
-) -> Result<T> {
-    let span: Arc<[Block]> = span.into();
-    let checked = async || {
-        let stored = fetch(store, key, &span).await?;
-        let (key, span) = (key.to_owned(), Arc::clone(&span));
-        in_the_background(move || check(&key, &span, &stored)).await
-    };
-    match checked().await {
-        Err(error) if error.kind() == Kind::Corrupt => checked().await,
-        checked => checked,
-    }
-}
-
-fn inflate_span(key: &str, span: &[Block], stored: &Bytes) -> Result<Vec<u8>> {
+/// Where a run of blocks lies in its object.
+fn extent(span: &[Block]) -> Range<u64> {
     let start = span.first().map_or(0, |block| block.offset);
-    let mut raw = Vec::with_capacity(span.iter().map(|block| length(block.raw_bytes)).sum());
-    for block in span {
-        let from = length(block.offset - start);
-        let member = stored.get(from..from + length(block.stored_bytes));
-        let member = member.ok_or_else(|| damaged(key, block, "bytes are missing"))?;
-        check_block(key, block, member)?;
-        let inflated = gzip::inflate(member, length(block.raw_bytes));
-        raw.extend(inflated.map_err(|cause| damaged(key, block, "gzip disagrees").caused_by(cause))?);
-    }
-    Ok(raw)
+    start
+        ..span
+            .last()
+            .map_or(start, |block| block.offset + block.stored_bytes)
 }
 
-/// Makes sure that these are the bytes that were stored.
-fn check_block(key: &str, block: &Block, stored: &[u8]) -> Result<()> {
+/// Fetches also while nobody waits for it, once it has begun.
+fn fetch(store: &Store, key: &str, range: Range<u64>) -> impl Future<Output = Result<Bytes>> + use<> {
+    let (store, key) = (store.clone(), key.to_owned());
+    async move { Task::spawn(async move { store.get_range(&key, range).await }).await? }
+}
+
+/// Each block of a span with its bytes, as far as they came.
+fn cut(span: Vec<Block>, stored: &Bytes) -> impl Iterator<Item = (Block, Bytes)> + use<> {
+    let (start, stored) = (extent(&span).start, stored.clone());
+    span.into_iter().map(move |block| {
+        let from = length(block.offset - start).min(stored.len());
+        let end = from.saturating_add(length(block.stored_bytes)).min(stored.len());
+        let bytes = stored.slice(from..end);
+        (block, bytes)
+    })
+}
+
+fn inflate_member(key: &str, block: &Block, stored: &Bytes) -> Result<Vec<u8>> {
+    check_block(key, block, stored)?;
+    let inflated = gzip::inflate(stored, length(block.raw_bytes));
+    inflated.map_err(|cause| damaged(key, block, "gzip disagrees").caused_by(cause))
+}
+
+/// The bytes, if they are those that were stored.
+fn check_block(key: &str, block: &Block, stored: &Bytes) -> Result<Bytes> {
     if stored.len() as u64 != block.stored_bytes {
         return Err(damaged(key, block, "bytes are missing"));
     }
     if hex(&Sha256::digest(stored)) != block.sha256 {
         return Err(damaged(key, block, "bytes differ from those that were stored"));
     }
-    Ok(())
+    Ok(stored.clone())
 }
 
 fn damaged(key: &str, block: &Block, what: &str) -> Error {

@@ -3,30 +3,27 @@
 //! The archive streams from the store: its head makes the definitions, its rows go over COPY as they arrive, its head makes
 //! the rest. Nothing of it touches a local disk but the head.
 
-use std::io::Write;
-use std::time::Instant;
-
-use tempfile::TempDir;
+use std::sync::Arc;
 
 use super::catalog::{self, Selected};
 use super::clean;
+use super::definitions::Definitions;
 use super::guard::{self, ClearedTarget, Terms};
-use super::loader::Loader;
+use super::loader::{Builds, Loader};
 use super::object::{self, CheckedArchive};
 use super::plan::{self, SkippedEntry, Turn};
 use super::platform::{self, Scope, Selection};
 use super::verify;
 use crate::archive::{Contents, Event as Read, Reader};
-use crate::child::Child;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::model::comparison::Verification;
+use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
 use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Observer, Phase};
-use crate::postgres::conninfo::{Conninfo, Side};
-use crate::postgres::queries;
-use crate::postgres::session::Session;
+use crate::postgres::conninfo::Conninfo;
+use crate::postgres::examination;
 use crate::postgres::tools::Tools;
 use crate::store::Store;
 
@@ -45,6 +42,8 @@ pub struct Request<'a> {
     pub profile: Option<Profile>,
     /// How many connections work side by side where that is possible.
     pub jobs: usize,
+    /// How much of the rows is compared.
+    pub depth: Depth,
 }
 
 /// A backup that was restored and compared.
@@ -76,7 +75,16 @@ pub async fn restore(
         is_attested,
     } = catalog::select(request.store, request.selector, observer).await?;
     let key = manifest.key.clone();
-    match restore_selected(request, manifest, is_attested, provision, observer).await {
+    // Boxed: all that a restore keeps is large, and futures of callers are moved.
+    match Box::pin(restore_selected(
+        request,
+        manifest,
+        is_attested,
+        provision,
+        observer,
+    ))
+    .await
+    {
         Ok(restored) => Ok(restored),
         Err(error) => Err(catalog::name_older(request.store, &key, error).await),
     }
@@ -108,7 +116,7 @@ async fn restore_selected(
     let verification = verify::target(
         &manifest,
         target.conninfo(),
-        &scope,
+        &scope.to(request.depth),
         request.tools,
         request.jobs,
         observer,
@@ -153,10 +161,13 @@ async fn transfer_and_finish<'a>(
 ) -> Result<()> {
     observer.observe(Event::Began(Phase::Transfer));
     observer.observe(Event::Expected(manifest.raw_bytes));
-    transfer(request, manifest, target, definitions, observer).await?;
+    let loader = transfer(request, manifest, target, definitions, observer).await?;
     observer.observe(Event::Ended(Phase::Transfer));
 
     observer.observe(Event::Began(Phase::Finish));
+    if let Some(loader) = loader {
+        loader.build().await?;
+    }
     if let Some(definitions) = definitions {
         definitions.make(Turn::After).await?;
     }
@@ -164,17 +175,18 @@ async fn transfer_and_finish<'a>(
     Ok(())
 }
 
+/// Loads the rows. What is to be built over them may have begun already.
 async fn transfer<'a>(
     request: Request<'a>,
     manifest: &Manifest,
     target: &'a ClearedTarget,
     definitions: &mut Option<Definitions<'a>>,
     observer: &dyn Observer,
-) -> Result<()> {
+) -> Result<Option<Loader<'a>>> {
     let mut archive = CheckedArchive::open(request.store, manifest);
     let mut reader = Reader::new();
     let mut head = Vec::new();
-    let mut loader = Loader::new(target.session());
+    let mut loader = None;
     let unreadable = |cause| object::unreadable(&manifest.key, cause);
     while let Some(piece) = archive.next().await? {
         observer.observe(Event::Bytes(piece.len() as u64));
@@ -186,22 +198,41 @@ async fn transfer<'a>(
                 head.extend_from_slice(consumed);
             }
             rest = later;
-            match step.event {
-                None => break,
-                Some(Read::Contents(contents)) => {
+            match (step.event, &mut loader) {
+                (None, _) => break,
+                (Some(Read::Contents(contents)), _) => {
                     let selection = select(request, manifest, target, &contents, observer).await?;
-                    let made =
-                        definitions.insert(Definitions::new(request, target, &head, &contents, &selection)?);
+                    let builds = Builds::of(&contents, &selection);
+                    let made = Definitions::new(request, target, &head, &contents, &selection, &builds)?;
                     head = Vec::new();
-                    made.make(Turn::Before).await?;
-                    loader.prepare(&contents, selection).await?;
+                    definitions.insert(made).make(Turn::Before).await?;
+                    loader = Some(begin_load(request, target, &contents, selection, builds).await?);
                 }
-                Some(event) => loader.take(event).await?,
+                (Some(event), Some(loader)) => loader.take(event).await?,
+                (Some(_), None) => {}
             }
         }
     }
     reader.finish().map_err(unreadable)?;
-    Ok(())
+    if let Some(loader) = &mut loader {
+        loader.load().await?;
+    }
+    Ok(loader)
+}
+
+/// Opens as many connections as were asked for, or as many as the target has left.
+async fn begin_load<'a>(
+    request: Request<'_>,
+    target: &'a ClearedTarget,
+    contents: &Arc<Contents>,
+    selection: Selection,
+    builds: Builds,
+) -> Result<Loader<'a>> {
+    let openness = examination::openness(target.session()).await?;
+    let free = usize::try_from(openness.free_connections).unwrap_or(0);
+    let connections = request.jobs.min(free).max(1);
+    let (conninfo, session) = (target.conninfo(), target.session());
+    Loader::begin(conninfo, session, contents, selection, builds, connections).await
 }
 
 /// Decides what of the backup is restored, and makes room for it where the target holds an older state.
@@ -226,113 +257,4 @@ async fn select(
         selection = platform::select(session, target.profile(), contents, definitions).await?;
     }
     Ok(selection)
-}
-
-/// Everything of an archive but its rows, ready for `pg_restore`.
-struct Definitions<'a> {
-    request: Request<'a>,
-    target: &'a ClearedTarget,
-    directory: TempDir,
-    skipped: Vec<SkippedEntry>,
-    scope: Scope,
-}
-
-impl<'a> Definitions<'a> {
-    /// Writes the head of the archive and the two lists of entries where `pg_restore` can read them.
-    fn new(
-        request: Request<'a>,
-        target: &'a ClearedTarget,
-        head: &[u8],
-        contents: &Contents,
-        selection: &Selection,
-    ) -> Result<Self> {
-        let directory = scratch_directory()?;
-        let write = |name: &str, bytes: &[u8]| {
-            std::fs::File::create_new(directory.path().join(name)).and_then(|mut file| file.write_all(bytes))
-        };
-        write("head", head)
-            .and_then(|()| {
-                write(
-                    &list_name(Turn::Before),
-                    plan::list(contents, Turn::Before, |id| selection.keeps(id)).as_bytes(),
-                )
-            })
-            .and_then(|()| {
-                write(
-                    &list_name(Turn::After),
-                    plan::list(contents, Turn::After, |id| selection.keeps(id)).as_bytes(),
-                )
-            })
-            .map_err(no_scratch)?;
-        Ok(Self {
-            request,
-            target,
-            directory,
-            skipped: [plan::skipped(contents), selection.skipped(contents)].concat(),
-            scope: Scope::of(selection, contents),
-        })
-    }
-
-    /// Makes the entries whose turn it is. No error is tolerated.
-    async fn make(&self, turn: Turn) -> Result<()> {
-        let jobs = match turn {
-            Turn::After => self.request.jobs,
-            _ => 1,
-        };
-        let installation = self
-            .request
-            .tools
-            .for_server(self.target.facts().major, Kind::Target)?;
-        let place = self.directory.path();
-        let command = installation.restore_listed(
-            self.target.conninfo(),
-            &place.join("head"),
-            &place.join(list_name(turn)),
-            jobs,
-        );
-        let program = Child::start("pg_restore", command)?;
-        let ended = tokio::select! {
-            ended = program.ended() => ended?,
-            silence = silence(self.target.session()) => return Err(silence),
-        };
-        ended
-            .well(Kind::Target)
-            .map_err(|error| error.hint("see what pg_restore said; restore into a new, empty database"))
-    }
-}
-
-/// Ends when nothing of ours was seen at work in the target for as long as silence is borne. An index may take hours, and is seen.
-async fn silence(session: &Session) -> Error {
-    const LOOKS: u32 = 10;
-    let patience = session.patience();
-    let mut last_seen = Instant::now();
-    while last_seen.elapsed() < patience.silence {
-        tokio::time::sleep(patience.silence / LOOKS).await;
-        if queries::program_works(session).await.unwrap_or(false) {
-            last_seen = Instant::now();
-        }
-    }
-    patience.too_long(Side::Target, "pg_restore")
-}
-
-/// The file that lists the entries of a turn.
-fn list_name(turn: Turn) -> String {
-    format!("{turn:?}.list").to_lowercase()
-}
-
-/// A private directory that goes away with its value.
-fn scratch_directory() -> Result<TempDir> {
-    tempfile::Builder::new()
-        .prefix("paycraft-dr-")
-        .tempdir()
-        .map_err(no_scratch)
-}
-
-fn no_scratch(cause: std::io::Error) -> Error {
-    Error::new(
-        Kind::Usage,
-        format!("cannot write into {}", std::env::temp_dir().display()),
-    )
-    .caused_by(cause)
-    .hint("free some space there, or name another directory in TMPDIR")
 }

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
 use crate::archive::{ArchiveError, Contents, DumpId, Event, Reader};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::model::fingerprint::{Fingerprint, LargeObjectHasher, TableHasher};
 use crate::model::manifest::Table;
 
@@ -60,6 +64,40 @@ impl Survey {
             large_objects: self.large_objects.finish(),
             raw_bytes: self.raw_bytes,
         })
+    }
+}
+
+/// A survey on a thread of its own, beside whoever reads the archive.
+#[derive(Debug)]
+pub struct Surveying {
+    pieces: mpsc::Sender<Bytes>,
+    survey: JoinHandle<Result<Surveyed, ArchiveError>>,
+}
+
+impl Surveying {
+    /// A survey that waits for the first piece.
+    pub fn begin() -> Self {
+        let (pieces, mut waiting) = mpsc::channel::<Bytes>(1);
+        let survey = tokio::task::spawn_blocking(move || {
+            let mut survey = Survey::default();
+            while let Some(piece) = waiting.blocking_recv() {
+                survey.feed(&piece)?;
+            }
+            survey.finish()
+        });
+        Self { pieces, survey }
+    }
+
+    /// Hands in the next piece. False where none is wanted, as an earlier one could not be read.
+    pub async fn feed(&mut self, piece: Bytes) -> bool {
+        self.pieces.send(piece).await.is_ok()
+    }
+
+    /// What was found, if the archive could be read and ended where its contents say.
+    pub async fn finish(self) -> Result<Result<Surveyed, ArchiveError>> {
+        drop(self.pieces);
+        let surveyed = self.survey.await;
+        surveyed.map_err(|cause| Error::new(Kind::Internal, "the survey broke down").caused_by(cause))
     }
 }
 

@@ -1,23 +1,22 @@
 //! A target or an object against its manifest.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use futures_util::{TryStreamExt, pin_mut};
 use tokio::io::AsyncReadExt;
-use tokio::task::JoinSet;
 
 use super::object::{self, CheckedArchive};
 use super::plan;
 use super::platform::{self, Scope};
 use super::survey::Survey;
+use super::tables;
 use crate::archive::Contents;
 use crate::child::Child;
 use crate::error::{Error, Kind, Result};
 use crate::model::CANONICAL_TABLES;
 use crate::model::comparison::{self, CanonicalCounts, TableReport, Verification, Wording};
-use crate::model::fingerprint::{Fingerprint, LargeObjectHasher, TableHasher};
-use crate::model::manifest::{Manifest, Table};
+use crate::model::depth::Depth;
+use crate::model::fingerprint::{Fingerprint, LargeObjectHasher};
+use crate::model::manifest::Manifest;
 use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Check;
@@ -45,7 +44,23 @@ pub async fn target(
     pooling::refuse_transactions(target).await?;
     let session = Session::connect(target).await?;
     observer.observe(Event::Expected(manifest.raw_bytes));
-    let tables = compare_tables(manifest, target, scope, jobs, observer).await?;
+    let tables = match scope.depth() {
+        Depth::Content => tables::compare(manifest, target, scope, jobs, observer).await?,
+        Depth::Counts => tables::count(&session, manifest, scope).await?,
+    };
+    let (content, large_objects) = match scope.depth() {
+        Depth::Content => (
+            comparison::content(&tables),
+            comparison::large_objects(manifest.large_objects, read_large_objects(&session).await?),
+        ),
+        Depth::Counts => {
+            let why = "only rows were counted, as asked: this proves nothing of what they hold";
+            (
+                Check::skipped("content", why),
+                Check::skipped("large objects", why),
+            )
+        }
+    };
     let restored = dump_definitions(&session, target, tools).await?;
     let expected = scope.expected_entries(manifest);
     let found = scope.found_entries(&restored, &expected, plan::definitions(&restored));
@@ -53,8 +68,8 @@ pub async fn target(
     let unvalidated = queries::unvalidated_constraints(&session).await?;
     let mut checks = vec![
         comparison::rows(&tables),
-        comparison::content(&tables),
-        comparison::large_objects(manifest.large_objects, read_large_objects(&session).await?),
+        content,
+        large_objects,
         comparison::definitions(&expected, &found, wording(manifest, &restored)),
         comparison::sequences(
             &scope.expected_sequences(manifest),
@@ -141,83 +156,6 @@ fn wording(manifest: &Manifest, restored: &Contents) -> Wording {
     } else {
         Wording::OfAnotherVersion
     }
-}
-
-/// Reads the tables over `jobs` connections, each taking the next one when it is done.
-async fn compare_tables(
-    manifest: &Manifest,
-    target: &Conninfo,
-    scope: &Scope,
-    jobs: usize,
-    observer: &dyn Observer,
-) -> Result<Vec<TableReport>> {
-    let mut reports = BTreeMap::new();
-    let mut queue = VecDeque::new();
-    for (place, table) in manifest.tables.iter().enumerate() {
-        match scope.without_rows(&table.schema, &table.name) {
-            Some(why) => drop(reports.insert(place, TableReport::left_out(table, why))),
-            None => queue.push_back((place, table.clone())),
-        }
-    }
-    let workers = jobs.clamp(1, queue.len().max(1));
-    let queue = Arc::new(Mutex::new(queue));
-    let (progress, mut read) = tokio::sync::mpsc::unbounded_channel();
-    let mut readers = JoinSet::new();
-    for _ in 0..workers {
-        let (queue, target, settings, progress) = (
-            Arc::clone(&queue),
-            target.clone(),
-            manifest.copy_settings.clone(),
-            progress.clone(),
-        );
-        readers.spawn(async move {
-            let session = Session::connect(&target).await?;
-            queries::apply_copy_settings(&session, &settings).await?;
-            let mut reports = Vec::new();
-            loop {
-                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                let Some((place, table)) = next else {
-                    return Ok::<_, Error>(reports);
-                };
-                let content = read_table(&session, &table, &progress).await?;
-                reports.push((place, TableReport::of(&table, content)));
-            }
-        });
-    }
-    drop(progress);
-    while let Some(bytes) = read.recv().await {
-        observer.observe(Event::Bytes(bytes));
-    }
-    while let Some(done) = readers.join_next().await {
-        let done = done
-            .map_err(|cause| Error::new(Kind::Internal, "a table could not be compared").caused_by(cause))?;
-        reports.extend(done?);
-    }
-    Ok(reports.into_values().collect())
-}
-
-async fn read_table(
-    session: &Session,
-    table: &Table,
-    progress: &tokio::sync::mpsc::UnboundedSender<u64>,
-) -> Result<Option<Fingerprint>> {
-    const REPORTED_BYTES: u64 = 1 << 20;
-    let Some(rows) = queries::copy_out(session, &table.schema, &table.name, &table.columns).await? else {
-        return Ok(None);
-    };
-    pin_mut!(rows);
-    let mut hasher = TableHasher::new();
-    let mut unreported = 0;
-    let failed = |cause| session.failed(format!("cannot read {}.{}", table.schema, table.name), cause);
-    while let Some(piece) = session.bear(rows.try_next()).await?.map_err(failed)? {
-        hasher.update(&piece);
-        unreported += piece.len() as u64;
-        if unreported >= REPORTED_BYTES {
-            let _ = progress.send(std::mem::take(&mut unreported));
-        }
-    }
-    let _ = progress.send(unreported);
-    Ok(Some(hasher.finish()))
 }
 
 async fn read_large_objects(session: &Session) -> Result<Fingerprint> {

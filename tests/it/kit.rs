@@ -13,6 +13,7 @@ use paycraft_dr::drill::s3_server::{Credentials, Rules, S3Server};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::Error;
 use paycraft_dr::model::comparison::Verification;
+use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::secret::Secret;
 use paycraft_dr::model::timeline::{Event, Observer};
@@ -306,6 +307,7 @@ impl World {
             terms,
             profile: None,
             jobs: 2,
+            depth: Depth::Content,
         };
         restore::restore(request, async |_| Ok(target), observer).await
     }

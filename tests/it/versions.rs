@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::Kind;
+use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::tools::Tools;
@@ -162,6 +163,7 @@ async fn restore(world: &World, newer: &Newer, target: Conninfo) -> restore::Res
         terms: terms(),
         profile: None,
         jobs: 2,
+        depth: Depth::Content,
     };
     restore::restore(request, async |_| Ok(target), &Nobody)
         .await

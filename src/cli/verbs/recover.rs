@@ -68,6 +68,7 @@ pub async fn run(context: &Context<'_>, own: &RecoverArguments) -> Result<Report
         },
         profile: own.restore.profile,
         jobs: context.jobs(),
+        depth: own.restore.verify,
     };
     let runbook = Runbook::gather(context, &target, own.journal.as_deref(), true, false)?;
     let request = recover::Request {

@@ -10,6 +10,7 @@ use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
 use crate::cli::text::{backup_line, checks, counts, line, skipped, tables, timeline};
 use crate::error::Result;
+use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::profile::Profile;
 use crate::model::timeline::Span;
@@ -30,6 +31,9 @@ pub struct RestoreArguments {
     /// Who owns what is in it: `supabase`, or `plain` for nobody; left out, it is asked
     #[arg(long, value_name = "PROFILE", value_parser = |text: &str| worded(text.parse::<Profile>()))]
     pub profile: Option<Profile>,
+    /// How much of the rows is compared: `content`, or `counts` for a quick look that proves nothing
+    #[arg(long, value_name = "DEPTH", default_value = "content", value_parser = |text: &str| worded(text.parse::<Depth>()))]
+    pub verify: Depth,
     /// What may be done to it.
     #[command(flatten)]
     pub permission: PermissionArguments,
@@ -76,6 +80,7 @@ pub async fn run(context: &Context<'_>, own: &RestoreArguments) -> Result<Report
         },
         profile: own.profile,
         jobs: context.jobs(),
+        depth: own.verify,
     };
     let recorder = Recorder::new(context.observer);
     let restored = restore::restore(request, async |_| Ok(target), &recorder).await?;

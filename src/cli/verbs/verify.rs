@@ -9,6 +9,7 @@ use crate::cli::run::Context;
 use crate::cli::text::{backup_line, checks, line, tables};
 use crate::error::Result;
 use crate::model::comparison::Verification;
+use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Phase};
@@ -30,6 +31,9 @@ pub struct VerifyArguments {
     /// Who owns what is in it: `supabase`, or `plain` for nobody; left out, it is asked
     #[arg(long, value_name = "PROFILE", conflicts_with = "object", value_parser = |text: &str| worded(text.parse::<Profile>()))]
     pub profile: Option<Profile>,
+    /// How much of a database's rows is compared: `content`, or `counts` for a quick look that proves nothing
+    #[arg(long, value_name = "DEPTH", default_value = "content", conflicts_with = "object", value_parser = |text: &str| worded(text.parse::<Depth>()))]
+    pub verify: Depth,
     /// Compare the runbook's five tables with this database too, such as production [env: SUPABASE_DB_URL]
     #[arg(long, value_name = "URL", num_args = 0..=1)]
     pub against: Option<Option<String>>,
@@ -55,7 +59,15 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
         let target = context.settings.target(own.target.as_deref())?;
         let tools = context.tools().await?;
         let scope = verify::scope(store, &manifest, &target, &tools, own.profile).await?;
-        verify::target(&manifest, &target, &scope, &tools, context.jobs(), observer).await?
+        verify::target(
+            &manifest,
+            &target,
+            &scope.to(own.verify),
+            &tools,
+            context.jobs(),
+            observer,
+        )
+        .await?
     };
     let verification = match &own.against {
         None => verification,

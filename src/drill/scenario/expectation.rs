@@ -34,7 +34,8 @@ pub struct TurnsRed {
 pub struct FallsBack {
     /// Its age in days.
     pub to_days: u32,
-    /// In a warning that contains these words.
+    /// In a warning that contains these words, where any is due.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub says: String,
 }
 

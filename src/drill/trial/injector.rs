@@ -61,7 +61,7 @@ impl<'a> Injector<'a> {
 
     /// What a fault asks of whoever plays the verbs, while the breaking time lasts. Asking is its firing.
     pub(super) fn asks<T>(&self, phase: impl Fn(Phase) -> bool, read: impl Fn(&Strike) -> Option<T>) -> Option<T> {
-        if self.is_over.load(Ordering::Acquire) {
+        if self.is_over() {
             return None;
         }
         self.armed.iter().find_map(|armed| {
@@ -83,6 +83,11 @@ impl<'a> Injector<'a> {
     /// Tells that a verb begins as a process of its own, whose events are not heard.
     pub(super) fn begins(&self, phase: Phase) {
         self.observe(Event::Began(phase));
+    }
+
+    /// Whether the breaking time has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
     }
 
     /// Ends the breaking time: what lasts is mended.
@@ -134,7 +139,7 @@ impl<'a> Injector<'a> {
 
     /// Lets everything strike whose time has come and that has not struck yet.
     fn strike_due(&self) {
-        if self.is_over.load(Ordering::Acquire) {
+        if self.is_over() {
             return;
         }
         let (phase, bytes) = {

@@ -288,8 +288,10 @@ impl Trial<'_> {
             },
         );
         let ahead = SignedDuration::from_hours(i64::from(ahead.unwrap_or(0)));
+        // Who tries again after a failure does it in another second, which names another backup.
+        let later = SignedDuration::from_secs(i64::from(self.injector.is_over()));
         let clock = self.props.clock;
-        move || clock() + ahead
+        move || clock() + ahead + later
     }
 }
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::lock;
-use crate::drill::cluster::{Cluster, Traits};
+use crate::drill::cluster::Traits;
 use crate::drill::database;
 use crate::drill::proxy::Proxy;
 use crate::drill::s3_faults::{Plan, Relay};
 use crate::drill::scenario::{Link, Scenario, Space, Strike};
-use crate::drill::substrate::Substrate;
+use crate::drill::substrate::{Server, Substrate};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::BackupKey;
 use crate::model::secret::Secret;
@@ -29,7 +29,7 @@ pub(super) const DATABASE: &str = "paycraft";
 /// The decisions are those of a real run; only the waiting is shorter.
 pub(super) const PATIENCE: Patience = Patience {
     lock: Duration::from_secs(1),
-    silence: Duration::from_secs(3),
+    silence: Duration::from_secs(6),
 };
 /// The same for the store.
 const STORE_PATIENCE: retry::Patience = retry::Patience {
@@ -38,7 +38,8 @@ const STORE_PATIENCE: retry::Patience = retry::Patience {
     connect: Duration::from_secs(2),
     answer: Duration::from_secs(2),
     first_pause: Duration::from_millis(20),
-    longest_pause: Duration::from_millis(200),
+    // Not shorter than a rest: the SDK waits no longer than this.
+    longest_pause: Duration::from_millis(1500),
     rest: Duration::from_millis(1100),
     total: Duration::from_secs(40),
 };
@@ -59,7 +60,7 @@ pub(super) struct Stage<'a> {
 /// A database server and the link to it, where that can break.
 struct Post {
     proxy: Option<Proxy>,
-    cluster: Cluster,
+    cluster: Server,
 }
 
 /// What stands between a client and the store.
@@ -87,7 +88,7 @@ impl<'a> Stage<'a> {
             Store::new(&location)
         };
         let source = Post {
-            cluster: substrate.cluster("source", Traits::default()).await?,
+            cluster: substrate.server("source", Traits::default()).await?,
             proxy: None,
         };
         Ok(Self {
@@ -95,7 +96,7 @@ impl<'a> Stage<'a> {
             seed,
             traits: Traits {
                 is_durable: true,
-                has_small_log_files: scenario.has(|what| *what == Strike::Space(Space::Target)),
+                has_limited_disk: scenario.has(|what| *what == Strike::Space(Space::Target)),
             },
             source: source.linked(breaks, seed).await?,
             target: OnceCell::new(),
@@ -138,7 +139,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The server of a side, where it has been started.
-    pub(super) fn cluster(&self, side: Side) -> Result<&Cluster> {
+    pub(super) fn cluster(&self, side: Side) -> Result<&Server> {
         let post = match side {
             Side::Source => Some(&self.source),
             Side::Target => self.target.get(),
@@ -150,9 +151,9 @@ impl<'a> Stage<'a> {
     }
 
     /// Starts the target's server where that has not been done.
-    pub(super) async fn provision(&self) -> Result<&Cluster> {
+    pub(super) async fn provision(&self) -> Result<&Server> {
         let start = async || {
-            let cluster = self.substrate.cluster("target", self.traits).await?;
+            let cluster = self.substrate.server("target", self.traits).await?;
             let post = Post { cluster, proxy: None };
             post.linked(self.links.is_some(), self.seed).await
         };

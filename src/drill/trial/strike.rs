@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::task::JoinHandle;
 
 use super::contents::LEDGER;
@@ -21,8 +21,6 @@ use crate::postgres::session::Session;
 /// How long a program is waited for that is to be struck.
 const APPEARANCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(2);
-/// What a file may still grow to where space has run out: as much as the server's log files hold.
-const LAST_BYTES: u64 = 1 << 20;
 
 /// What goes on until it is healed.
 pub(super) enum Lasting {
@@ -83,7 +81,7 @@ pub(super) async fn strike(what: &Strike, stage: &Stage<'_>) -> Result<Option<La
             Ok(Some(Lasting::Down(*side)))
         }
         Strike::Space(Space::Target) => {
-            limit_files(stage, Some(LAST_BYTES))?;
+            stage.cluster(Side::Target)?.fill_disk().await?;
             Ok(Some(Lasting::Full))
         }
         Strike::Sql(Statement { side, sql }) => execute(stage, *side, DATABASE, sql).await.map(|_| None),
@@ -154,7 +152,7 @@ impl Lasting {
                 Ok(struck.is_some())
             }
             Self::Down(side) => stage.cluster(side)?.start_again().await.map(|()| true),
-            Self::Full => limit_files(stage, None).map(|()| true),
+            Self::Full => stage.cluster(Side::Target)?.free_disk().await.map(|()| true),
         }
     }
 }
@@ -232,20 +230,6 @@ fn hunt(program: Program, stage: &Stage<'_>) -> Result<Lasting> {
         None
     });
     Ok(Lasting::Program(Hunt { task, signal }))
-}
-
-/// Limits how long the target's files may grow, or lifts the limit.
-fn limit_files(stage: &Stage<'_>, bytes: Option<u64>) -> Result<()> {
-    for process in stage.cluster(Side::Target)?.processes() {
-        let limits = rustix::process::getrlimit(Resource::Fsize);
-        let limit = Rlimit {
-            current: bytes.or(limits.maximum),
-            maximum: limits.maximum,
-        };
-        // A backend may have ended meanwhile; a new one inherits from the server.
-        let _ = prlimit(Some(process), Resource::Fsize, limit);
-    }
-    Ok(())
 }
 
 /// Moves money between two accounts until told to stop. The first move is done when this returns.

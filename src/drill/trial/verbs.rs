@@ -14,6 +14,7 @@ use crate::drill::quiet::Quiet;
 use crate::drill::rehearsal::BackupFacts;
 use crate::drill::scenario::{Mistake, Space, Strike, Tool};
 use crate::error::{Error, Kind, Result};
+use crate::model::depth::Depth;
 use crate::model::key::{BackupKey, Selector};
 use crate::model::manifest::Manifest;
 use crate::model::timeline::{Event, Observer, Phase};
@@ -53,6 +54,7 @@ impl Trial<'_> {
             terms: self.terms(false),
             profile: None,
             jobs: self.props.jobs,
+            depth: Depth::Content,
         };
         let provision = async |manifest: &Manifest| {
             self.stage.provision().await?;
@@ -158,6 +160,7 @@ impl Trial<'_> {
             terms: self.terms(self.errs(&Mistake::Clean)),
             profile: None,
             jobs: self.props.jobs,
+            depth: Depth::Content,
         };
         let provision = async |manifest: &Manifest| self.make_ready(manifest).await;
         let restored = restore::restore(request, provision, self.injector).await.map_err(failed)?;

@@ -6,6 +6,7 @@ use super::judge::is_platforms;
 use super::rule::Rule;
 use super::selection::{Selection, name};
 use crate::archive::Contents;
+use crate::model::depth::Depth;
 use crate::model::manifest::{EntryDigest, Manifest, Sequence};
 use crate::model::profile::Profile;
 use crate::model::verdict::Check;
@@ -15,6 +16,7 @@ use crate::postgres::rights::Name;
 #[derive(Clone, Debug)]
 pub struct Scope {
     profile: Profile,
+    depth: Depth,
     entries: HashSet<(String, String, String)>,
     rows: HashMap<Name, Rule>,
     filled: Vec<Name>,
@@ -26,6 +28,7 @@ impl Scope {
     pub fn everything() -> Self {
         Self {
             profile: Profile::Plain,
+            depth: Depth::Content,
             entries: HashSet::new(),
             rows: HashMap::new(),
             filled: Vec::new(),
@@ -53,6 +56,17 @@ impl Scope {
             }
         }
         scope
+    }
+
+    /// The same, with as much of the rows as that.
+    #[must_use]
+    pub fn to(self, depth: Depth) -> Self {
+        Self { depth, ..self }
+    }
+
+    /// How much of the rows is asked for.
+    pub fn depth(&self) -> Depth {
+        self.depth
     }
 
     /// Why the rows of a table are not asked for, where they are not.

@@ -1,6 +1,7 @@
 //! Targets that are not as a fresh project is: what is refused, what is left out, and what is missed.
 
 use paycraft_dr::error::Kind;
+use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::profile::Profile;
 use paycraft_dr::postgres::conninfo::Side;
@@ -25,6 +26,7 @@ fn a_project_taken_for_a_plain_target_is_refused_as_not_empty() {
             terms: kit::terms(),
             profile: Some(Profile::Plain),
             jobs: 2,
+            depth: Depth::Content,
         };
         let error = restore::restore(request, async |_| Ok(fresh.clone()), &Nobody).await;
         let error = error.expect_err("not empty");

@@ -18,6 +18,7 @@ use crate::cli::units::parse_size;
 use crate::drill::evidence::{DrillLog, EvidenceDirectory, log_row};
 use crate::drill::rehearsal::{Options, Origin, rehearse};
 use crate::drill::scenario::{self, BASELINE, RANDOM, Scenario};
+use crate::drill::substrate::Ground;
 use crate::drill::suite::{self, Equipment, Planned};
 use crate::error::{Error, Kind, Result};
 use crate::model::timeline::Event;
@@ -109,8 +110,10 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     let tools = context.tools().await?;
     let program = std::env::current_exe()
         .map_err(|cause| Error::new(Kind::Internal, "cannot tell which program this is").caused_by(cause))?;
+    let ground = Ground::prepare(&tools)?;
     if let Some(plan) = plan {
         let equipment = Equipment {
+            ground,
             tools,
             jobs: context.jobs(),
             at_once: crate::cli::settings::jobs(own.at_once),
@@ -135,19 +138,21 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     };
     let options = Options {
         origin,
+        ground: &ground,
         tools: &tools,
         jobs: context.jobs(),
         clock: &Timestamp::now,
         program: &program,
     };
     let mut rehearsal = rehearse(options, context.observer).await?;
+    let left = ground.leave();
     let evidence = evidence.keep(&rehearsal)?;
     if let Some(log) = log {
         log.add(&log_row(&rehearsal, &operator))?;
     }
     let failure = rehearsal.failure.take();
     let mut report = Report::judged(rehearsal.verdict, DrillHeld { rehearsal, evidence });
-    report.failure = failure.or(report.failure);
+    report.failure = failure.or(left.err()).or(report.failure);
     Ok(report)
 }
 
@@ -184,6 +189,7 @@ async fn run_suite(
         }
         None => None,
     };
+    let left = Arc::into_inner(equipment).map_or(Ok(()), |equipment| equipment.ground.leave());
     let is_clean = scorecard.is_clean();
     let mut held = DrillsHeld {
         scorecard,
@@ -195,9 +201,10 @@ async fn run_suite(
     let (passed, summary) = (held.scorecard.passed, held.summary());
     let verdict = if is_clean { Verdict::Proven } else { Verdict::NotProven };
     let mut report = Report::judged(verdict, held);
-    report.failure = report.failure.map(|_| {
+    let unproven = report.failure.map(|_| {
         let message = format!("not proven: {summary}, {passed} of {all} as expected");
         Error::new(Kind::NotProven, message).hint("repeat a drill by the command that stands with it")
     });
+    report.failure = left.err().or(unproven);
     Ok(report)
 }

@@ -3,10 +3,11 @@
 //! The server runs under a watchdog that holds the read end of a pipe of ours. When the pipe closes, because the value was
 //! dropped or because this process was killed, the watchdog stops the server and removes its directory.
 
+mod data;
+
 use std::io::{BufRead, BufReader};
 use std::iter;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
+pub use self::data::Template;
+use self::data::{SUPERUSER, data_directory, initialise};
 use super::processes;
 use super::server_user::ServerUser;
 use crate::child::Child;
@@ -24,10 +27,12 @@ use crate::postgres::conninfo::{Conninfo, Side};
 use crate::postgres::session::Session;
 use crate::postgres::tools::Installation;
 
-const SUPERUSER: &str = "postgres";
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 const STOP_GRACE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);
+/// What a file may still grow to where the disk is full: as much as the log's files hold where it can be, so that tables hit
+/// the limit first.
+const LAST_BYTES: u64 = 1 << 20;
 /// A port that was free a moment ago may be taken by the time the server asks for it.
 const PORT_ATTEMPTS: u32 = 5;
 
@@ -59,6 +64,13 @@ const WATCHDOG: &str = r#"
     rm -rf -- "$directory"
     exit $status
 "#;
+/// Sets the limit `$1` for the processes `$2 …`. But for the first, the server, they may end meanwhile; a new one inherits from it.
+const LIMIT_FILES: &str = r#"
+    limit=$1; server=$2; shift 2
+    prlimit --pid "$server" "$limit" || exit
+    for process; do prlimit --pid "$process" "$limit" 2>/dev/null; done
+    exit 0
+"#;
 /// Exists while a server that ended must not begin again.
 const HELD: &str = "held";
 /// Holds the number of the server's process.
@@ -69,8 +81,8 @@ const SERVER: &str = "server";
 pub struct Traits {
     /// Whether what it commits survives a crash of the machine. Off where nobody would mind.
     pub is_durable: bool,
-    /// Whether the files of its write-ahead log are of 1 MiB, so that a limit on the size of files hits tables first.
-    pub has_small_log_files: bool,
+    /// Whether its disk can be made full.
+    pub has_limited_disk: bool,
 }
 
 /// A running server. Dropped, it is stopped and its directory removed.
@@ -80,6 +92,7 @@ pub struct Cluster {
     /// Open as long as the server is wanted.
     leash: Option<ChildStdin>,
     directory: PathBuf,
+    user: ServerUser,
     port: u16,
     password: Secret,
 }
@@ -92,9 +105,32 @@ impl Cluster {
         user: ServerUser,
         traits: Traits,
     ) -> Result<Self> {
+        let make = async || initialise(installation, directory, user, traits).await;
+        Self::start_on(make, installation, directory, user, traits).await
+    }
+
+    /// The same, from the files of a template that was made with the same traits.
+    pub async fn start_from(
+        template: &Template,
+        installation: &Installation,
+        directory: &Path,
+        user: ServerUser,
+        traits: Traits,
+    ) -> Result<Self> {
+        let make = async || template.copy_to(directory).await;
+        Self::start_on(make, installation, directory, user, traits).await
+    }
+
+    async fn start_on(
+        make: impl AsyncFn() -> Result<Secret>,
+        installation: &Installation,
+        directory: &Path,
+        user: ServerUser,
+        traits: Traits,
+    ) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            let password = initialise(installation, directory, user, traits).await?;
+            let password = make().await?;
             let mut cluster = Self::launch(installation, directory, user, traits, password)?;
             let said = cluster.listen();
             let Err(failure) = cluster.ready().await else {
@@ -169,8 +205,55 @@ impl Cluster {
         Ok(())
     }
 
-    /// The numbers of the server's processes.
-    pub fn processes(&self) -> Vec<Pid> {
+    /// Lets no table grow any more, as on a disk that is full. Only for a server with a limited disk.
+    pub async fn fill_disk(&self) -> Result<()> {
+        self.limit_files(&LAST_BYTES.to_string()).await
+    }
+
+    /// Gives the space back.
+    pub async fn free_disk(&self) -> Result<()> {
+        self.limit_files("unlimited").await
+    }
+
+    /// Run as the server's user: root may lack the right to limit others.
+    async fn limit_files(&self, limit: &str) -> Result<()> {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", LIMIT_FILES, "limit-files"])
+            .arg(format!("--fsize={limit}:"))
+            .args(
+                self.processes()
+                    .iter()
+                    .map(|process| process.as_raw_nonzero().to_string()),
+            );
+        self.user.run(&mut command);
+        let ended = Child::start("prlimit", command.into())?.ended().await?;
+        ended
+            .well(Kind::Usage)
+            .map_err(|error| error.hint("install util-linux, which brings prlimit"))
+    }
+
+    /// Stops the server where it stands: it holds its connections, and answers none.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// The server before its children are looked for: one that is stopped begets no more.
+    fn signal(&self, signal: Signal) {
+        let Some(server) = self.server() else { return };
+        let _ = kill_process(server, signal);
+        for process in self.processes() {
+            let _ = kill_process(process, signal);
+        }
+    }
+
+    /// The numbers of the server's processes, its own first.
+    fn processes(&self) -> Vec<Pid> {
         let Some(server) = self.server() else {
             return Vec::new();
         };
@@ -231,6 +314,7 @@ impl Cluster {
             leash: watchdog.stdin.take(),
             watchdog,
             directory: directory.to_owned(),
+            user,
             port,
             password,
         })
@@ -295,54 +379,6 @@ impl Drop for Cluster {
             std::thread::sleep(POLL);
         }
     }
-}
-
-/// Makes the directory and the cluster in it, and returns the superuser's password.
-async fn initialise(
-    installation: &Installation,
-    directory: &Path,
-    user: ServerUser,
-    traits: Traits,
-) -> Result<Secret> {
-    let no_room = |cause: std::io::Error| {
-        Error::new(
-            Kind::Usage,
-            format!("cannot make a PostgreSQL cluster in {}", directory.display()),
-        )
-        .caused_by(cause)
-        .hint("free some space there, or name another directory in TMPDIR")
-    };
-    let password = Secret::new(format!("{:032x}", rand::random::<u128>()));
-    let password_file = directory.join("password");
-    std::fs::DirBuilder::new()
-        .mode(0o700)
-        .create(directory)
-        .map_err(no_room)?;
-    std::fs::write(&password_file, password.reveal()).map_err(no_room)?;
-    user.take_over(directory)?;
-    user.take_over(&password_file)?;
-    let mut command = Command::new(installation.program("initdb"));
-    command
-        .arg("-D")
-        .arg(data_directory(directory))
-        .arg("--pwfile")
-        .arg(&password_file)
-        .args(["--username", SUPERUSER, "--auth=scram-sha-256", "--no-sync"])
-        .args(["--encoding=UTF8", "--locale=C"]);
-    if traits.has_small_log_files {
-        command.arg("--wal-segsize=1");
-    }
-    user.run(&mut command);
-    let ended = Child::start("initdb", command.into())?.ended().await?;
-    std::fs::remove_file(&password_file).map_err(no_room)?;
-    ended
-        .well(Kind::Usage)
-        .map_err(|error| error.hint("free some space in TMPDIR, or name another directory in it"))?;
-    Ok(password)
-}
-
-fn data_directory(directory: &Path) -> std::path::PathBuf {
-    directory.join("data")
 }
 
 fn failed(what: &str) -> Error {

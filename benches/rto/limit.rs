@@ -1,0 +1,69 @@
+//! The limit: our own loader, fed from a local file that is not packed.
+
+use std::io::Read;
+use std::time::Instant;
+
+use paycraft_dr::archive::{Event, Reader};
+use paycraft_dr::child::Child;
+use paycraft_dr::error::Kind;
+use paycraft_dr::postgres::conninfo::Side;
+use paycraft_dr::postgres::session::Session;
+use paycraft_dr::recovery::loader::{Builds, Loader};
+use paycraft_dr::recovery::plan::{self, Turn};
+use paycraft_dr::recovery::platform::Selection;
+
+use super::Outcome;
+use super::measured::Taken;
+use super::place::Place;
+
+const PIECE_BYTES: usize = 1 << 20;
+const CONNECTIONS: usize = 2;
+
+pub(super) async fn run(place: &Place, target: &str) -> Outcome<Taken> {
+    let target = place.server.conninfo(Side::Target, target)?;
+    let began = Instant::now();
+    let session = Session::connect(&target).await?;
+    let archive = place.file("unpacked.dump");
+    let make = async |name: &str, list: String, jobs| -> Outcome<()> {
+        let place_of_list = place.file(name);
+        std::fs::write(&place_of_list, list)?;
+        let command = place.installation.restore_listed(&target, &archive, &place_of_list, jobs);
+        Ok(Child::start("pg_restore", command)?.ended().await?.well(Kind::Target)?)
+    };
+    let mut file = std::fs::File::open(&archive)?;
+    let (mut reader, mut loader, mut rest) = (Reader::new(), None, String::new());
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let length = file.read(&mut piece)?;
+        if length == 0 {
+            break;
+        }
+        let mut unread = &piece[..length];
+        loop {
+            let step = reader.step(unread)?;
+            unread = &unread[step.consumed..];
+            match (step.event, &mut loader) {
+                (None, _) => break,
+                (Some(Event::Contents(contents)), _) => {
+                    let selection = Selection::everything();
+                    let builds = Builds::of(&contents, &selection);
+                    make("before", plan::list(&contents, Turn::Before, |_| true), 1).await?;
+                    rest = plan::list(&contents, Turn::After, |id| !builds.contain(id));
+                    let begun = Loader::begin(&target, &session, &contents, selection, builds, CONNECTIONS);
+                    loader = Some(begun.await?);
+                }
+                (Some(event), Some(loader)) => loader.take(event).await?,
+                (Some(_), None) => {}
+            }
+        }
+    }
+    if let Some(mut loader) = loader {
+        loader.load().await?;
+        loader.build().await?;
+    }
+    make("after", rest, CONNECTIONS).await?;
+    Ok(Taken {
+        seconds: began.elapsed().as_secs_f64(),
+        ..Taken::default()
+    })
+}

@@ -1,0 +1,125 @@
+//! Backup and restore beside the shell procedure, in one run, on the same databases and one store.
+//!
+//! `make bench-rto ARGS="1GiB 3"`: the size of each database as COPY text, and how often each is measured. The contenders take
+//! turns, so that a machine that slows down slows all of them. Prints every median and the ratios, and writes all measurements
+//! to `target/bench-rto.json`. Ours is the program itself, as a process of its own: what it takes of memory and cores is its
+//! own, and what this process takes is the store's server.
+
+#![allow(clippy::large_futures, reason = "a few of them, each awaited at once")]
+
+mod limit;
+mod measured;
+mod place;
+mod program;
+mod report;
+mod sets;
+mod shell;
+
+use std::error::Error;
+
+use measured::{Measurements, Name};
+use place::Place;
+use sets::Set;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// What a run is asked for.
+struct Asked {
+    size_bytes: u64,
+    rounds: usize,
+}
+
+impl Asked {
+    /// Reads `1GiB 3`.
+    fn read(words: &[String]) -> Outcome<Self> {
+        let size_bytes = size(&words[0]).ok_or("give a size such as 256MiB or 1GiB")?;
+        let rounds = words.get(1).map_or(Ok(3), |rounds| rounds.parse())?;
+        Ok(Self { size_bytes, rounds })
+    }
+}
+
+/// `1GiB` or `256MiB`.
+fn size(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at(text.find(|mark: char| !mark.is_ascii_digit())?);
+    let shift = match unit {
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    Some(number.parse::<u64>().ok()? << shift)
+}
+
+async fn measure(asked: &Asked) -> Outcome<Measurements> {
+    let mut place = Place::start(asked.size_bytes).await?;
+    let mut measurements = Measurements::default();
+    for _ in 0..asked.rounds {
+        for set in [Set::Many, Set::Skewed] {
+            back_up(&mut place, set, &mut measurements).await?;
+            restore(&mut place, set, &mut measurements).await?;
+        }
+        over_bad_lines(&mut place, &mut measurements).await?;
+    }
+    Ok(measurements)
+}
+
+async fn back_up(place: &mut Place, set: Set, measurements: &mut Measurements) -> Outcome<()> {
+    let source = set.database();
+    measurements.take(Name::ShellBackup, set, shell::run(place, shell::BACKUP, source).await?);
+    let shell_bytes = place.file_bytes("backup.dump.gz")?;
+    let (taken, document) = program::back_up(place, source).await?;
+    measurements.take(Name::OurBackup, set, taken);
+    measurements.take(Name::DumpToNowhere, set, shell::run(place, shell::DUMP_TO_NOWHERE, source).await?);
+    measurements.sizes(set, &document["backup"], shell_bytes);
+    document["backup"]["key"]
+        .as_str()
+        .ok_or("a backup without a key")?
+        .clone_into(&mut place.key);
+    Ok(())
+}
+
+async fn restore(place: &mut Place, set: Set, measurements: &mut Measurements) -> Outcome<()> {
+    let target = place.target().await?;
+    measurements.take(Name::ShellRestore, set, shell::run(place, shell::RESTORE, &target).await?);
+
+    // What the two read that download nothing. Writing it is not measured.
+    shell::run(place, shell::UNPACK, set.database()).await?;
+    let target = place.target().await?;
+    measurements.take(Name::PgRestore, set, shell::run(place, shell::PG_RESTORE, &target).await?);
+    let target = place.target().await?;
+    measurements.take(Name::Limit, set, limit::run(place, &target).await?);
+
+    let endpoint = place.endpoint();
+    let (verified, unverified) = program::restore(place, &endpoint).await?;
+    measurements.take(Name::OurRestore, set, unverified);
+    measurements.take(Name::OurVerifiedRestore, set, verified);
+    Ok(())
+}
+
+/// The same restore once more, over lines of two kinds, of the database that was backed up last.
+async fn over_bad_lines(place: &mut Place, measurements: &mut Measurements) -> Outcome<()> {
+    for (name, line) in [(Name::Throttled, place.throttled()), (Name::FarAway, place.far_away())] {
+        let (_, unverified) = program::restore(place, &line).await?;
+        measurements.take(name, Set::Skewed, unverified);
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+fn main() -> Outcome<()> {
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"))
+        .collect();
+    // `cargo bench` and `cargo test` run every benchmark; this one is long, and measures only where it is asked to.
+    if words.is_empty() {
+        return Ok(());
+    }
+    let asked = Asked::read(&words)?;
+    let measurements = tokio::runtime::Runtime::new()?.block_on(measure(&asked))?;
+    print!("{}", report::table(&measurements));
+    let document = report::document(&asked, &measurements);
+    println!("{:#}", document["ratios"]);
+    println!("{:#}", document["peak_rss_bytes"]);
+    std::fs::write("target/bench-rto.json", format!("{document:#}\n"))?;
+    Ok(())
+}

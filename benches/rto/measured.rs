@@ -1,0 +1,81 @@
+//! What was measured.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::sets::Set;
+
+/// Who was measured at what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Name {
+    ShellBackup,
+    OurBackup,
+    DumpToNowhere,
+    ShellRestore,
+    PgRestore,
+    Limit,
+    OurRestore,
+    OurVerifiedRestore,
+    Throttled,
+    FarAway,
+}
+
+impl Name {
+    /// As the table shows it.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::ShellBackup => "backup: shell procedure",
+            Self::OurBackup => "backup: paycraft-dr",
+            Self::DumpToNowhere => "backup: pg_dump -Fc -Z0 to nowhere",
+            Self::ShellRestore => "restore: shell procedure, unverified",
+            Self::PgRestore => "restore: pg_restore -j2 of a local unpacked file",
+            Self::Limit => "restore: our loader fed from a local unpacked file",
+            Self::OurRestore => "restore: paycraft-dr, unverified",
+            Self::OurVerifiedRestore => "restore: paycraft-dr, verified",
+            Self::Throttled => "restore: paycraft-dr, 40 MB/s per connection",
+            Self::FarAway => "restore: paycraft-dr, 50 ms away",
+        }
+    }
+}
+
+/// One measurement.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Taken {
+    pub(super) seconds: f64,
+    /// What the store's server took of the cores meanwhile, in seconds.
+    pub(super) store_cpu_seconds: f64,
+    pub(super) peak_rss_bytes: Option<u64>,
+    /// The phases that the program told of.
+    pub(super) phases: Value,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Measurements {
+    pub(super) taken: BTreeMap<(Name, Set), Vec<Taken>>,
+    pub(super) bytes: BTreeMap<Set, Value>,
+}
+
+impl Measurements {
+    pub(super) fn take(&mut self, name: Name, set: Set, taken: Taken) {
+        self.taken.entry((name, set)).or_default().push(taken);
+    }
+
+    /// How large a backup is, and the shell's.
+    pub(super) fn sizes(&mut self, set: Set, backup: &Value, shell_bytes: u64) {
+        let sizes = json!({ "raw": backup["raw_bytes"], "stored": backup["stored_bytes"], "stored_by_shell": shell_bytes });
+        self.bytes.insert(set, sizes);
+    }
+
+    pub(super) fn median(&self, name: Name, set: Set, of: impl Fn(&Taken) -> f64) -> f64 {
+        let mut all: Vec<f64> = self.taken.get(&(name, set)).into_iter().flatten().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
+    pub(super) fn peak(&self, name: Name) -> Option<u64> {
+        let all = self.taken.iter().filter(|((other, _), _)| *other == name);
+        all.flat_map(|(_, taken)| taken).filter_map(|taken| taken.peak_rss_bytes).max()
+    }
+}

@@ -1,0 +1,116 @@
+//! The servers that all are measured on.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use paycraft_dr::drill::cluster::{Cluster, Traits};
+use paycraft_dr::drill::proxy::{Bandwidth, Direction, Latency, Proxy, Toxic};
+use paycraft_dr::drill::substrate::Substrate;
+use paycraft_dr::postgres::conninfo::Side;
+use paycraft_dr::postgres::session::Session;
+use paycraft_dr::postgres::tools::{Installation, Tools};
+use tempfile::TempDir;
+
+use super::Outcome;
+use super::sets::Set;
+
+/// What a store gives each connection.
+const RATE_KB: u64 = 40_000;
+/// Half of the way there and back.
+const LATENCY_MS: u64 = 25;
+
+/// A database server with both sets in it, a store, and two worse ways to it.
+pub(super) struct Place {
+    pub(super) substrate: Substrate,
+    pub(super) installation: Installation,
+    pub(super) server: Cluster,
+    pub(super) work: TempDir,
+    /// The backup made last.
+    pub(super) key: String,
+    throttled: Proxy,
+    far_away: Proxy,
+    targets: u32,
+}
+
+impl Place {
+    pub(super) async fn start(size_bytes: u64) -> Outcome<Self> {
+        let tools = Tools::find(None, std::env::var_os("PATH").as_deref()).await?;
+        let installation = tools.newest_with_server()?.clone();
+        let substrate = Substrate::start(&tools, size_bytes * 2).await?;
+        let traits = Traits {
+            is_durable: true,
+            ..Traits::default()
+        };
+        let server = substrate.cluster("server", traits).await?;
+        let store = substrate.store_address();
+        let throttled = Proxy::start(store, 1).await?;
+        throttled.add(Toxic::Bandwidth(Bandwidth { rate_kb: RATE_KB }), Direction::Downstream, None);
+        let far_away = Proxy::start(store, 1).await?;
+        for direction in [Direction::Upstream, Direction::Downstream] {
+            let latency = Latency {
+                latency_ms: LATENCY_MS,
+                jitter_ms: 0,
+            };
+            far_away.add(Toxic::Latency(latency), direction, None);
+        }
+        let place = Self {
+            substrate,
+            installation,
+            server,
+            work: tempfile::tempdir()?,
+            key: String::new(),
+            throttled,
+            far_away,
+            targets: 0,
+        };
+        for set in [Set::Many, Set::Skewed] {
+            place.create(set.database()).await?;
+            let source = place.server.conninfo(Side::Source, set.database())?;
+            set.fill(&Session::connect(&source).await?, size_bytes).await?;
+        }
+        Ok(place)
+    }
+
+    /// A database that is empty each time, as the last one is dropped.
+    pub(super) async fn target(&mut self) -> Outcome<String> {
+        let last = format!("target_{}", self.targets);
+        self.targets += 1;
+        let name = format!("target_{}", self.targets);
+        let session = Session::connect(&self.server.conninfo(Side::Target, "postgres")?).await?;
+        for statement in [format!("DROP DATABASE IF EXISTS {last} (FORCE)"), "CHECKPOINT".to_owned()] {
+            session.client().batch_execute(&statement).await?;
+        }
+        self.create(&name).await?;
+        Ok(name)
+    }
+
+    async fn create(&self, name: &str) -> Outcome<()> {
+        let session = Session::connect(&self.server.conninfo(Side::Source, "postgres")?).await?;
+        Ok(session.client().batch_execute(&format!("CREATE DATABASE {name}")).await?)
+    }
+
+    pub(super) fn endpoint(&self) -> String {
+        self.substrate.location().endpoint.clone()
+    }
+
+    pub(super) fn throttled(&self) -> String {
+        by(self.throttled.address())
+    }
+
+    pub(super) fn far_away(&self) -> String {
+        by(self.far_away.address())
+    }
+
+    /// A file that the shell procedure works with.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.work.path().join(name)
+    }
+
+    pub(super) fn file_bytes(&self, name: &str) -> Outcome<u64> {
+        Ok(std::fs::metadata(self.file(name))?.len())
+    }
+}
+
+fn by(address: SocketAddr) -> String {
+    format!("http://{address}")
+}

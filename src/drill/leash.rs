@@ -1,0 +1,49 @@
+//! A process that clears away what this one leaves behind when it is killed.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Kind, Result};
+
+const POLL: Duration = Duration::from_millis(10);
+
+/// Holds the other end of a process's standard input. When it is dropped, or with this process, the other sees the end of
+/// its input and clears away.
+#[derive(Debug)]
+pub(super) struct Leash {
+    process: Child,
+    /// How long the process may take to clear away.
+    patience: Duration,
+}
+
+impl Leash {
+    /// Starts `command`, which must wait for the end of its standard input.
+    pub(super) fn hold(mut command: Command, patience: Duration) -> Result<Self> {
+        let process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // A Ctrl-C on the terminal is not for it.
+            .process_group(0)
+            .spawn()
+            .map_err(|cause| {
+                Error::new(Kind::Usage, "cannot start the process that clears away").caused_by(cause)
+            })?;
+        Ok(Self { process, patience })
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let asked = Instant::now();
+        while matches!(self.process.try_wait(), Ok(None)) {
+            if asked.elapsed() > self.patience {
+                // It goes on without us.
+                return;
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+}

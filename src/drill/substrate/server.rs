@@ -1,0 +1,89 @@
+//! A PostgreSQL server, wherever it runs.
+
+use std::net::SocketAddr;
+
+use crate::drill::cluster::Cluster;
+use crate::error::Result;
+use crate::model::secret::Secret;
+use crate::postgres::conninfo::{Conninfo, Side};
+
+/// A running server. Dropped, it is gone with its data.
+#[derive(Debug)]
+pub enum Server {
+    /// Processes of this machine.
+    Local(Cluster),
+}
+
+impl Server {
+    /// How to reach a database of this server as its superuser.
+    pub fn conninfo(&self, side: Side, database: &str) -> Result<Conninfo> {
+        Conninfo::parse(side, self.url(database).reveal())
+    }
+
+    /// The same as a URL, with the password in it.
+    pub fn url(&self, database: &str) -> Secret {
+        self.url_by(self.address(), database)
+    }
+
+    /// The same by way of another address that leads to this server.
+    pub fn url_by(&self, address: SocketAddr, database: &str) -> Secret {
+        match self {
+            Self::Local(cluster) => cluster.url_by(address, database),
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::Local(cluster) => cluster.address(),
+        }
+    }
+
+    /// Ends the server as a crash would: without a checkpoint, with all its connections.
+    pub async fn crash(&self) -> Result<()> {
+        match self {
+            Self::Local(cluster) => cluster.crash().await,
+        }
+    }
+
+    /// Starts the server again after [`crash`](Self::crash), and waits until it answers a query.
+    pub async fn start_again(&self) -> Result<()> {
+        match self {
+            Self::Local(cluster) => cluster.start_again().await,
+        }
+    }
+
+    /// Stops the server where it stands: it holds its connections, and answers none.
+    pub async fn pause(&self) -> Result<()> {
+        match self {
+            Self::Local(cluster) => {
+                cluster.pause();
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub async fn resume(&self) -> Result<()> {
+        match self {
+            Self::Local(cluster) => {
+                cluster.resume();
+                Ok(())
+            }
+        }
+    }
+
+    /// Leaves no room on the disk of a server with a limited one.
+    pub async fn fill_disk(&self) -> Result<()> {
+        match self {
+            Self::Local(cluster) => cluster.fill_disk().await,
+        }
+    }
+
+    /// Gives the room back after [`fill_disk`](Self::fill_disk).
+    pub async fn free_disk(&self) -> Result<()> {
+        match self {
+            Self::Local(cluster) => cluster.free_disk().await,
+        }
+    }
+}

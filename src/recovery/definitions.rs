@@ -1,0 +1,111 @@
+//! Everything of an archive but its rows, as `pg_restore` makes it from the archive's head.
+
+use std::io::Write;
+
+use tempfile::TempDir;
+
+use super::guard::ClearedTarget;
+use super::loader::Builds;
+use super::plan::{self, SkippedEntry, Turn};
+use super::platform::{Scope, Selection};
+use super::restore::Request;
+use super::silence::silence;
+use crate::archive::Contents;
+use crate::child::Child;
+use crate::error::{Error, Kind, Result};
+
+/// Everything of an archive but its rows, ready for `pg_restore`.
+pub(super) struct Definitions<'a> {
+    request: Request<'a>,
+    target: &'a ClearedTarget,
+    directory: TempDir,
+    has_rest: bool,
+    pub(super) skipped: Vec<SkippedEntry>,
+    pub(super) scope: Scope,
+}
+
+impl<'a> Definitions<'a> {
+    /// Writes the head of the archive and the two lists of entries where `pg_restore` can read them. Of the entries that come
+    /// after the rows, it makes those that are not among `builds`.
+    pub(super) fn new(
+        request: Request<'a>,
+        target: &'a ClearedTarget,
+        head: &[u8],
+        contents: &Contents,
+        selection: &Selection,
+        builds: &Builds,
+    ) -> Result<Self> {
+        let directory = scratch_directory()?;
+        let before = plan::list(contents, Turn::Before, |id| selection.keeps(id));
+        let rest = plan::list(contents, Turn::After, |id| {
+            selection.keeps(id) && !builds.contain(id)
+        });
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::File::create_new(directory.path().join(name)).and_then(|mut file| file.write_all(bytes))
+        };
+        write("head", head)
+            .and_then(|()| write(&list_name(Turn::Before), before.as_bytes()))
+            .and_then(|()| write(&list_name(Turn::After), rest.as_bytes()))
+            .map_err(no_scratch)?;
+        Ok(Self {
+            request,
+            target,
+            directory,
+            has_rest: !rest.is_empty(),
+            skipped: [plan::skipped(contents), selection.skipped(contents)].concat(),
+            scope: Scope::of(selection, contents),
+        })
+    }
+
+    /// Makes the entries whose turn it is. No error is tolerated.
+    pub(super) async fn make(&self, turn: Turn) -> Result<()> {
+        if turn == Turn::After && !self.has_rest {
+            return Ok(());
+        }
+        let jobs = match turn {
+            Turn::After => self.request.jobs,
+            _ => 1,
+        };
+        let installation = self
+            .request
+            .tools
+            .for_server(self.target.facts().major, Kind::Target)?;
+        let place = self.directory.path();
+        let command = installation.restore_listed(
+            self.target.conninfo(),
+            &place.join("head"),
+            &place.join(list_name(turn)),
+            jobs,
+        );
+        let program = Child::start("pg_restore", command)?;
+        let ended = tokio::select! {
+            ended = program.ended() => ended?,
+            silence = silence(self.target.session(), "pg_restore") => return Err(silence),
+        };
+        ended
+            .well(Kind::Target)
+            .map_err(|error| error.hint("see what pg_restore said; restore into a new, empty database"))
+    }
+}
+
+/// The file that lists the entries of a turn.
+fn list_name(turn: Turn) -> String {
+    format!("{turn:?}.list").to_lowercase()
+}
+
+/// A private directory that goes away with its value.
+fn scratch_directory() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("paycraft-dr-")
+        .tempdir()
+        .map_err(no_scratch)
+}
+
+fn no_scratch(cause: std::io::Error) -> Error {
+    Error::new(
+        Kind::Usage,
+        format!("cannot write into {}", std::env::temp_dir().display()),
+    )
+    .caused_by(cause)
+    .hint("free some space there, or name another directory in TMPDIR")
+}

@@ -1,0 +1,244 @@
+//! What the connections of a restore are to do next.
+//!
+//! Rows come first. A connection that finds none, because the download is slower than the target, builds what is ready; but
+//! one connection at least stays free for rows as long as more will come.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::builds::Build;
+use crate::archive::DumpId;
+
+/// Rows of one table.
+#[derive(Clone, Debug)]
+pub(super) struct Batch {
+    pub(super) table: DumpId,
+    pub(super) rows: Bytes,
+    /// Whether the last row ends here. Where it does not, what follows goes over the same connection.
+    pub(super) is_whole: bool,
+}
+
+/// What a connection does next.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Load these.
+    Rows(Batch),
+    /// Make the rows loaded so far permanent.
+    EndCopy,
+    /// Build this.
+    Build(Build),
+    /// Nothing any more.
+    Nothing,
+}
+
+/// The work of all connections.
+#[derive(Debug)]
+pub(super) struct Queue {
+    connections: usize,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    batches: VecDeque<Batch>,
+    /// The connection over which a row has begun that has not ended.
+    within_row: Option<usize>,
+    tables: HashMap<DumpId, Loading>,
+    /// No more rows will come.
+    rows_have_ended: bool,
+    waiting: Vec<Build>,
+    building: Vec<Build>,
+    built: HashSet<DumpId>,
+    /// Nothing more to build will be added.
+    builds_have_ended: bool,
+}
+
+/// How far the rows of a table are.
+#[derive(Debug, Default)]
+struct Loading {
+    /// Handed in and not permanent yet.
+    batches: usize,
+    bytes: u64,
+    has_ended: bool,
+}
+
+impl Queue {
+    pub(super) fn new(connections: usize) -> Self {
+        Self {
+            connections,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Hands in rows. Waits while enough are there.
+    pub(super) async fn push(&self, batch: Batch) {
+        self.once(|state| state.batches.len() < self.connections + 2)
+            .await;
+        self.change(|state| {
+            let loading = state.tables.entry(batch.table).or_default();
+            loading.batches += 1;
+            loading.bytes += batch.rows.len() as u64;
+            state.batches.push_back(batch);
+        });
+    }
+
+    /// All rows of the table were handed in.
+    pub(super) fn table_ended(&self, table: DumpId) {
+        self.change(|state| state.tables.entry(table).or_default().has_ended = true);
+    }
+
+    /// All rows of all tables were handed in.
+    pub(super) fn rows_ended(&self) {
+        self.change(|state| state.rows_have_ended = true);
+    }
+
+    /// Hands in something to be built.
+    pub(super) fn add(&self, builds: impl IntoIterator<Item = Build>) {
+        self.change(|state| state.waiting.extend(builds));
+    }
+
+    /// Everything to be built was handed in.
+    pub(super) fn builds_ended(&self) {
+        self.change(|state| state.builds_have_ended = true);
+    }
+
+    /// Waits until all rows handed in are permanent.
+    pub(super) async fn loaded(&self) {
+        self.once(|state| state.rows_have_ended && state.tables.values().all(|table| table.batches == 0))
+            .await;
+    }
+
+    /// Waits until everything handed in is built.
+    pub(super) async fn built(&self) {
+        self.once(|state| state.waiting.is_empty() && state.building.is_empty())
+            .await;
+    }
+
+    /// So many batches of the table are permanent.
+    pub(super) fn made_permanent(&self, table: DumpId, batches: usize) {
+        self.change(|state| {
+            if let Some(loading) = state.tables.get_mut(&table) {
+                loading.batches -= batches;
+            }
+        });
+    }
+
+    /// This is built.
+    pub(super) fn made(&self, build: &Build) {
+        self.change(|state| {
+            state.building.retain(|other| other != build);
+            state.built.insert(build.id);
+        });
+    }
+
+    /// What `connection` does next, which is loading rows of the table `open`.
+    pub(super) async fn next(&self, connection: usize, open: Option<DumpId>) -> Work {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(work) = self.lock().next(connection, open, self.connections) {
+                self.changed.notify_waiters();
+                return work;
+            }
+            changed.await;
+        }
+    }
+
+    async fn once(&self, holds: impl Fn(&State) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if holds(&self.lock()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next(&mut self, connection: usize, open: Option<DumpId>, connections: usize) -> Option<Work> {
+        if self.within_row.is_none_or(|other| other == connection)
+            && let Some(batch) = self.batches.pop_front()
+        {
+            self.within_row = (!batch.is_whole).then_some(connection);
+            return Some(Work::Rows(batch));
+        }
+        if self.within_row == Some(connection) {
+            return None;
+        }
+        let ready = self.ready(connections);
+        if let Some(table) = open {
+            let is_over = self.tables.get(&table).is_some_and(|table| table.has_ended);
+            return (is_over || ready.is_some()).then_some(Work::EndCopy);
+        }
+        if let Some(place) = ready {
+            let build = self.waiting.swap_remove(place);
+            self.building.push(build.clone());
+            return Some(Work::Build(build));
+        }
+        let is_all = self.rows_have_ended
+            && self.batches.is_empty()
+            && self.builds_have_ended
+            && self.waiting.is_empty();
+        is_all.then_some(Work::Nothing)
+    }
+
+    /// Where the largest of what can be built now stands, where a connection may be spared for it.
+    fn ready(&self, connections: usize) -> Option<usize> {
+        let spared = if self.rows_have_ended {
+            connections
+        } else {
+            connections - 1
+        };
+        if self.building.len() >= spared {
+            return None;
+        }
+        let ready = self
+            .waiting
+            .iter()
+            .enumerate()
+            .filter(|(_, build)| self.is_ready(build));
+        ready
+            .max_by_key(|(_, build)| self.bytes(build))
+            .map(|(place, _)| place)
+    }
+
+    fn is_ready(&self, build: &Build) -> bool {
+        let is_loaded = |table| {
+            self.tables
+                .get(table)
+                .is_some_and(|loading| loading.has_ended && loading.batches == 0)
+        };
+        build.rows.iter().all(is_loaded)
+            && build.builds.iter().all(|id| self.built.contains(id))
+            && self.building.iter().all(|other| {
+                !(build.is_alone || other.is_alone)
+                    || !build
+                        .relations
+                        .iter()
+                        .any(|relation| other.relations.contains(relation))
+            })
+    }
+
+    fn bytes(&self, build: &Build) -> u64 {
+        let tables = build.rows.iter().filter_map(|table| self.tables.get(table));
+        tables.map(|loading| loading.bytes).sum()
+    }
+}

@@ -1,0 +1,23 @@
+//! How long a target is waited for in which statements run that say nothing until they end.
+
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::postgres::conninfo::Side;
+use crate::postgres::queries;
+use crate::postgres::session::Session;
+
+/// Ends when nothing of ours was seen at work in the target for as long as silence is borne. An index may take hours, and is seen.
+/// `who` is at work.
+pub(super) async fn silence(session: &Session, who: &str) -> Error {
+    const LOOKS: u32 = 10;
+    let patience = session.patience();
+    let mut last_seen = Instant::now();
+    while last_seen.elapsed() < patience.silence {
+        tokio::time::sleep(patience.silence / LOOKS).await;
+        if queries::program_works(session).await.unwrap_or(false) {
+            last_seen = Instant::now();
+        }
+    }
+    patience.too_long(Side::Target, who)
+}

@@ -1,0 +1,166 @@
+//! The rows of a target's tables against the manifest, over several connections.
+//!
+//! A large table is read in stretches of pages, so that it takes no longer than many small ones: which stretch a row is found
+//! in does not change the fingerprint.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::{TryStreamExt, pin_mut};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::platform::Scope;
+use crate::error::{Error, Kind, Result};
+use crate::model::comparison::TableReport;
+use crate::model::fingerprint::{Fingerprint, TableHasher};
+use crate::model::manifest::{Manifest, Table};
+use crate::model::timeline::{Event, Observer};
+use crate::postgres::conninfo::Conninfo;
+use crate::postgres::queries;
+use crate::postgres::session::Session;
+
+/// How much of a table is read at once: 64 MiB in pages of the usual size.
+const STRETCH_PAGES: u32 = 8192;
+const REPORTED_BYTES: u64 = 1 << 20;
+
+/// Something to read.
+#[derive(Clone, Debug)]
+struct Stretch {
+    /// Which table of the manifest it belongs to.
+    place: usize,
+    table: Table,
+    pages: Option<Range<u32>>,
+}
+
+/// What was read of each table so far; nothing of one that is not there.
+type Found = Vec<Option<Fingerprint>>;
+
+/// Reads the tables over `jobs` connections, each taking the next stretch when it is done.
+pub(super) async fn compare(
+    manifest: &Manifest,
+    target: &Conninfo,
+    scope: &Scope,
+    jobs: usize,
+    observer: &dyn Observer,
+) -> Result<Vec<TableReport>> {
+    let stretches = stretches(manifest, &Session::connect(target).await?, scope).await?;
+    let connections = jobs.clamp(1, stretches.len().max(1));
+    let queue = Arc::new(Mutex::new(stretches));
+    let (progress, mut read) = mpsc::unbounded_channel();
+    let mut readers = JoinSet::new();
+    for _ in 0..connections {
+        let (queue, target, progress) = (Arc::clone(&queue), target.clone(), progress.clone());
+        let settings = manifest.copy_settings.clone();
+        readers.spawn(async move {
+            let session = Session::connect(&target).await?;
+            queries::apply_copy_settings(&session, &settings).await?;
+            let mut found = Vec::new();
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some(stretch) = next else {
+                    return Ok::<_, Error>(found);
+                };
+                let content = read_stretch(&session, &stretch, &progress).await?;
+                found.push((stretch.place, content));
+            }
+        });
+    }
+    drop(progress);
+    while let Some(bytes) = read.recv().await {
+        observer.observe(Event::Bytes(bytes));
+    }
+    let mut found: Found = vec![None; manifest.tables.len()];
+    while let Some(done) = readers.join_next().await {
+        let done = done
+            .map_err(|cause| Error::new(Kind::Internal, "a table could not be compared").caused_by(cause))?;
+        for (place, content) in done? {
+            if let Some(content) = content {
+                found[place] = Some(found[place].unwrap_or_default().and(content));
+            }
+        }
+    }
+    let tables = manifest.tables.iter().zip(found);
+    Ok(tables
+        .map(
+            |(table, found)| match scope.without_rows(&table.schema, &table.name) {
+                Some(why) => TableReport::left_out(table, why),
+                None => TableReport::of(table, found),
+            },
+        )
+        .collect())
+}
+
+/// Counts the rows of each table and looks at none.
+pub(super) async fn count(session: &Session, manifest: &Manifest, scope: &Scope) -> Result<Vec<TableReport>> {
+    let mut reports = Vec::new();
+    for table in &manifest.tables {
+        reports.push(match scope.without_rows(&table.schema, &table.name) {
+            Some(why) => TableReport::left_out(table, why),
+            None => {
+                let rows = queries::count_rows(session, &table.schema, &table.name).await?;
+                TableReport::counted(table, rows)
+            }
+        });
+    }
+    Ok(reports)
+}
+
+/// What is to be read of the tables that are asked for.
+async fn stretches(manifest: &Manifest, session: &Session, scope: &Scope) -> Result<VecDeque<Stretch>> {
+    let sizes = queries::table_pages(session).await?;
+    let asked = manifest
+        .tables
+        .iter()
+        .enumerate()
+        .filter(|(_, table)| scope.without_rows(&table.schema, &table.name).is_none());
+    let stretches = asked.flat_map(|(place, table)| {
+        let pages = sizes.get(&(table.schema.clone(), table.name.clone()));
+        let last = pages.map_or(0, |pages| pages.saturating_sub(1) / STRETCH_PAGES);
+        // The last one has no end: what came since the size was asked belongs to it.
+        let all = (0..=last).map(move |number| {
+            let end = if number == last {
+                u32::MAX
+            } else {
+                (number + 1) * STRETCH_PAGES
+            };
+            (last > 0).then_some(number * STRETCH_PAGES..end)
+        });
+        all.map(move |pages| Stretch {
+            place,
+            table: table.clone(),
+            pages,
+        })
+    });
+    Ok(stretches.collect())
+}
+
+async fn read_stretch(
+    session: &Session,
+    stretch: &Stretch,
+    progress: &mpsc::UnboundedSender<u64>,
+) -> Result<Option<Fingerprint>> {
+    let Table {
+        schema,
+        name,
+        columns,
+        ..
+    } = &stretch.table;
+    let Some(rows) = queries::copy_out(session, schema, name, columns, stretch.pages.clone()).await? else {
+        return Ok(None);
+    };
+    pin_mut!(rows);
+    let mut hasher = TableHasher::new();
+    let mut unreported = 0;
+    let failed = |cause| session.failed(format!("cannot read {schema}.{name}"), cause);
+    while let Some(piece) = session.bear(rows.try_next()).await?.map_err(failed)? {
+        hasher.update(&piece);
+        unreported += piece.len() as u64;
+        if unreported >= REPORTED_BYTES {
+            let _ = progress.send(std::mem::take(&mut unreported));
+        }
+    }
+    let _ = progress.send(unreported);
+    Ok(Some(hasher.finish()))
+}
