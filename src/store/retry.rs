@@ -2,7 +2,7 @@
 //!
 //! The SDK repeats a request that was not answered, was throttled or met a fault of the server's, with exponential backoff, full
 //! jitter, and a quota over all requests, so that a store that is down is not stormed. It does not know what R2 and the proxies
-//! before it say in such cases, nor what to do with a body that breaks off: that is here and in [`read`](super::read).
+//! before it say in such cases, nor what to do with a body that breaks off: that is here and in `read`.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;

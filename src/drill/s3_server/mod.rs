@@ -1,6 +1,6 @@
 //! An S3 server in this process, on loopback: what a drill backs up to where no container engine is.
 //!
-//! It is as strict as the real thing where a backup depends on it, and with [`Rules::R2`] as strict as Cloudflare's: one winner
+//! It is as strict as the real thing where a backup depends on it, and with `Rules::R2` as strict as Cloudflare's: one winner
 //! of a conditional write, no object before its digests are verified, no bucket or upload that was not created. Bodies are
 //! files, everything else is memory; both are gone with the server.
 

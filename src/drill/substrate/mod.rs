@@ -1,6 +1,6 @@
 //! Where the servers of drills run, and what they share.
 //!
-//! The [`Ground`] is prepared once per process and holds what many drills can use; each drill gets a [`Substrate`] on it, with a
+//! The `Ground` is prepared once per process and holds what many drills can use; each drill gets a `Substrate` on it, with a
 //! store and servers of its own.
 
 mod local;

@@ -46,7 +46,10 @@ pub fn verify_units(directory: &Path) {
             None => format!("{line}\n"),
         });
         std::fs::write(&path, with_program.collect::<String>()).expect("a unit");
-        if name.ends_with(".service") || name.ends_with(".timer") {
+        if path
+            .extension()
+            .is_some_and(|kind| kind == "service" || kind == "timer")
+        {
             units.push(name);
         }
     }
@@ -64,7 +67,7 @@ pub fn verify_units(directory: &Path) {
     };
     let (holds, said) = analyze(&["verify", "--man=no"], &units);
     assert!(holds && said.is_empty(), "{said}");
-    for unit in units.iter().filter(|unit| unit.ends_with(".service")) {
+    for unit in units.iter().filter(|unit| unit.contains(".service")) {
         let threshold = format!("--threshold={MOST_EXPOSED}");
         let (holds, said) = analyze(
             &["security", "--no-pager", "--offline=yes", &threshold],

@@ -1,5 +1,6 @@
 //! The flake as far as it can be looked at without nixpkgs: evaluated against a stand-in, nothing built.
 
+use std::fmt::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -100,12 +101,12 @@ fn unit(service: &Value) -> String {
         text(&service["description"])
     );
     for (name, value) in service["environment"].as_object().expect("variables") {
-        unit.push_str(&format!("Environment=\"{name}={}\"\n", text(value)));
+        let _ = writeln!(unit, "Environment=\"{name}={}\"", text(value));
     }
     for (name, value) in service["serviceConfig"].as_object().expect("settings") {
         let values = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
         for value in values {
-            unit.push_str(&format!("{name}={}\n", text(&value)));
+            let _ = writeln!(unit, "{name}={}", text(&value));
         }
     }
     unit
@@ -196,8 +197,8 @@ fn the_package_takes_every_file_that_is_compiled_in() {
             for path in named.filter_map(|rest| rest.split('"').next()) {
                 let whole = entry.path().parent().expect("a folder").join(path);
                 let whole = whole.canonicalize().expect("a file that is there");
-                let inside =
-                    ["src", "fixtures"].map(|known| root().join(known).canonicalize().expect("a folder"));
+                let inside = ["src", "fixtures", "tests/it", "benches"]
+                    .map(|known| root().join(known).canonicalize().expect("a folder"));
                 if !inside.iter().any(|known| whole.starts_with(known)) {
                     outside.push(whole);
                 }
@@ -222,9 +223,9 @@ fn the_module_writes_settings_that_the_program_knows() {
     let mut toml = String::new();
     for line in settings.lines().map(str::trim) {
         if let Some(section) = line.strip_suffix(" = {") {
-            toml.push_str(&format!("[{section}]\n"));
+            let _ = writeln!(toml, "[{section}]");
         } else if let Some((key, _)) = line.split_once(" = ") {
-            toml.push_str(&format!("{key} = \"text\"\n"));
+            let _ = writeln!(toml, "{key} = \"text\"");
         }
     }
     assert!(toml.contains("[status]") && toml.contains("drill_log"), "{toml}");
