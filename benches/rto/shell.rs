@@ -22,7 +22,8 @@ pub(super) const RESTORE: &str = r#"
     "$BIN/pg_restore" --clean --if-exists --no-owner --no-acl -d "$DB_URL" "$WORK/restore.dump"
 "#;
 /// What no backup that runs pg_dump can be faster than. Unpacking is not measured.
-pub(super) const DUMP_TO_NOWHERE: &str = r#""$BIN/pg_dump" -Fc --compress=0 --no-owner --no-acl "$DB_URL" > /dev/null"#;
+pub(super) const DUMP_TO_NOWHERE: &str =
+    r#""$BIN/pg_dump" -Fc --compress=0 --no-owner --no-acl "$DB_URL" > /dev/null"#;
 /// The plain tools at their best: nothing is downloaded, nothing unpacked.
 pub(super) const PG_RESTORE: &str =
     r#""$BIN/pg_restore" -j2 --clean --if-exists --no-owner --no-acl -d "$DB_URL" "$WORK/unpacked.dump""#;
