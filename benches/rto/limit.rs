@@ -27,8 +27,13 @@ pub(super) async fn run(place: &Place, target: &str) -> Outcome<Taken> {
     let make = async |name: &str, list: String, jobs| -> Outcome<()> {
         let place_of_list = place.file(name);
         std::fs::write(&place_of_list, list)?;
-        let command = place.installation.restore_listed(&target, &archive, &place_of_list, jobs);
-        Ok(Child::start("pg_restore", command)?.ended().await?.well(Kind::Target)?)
+        let command = place
+            .installation
+            .restore_listed(&target, &archive, &place_of_list, jobs);
+        Ok(Child::start("pg_restore", command)?
+            .ended()
+            .await?
+            .well(Kind::Target)?)
     };
     let mut file = std::fs::File::open(&archive)?;
     let (mut reader, mut loader, mut rest) = (Reader::new(), None, String::new());

@@ -64,11 +64,19 @@ async fn measure(asked: &Asked) -> Outcome<Measurements> {
 
 async fn back_up(place: &mut Place, set: Set, measurements: &mut Measurements) -> Outcome<()> {
     let source = set.database();
-    measurements.take(Name::ShellBackup, set, shell::run(place, shell::BACKUP, source).await?);
+    measurements.take(
+        Name::ShellBackup,
+        set,
+        shell::run(place, shell::BACKUP, source).await?,
+    );
     let shell_bytes = place.file_bytes("backup.dump.gz")?;
     let (taken, document) = program::back_up(place, source).await?;
     measurements.take(Name::OurBackup, set, taken);
-    measurements.take(Name::DumpToNowhere, set, shell::run(place, shell::DUMP_TO_NOWHERE, source).await?);
+    measurements.take(
+        Name::DumpToNowhere,
+        set,
+        shell::run(place, shell::DUMP_TO_NOWHERE, source).await?,
+    );
     measurements.sizes(set, &document["backup"], shell_bytes);
     document["backup"]["key"]
         .as_str()
@@ -79,12 +87,20 @@ async fn back_up(place: &mut Place, set: Set, measurements: &mut Measurements) -
 
 async fn restore(place: &mut Place, set: Set, measurements: &mut Measurements) -> Outcome<()> {
     let target = place.target().await?;
-    measurements.take(Name::ShellRestore, set, shell::run(place, shell::RESTORE, &target).await?);
+    measurements.take(
+        Name::ShellRestore,
+        set,
+        shell::run(place, shell::RESTORE, &target).await?,
+    );
 
     // What the two read that download nothing. Writing it is not measured.
     shell::run(place, shell::UNPACK, set.database()).await?;
     let target = place.target().await?;
-    measurements.take(Name::PgRestore, set, shell::run(place, shell::PG_RESTORE, &target).await?);
+    measurements.take(
+        Name::PgRestore,
+        set,
+        shell::run(place, shell::PG_RESTORE, &target).await?,
+    );
     let target = place.target().await?;
     measurements.take(Name::Limit, set, limit::run(place, &target).await?);
 
@@ -97,7 +113,10 @@ async fn restore(place: &mut Place, set: Set, measurements: &mut Measurements) -
 
 /// The same restore once more, over lines of two kinds, of the database that was backed up last.
 async fn over_bad_lines(place: &mut Place, measurements: &mut Measurements) -> Outcome<()> {
-    for (name, line) in [(Name::Throttled, place.throttled()), (Name::FarAway, place.far_away())] {
+    for (name, line) in [
+        (Name::Throttled, place.throttled()),
+        (Name::FarAway, place.far_away()),
+    ] {
         let (_, unverified) = program::restore(place, &line).await?;
         measurements.take(name, Set::Skewed, unverified);
     }

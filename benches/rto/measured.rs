@@ -69,13 +69,21 @@ impl Measurements {
     }
 
     pub(super) fn median(&self, name: Name, set: Set, of: impl Fn(&Taken) -> f64) -> f64 {
-        let mut all: Vec<f64> = self.taken.get(&(name, set)).into_iter().flatten().map(of).collect();
+        let mut all: Vec<f64> = self
+            .taken
+            .get(&(name, set))
+            .into_iter()
+            .flatten()
+            .map(of)
+            .collect();
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
     pub(super) fn peak(&self, name: Name) -> Option<u64> {
         let all = self.taken.iter().filter(|((other, _), _)| *other == name);
-        all.flat_map(|(_, taken)| taken).filter_map(|taken| taken.peak_rss_bytes).max()
+        all.flat_map(|(_, taken)| taken)
+            .filter_map(|taken| taken.peak_rss_bytes)
+            .max()
     }
 }

@@ -44,7 +44,11 @@ impl Place {
         let server = substrate.server("server", traits).await?;
         let store = substrate.store_address();
         let throttled = Proxy::start(store, 1).await?;
-        throttled.add(Toxic::Bandwidth(Bandwidth { rate_kb: RATE_KB }), Direction::Downstream, None);
+        throttled.add(
+            Toxic::Bandwidth(Bandwidth { rate_kb: RATE_KB }),
+            Direction::Downstream,
+            None,
+        );
         let far_away = Proxy::start(store, 1).await?;
         for direction in [Direction::Upstream, Direction::Downstream] {
             let latency = Latency {
@@ -77,7 +81,10 @@ impl Place {
         self.targets += 1;
         let name = format!("target_{}", self.targets);
         let session = Session::connect(&self.server.conninfo(Side::Target, "postgres")?).await?;
-        for statement in [format!("DROP DATABASE IF EXISTS {last} (FORCE)"), "CHECKPOINT".to_owned()] {
+        for statement in [
+            format!("DROP DATABASE IF EXISTS {last} (FORCE)"),
+            "CHECKPOINT".to_owned(),
+        ] {
             session.client().batch_execute(&statement).await?;
         }
         self.create(&name).await?;
@@ -86,7 +93,10 @@ impl Place {
 
     async fn create(&self, name: &str) -> Outcome<()> {
         let session = Session::connect(&self.server.conninfo(Side::Source, "postgres")?).await?;
-        Ok(session.client().batch_execute(&format!("CREATE DATABASE {name}")).await?)
+        Ok(session
+            .client()
+            .batch_execute(&format!("CREATE DATABASE {name}"))
+            .await?)
     }
 
     pub(super) fn endpoint(&self) -> String {

@@ -62,7 +62,11 @@ fn command(place: &Place, endpoint: &str, arguments: &[&str]) -> Command {
 
 async fn run(mut command: Command) -> Outcome<(Taken, Value)> {
     let (began, store_before) = (Instant::now(), own_cpu_seconds());
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
     let number = child.id().unwrap_or_default();
     let output = child.wait_with_output();
     tokio::pin!(output);

@@ -37,7 +37,9 @@ impl Set {
     pub(super) async fn fill(self, session: &Session, size_bytes: u64) -> Outcome<()> {
         match self {
             Self::Many => {
-                Workload::new(1, size_bytes).load(session.client(), &mut |_| ()).await?;
+                Workload::new(1, size_bytes)
+                    .load(session.client(), &mut |_| ())
+                    .await?;
                 session.client().batch_execute(DEAL_OUT).await?;
             }
             Self::Skewed => {

@@ -6,6 +6,7 @@ use std::io::Write;
 
 use flate2::write::MultiGzDecoder;
 use libdeflater::{CompressionLvl, Compressor, DecompressionError, Decompressor, crc32};
+use memchr::memmem;
 
 /// A member ends with the checksum of what it holds and the length of that.
 const TRAILER_BYTES: usize = 8;
@@ -46,11 +47,15 @@ pub fn deflate(raw: &[u8], level: i32) -> Vec<u8> {
 pub fn inflate(stored: &[u8], raw_bytes: usize) -> Result<Vec<u8>, GzipError> {
     let mut raw = vec![0; raw_bytes];
     match Decompressor::new().gzip_decompress(stored, &mut raw) {
-        // Where something follows the member, what ends here is not the member's own trailer.
-        Ok(length) if length == raw_bytes && stored.ends_with(&trailer(&raw)) => Ok(raw),
+        // The member's trailer was found behind its data. Where it stands nowhere but at the end, nothing follows the member.
+        Ok(length) if length == raw_bytes && stands_first_at_end(&trailer(&raw), stored) => Ok(raw),
         Ok(_) | Err(DecompressionError::InsufficientSpace) => Err(GzipError::Length),
         Err(DecompressionError::BadData) => Err(GzipError::Damaged),
     }
+}
+
+fn stands_first_at_end(trailer: &[u8], stored: &[u8]) -> bool {
+    memmem::find(stored, trailer).is_some_and(|at| at + trailer.len() == stored.len())
 }
 
 fn trailer(raw: &[u8]) -> [u8; TRAILER_BYTES] {

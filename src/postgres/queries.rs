@@ -334,17 +334,29 @@ pub async fn program_works(session: &Session) -> Result<bool> {
     Ok(row.get(0))
 }
 
-/// How many pages the tables have whose rows can be read by the page.
-pub async fn table_pages(session: &Session) -> Result<HashMap<Name, u32>> {
+/// The size of a table whose rows can be read by the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableSize {
+    /// How many pages its rows begin in.
+    pub pages: u32,
+    /// How much it takes, with what is too long for a page.
+    pub bytes: u64,
+}
+
+/// The sizes of the tables whose rows can be read by the page.
+pub async fn table_sizes(session: &Session) -> Result<HashMap<Name, TableSize>> {
     let sql = format!(
-        "SELECT n.nspname::text, c.relname::text, pg_relation_size(c.oid) / current_setting('block_size')::int
+        "SELECT n.nspname::text, c.relname::text, pg_relation_size(c.oid) / current_setting('block_size')::int, pg_table_size(c.oid)
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am a ON a.oid = c.relam
           WHERE {SYSTEM_SCHEMAS} AND c.relkind = 'r' AND a.amname = 'heap'"
     );
     let rows = all(session, "cannot read the sizes of the tables", &sql, &[]).await?;
     let sized = rows.iter().map(|row| {
-        let pages = u32::try_from(row.get::<_, i64>(2)).unwrap_or(0);
-        ((row.get(0), row.get(1)), pages)
+        let size = TableSize {
+            pages: u32::try_from(row.get::<_, i64>(2)).unwrap_or(u32::MAX),
+            bytes: u64::try_from(row.get::<_, i64>(3)).unwrap_or(0),
+        };
+        ((row.get(0), row.get(1)), size)
     });
     Ok(sized.collect())
 }

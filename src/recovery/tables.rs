@@ -18,11 +18,11 @@ use crate::model::fingerprint::{Fingerprint, TableHasher};
 use crate::model::manifest::{Manifest, Table};
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::conninfo::Conninfo;
-use crate::postgres::queries;
+use crate::postgres::queries::{self, TableSize};
 use crate::postgres::session::Session;
 
-/// How much of a table is read at once: 64 MiB in pages of the usual size.
-const STRETCH_PAGES: u32 = 8192;
+/// About how much of a table is read at once.
+const STRETCH_BYTES: u64 = 64 << 20;
 const REPORTED_BYTES: u64 = 1 << 20;
 
 /// Something to read.
@@ -109,31 +109,37 @@ pub(super) async fn count(session: &Session, manifest: &Manifest, scope: &Scope)
 
 /// What is to be read of the tables that are asked for.
 async fn stretches(manifest: &Manifest, session: &Session, scope: &Scope) -> Result<VecDeque<Stretch>> {
-    let sizes = queries::table_pages(session).await?;
-    let asked = manifest
-        .tables
-        .iter()
-        .enumerate()
-        .filter(|(_, table)| scope.without_rows(&table.schema, &table.name).is_none());
+    let sizes = queries::table_sizes(session).await?;
+    let tables = manifest.tables.iter().enumerate();
+    let asked = tables.filter(|(_, table)| scope.without_rows(&table.schema, &table.name).is_none());
     let stretches = asked.flat_map(|(place, table)| {
-        let pages = sizes.get(&(table.schema.clone(), table.name.clone()));
-        let last = pages.map_or(0, |pages| pages.saturating_sub(1) / STRETCH_PAGES);
-        // The last one has no end: what came since the size was asked belongs to it.
-        let all = (0..=last).map(move |number| {
-            let end = if number == last {
-                u32::MAX
-            } else {
-                (number + 1) * STRETCH_PAGES
-            };
-            (last > 0).then_some(number * STRETCH_PAGES..end)
-        });
-        all.map(move |pages| Stretch {
-            place,
-            table: table.clone(),
-            pages,
-        })
+        let size = sizes.get(&(table.schema.clone(), table.name.clone()));
+        size.map_or_else(|| vec![None], |size| cut(*size))
+            .into_iter()
+            .map(move |pages| Stretch {
+                place,
+                table: table.clone(),
+                pages,
+            })
     });
     Ok(stretches.collect())
+}
+
+/// The pages of a table in stretches; all of a small table at once.
+fn cut(size: TableSize) -> Vec<Option<Range<u32>>> {
+    let wanted = u32::try_from(size.bytes.div_ceil(STRETCH_BYTES)).unwrap_or(u32::MAX);
+    if wanted < 2 || size.pages < 2 {
+        return vec![None];
+    }
+    let length = size.pages.div_ceil(wanted);
+    let starts = (0..size.pages).step_by(length as usize);
+    starts
+        .map(|start| {
+            let end = start.saturating_add(length);
+            // The last has no end: what came since the size was asked belongs to it.
+            Some(start..if end < size.pages { end } else { u32::MAX })
+        })
+        .collect()
 }
 
 async fn read_stretch(

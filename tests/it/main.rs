@@ -28,6 +28,7 @@ mod backup;
 mod connections;
 mod cutover;
 mod damage;
+mod parallel;
 mod plain_tools;
 mod prune;
 mod recover;

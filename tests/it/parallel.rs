@@ -1,0 +1,228 @@
+//! Restores and verifications over several connections.
+
+use std::time::Duration;
+
+use jiff::civil::date;
+use paycraft_dr::error::{Error, Kind};
+use paycraft_dr::model::depth::Depth;
+use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::verdict::Outcome;
+use paycraft_dr::postgres::conninfo::{Conninfo, Side};
+use paycraft_dr::recovery::restore::{self, Restored};
+
+use super::kit::{Nobody, World, execute, failed, query, run, terms};
+
+/// Rows of very different lengths, more than one connection is handed at once, and everything that waits for something else: keys
+/// of keys, an index over a partitioned table, a view that is filled last.
+const ENTANGLED: &str = "
+    CREATE TABLE long (id int PRIMARY KEY, t text);
+    INSERT INTO long SELECT n, repeat(chr(97 + n % 26), CASE WHEN n % 10 = 0 THEN 700000 ELSE n % 50 END) FROM generate_series(1, 60) AS n;
+    CREATE TABLE wide (id int, other int, t text);
+    INSERT INTO wide SELECT n, n % 60 + 1, repeat(md5(n::text), 8) FROM generate_series(1, 8000) AS n;
+    ALTER TABLE wide ADD CONSTRAINT wide_key PRIMARY KEY (id), ADD CONSTRAINT wide_long FOREIGN KEY (other) REFERENCES long,
+        ADD CONSTRAINT wide_wide FOREIGN KEY (id) REFERENCES wide DEFERRABLE, ADD CONSTRAINT wide_unique UNIQUE (id, other);
+    ALTER TABLE wide ADD CONSTRAINT wide_later FOREIGN KEY (other) REFERENCES long (id) NOT VALID;
+    CREATE INDEX wide_lower ON wide (lower(t));
+    CREATE INDEX wide_some ON wide (other) WHERE id > 100;
+    ALTER TABLE wide CLUSTER ON wide_key;
+    COMMENT ON INDEX wide_some IS 'some';
+    CREATE TABLE parted (d date, n int REFERENCES long, PRIMARY KEY (d, n)) PARTITION BY RANGE (d);
+    CREATE TABLE parted_2026 PARTITION OF parted FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+    CREATE TABLE parted_rest PARTITION OF parted DEFAULT;
+    INSERT INTO parted SELECT date '2026-12-01' + n, n FROM generate_series(1, 60) AS n;
+    CREATE INDEX parted_n ON parted (n);
+    CREATE TABLE refers (d date, n int, FOREIGN KEY (d, n) REFERENCES parted);
+    INSERT INTO refers SELECT d, n FROM parted;
+    CREATE TABLE ranges (r int4range, EXCLUDE USING gist (r WITH &&));
+    INSERT INTO ranges SELECT int4range(n, n + 1) FROM generate_series(1, 100) AS n;
+    CREATE MATERIALIZED VIEW totals AS SELECT other, count(*) FROM wide GROUP BY other;
+    CREATE UNIQUE INDEX totals_other ON totals (other);
+    CREATE VIEW by_key AS SELECT id, t, count(*) FROM wide GROUP BY id;
+";
+
+async fn restore_with(world: &World, target: Conninfo, jobs: usize, depth: Depth) -> Result<Restored, Error> {
+    let request = restore::Request {
+        store: &world.bucket.store,
+        selector: Selector::Latest,
+        tools: &world.postgres.tools,
+        terms: terms(),
+        profile: None,
+        jobs,
+        depth,
+    };
+    restore::restore(request, async |_| Ok(target), &Nobody).await
+}
+
+/// Waits until nobody but the one who asks is connected; the server takes a moment to notice that a client is gone.
+async fn becomes_quiet(target: &Conninfo) {
+    let others = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let quiet = async {
+        while query(target, others).await != "0" {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), quiet).await;
+    waited.expect("somebody stays connected");
+}
+
+#[test]
+fn any_number_of_connections_restores_the_same() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(ENTANGLED).await;
+        world.back_up(&source).await.expect("a backup");
+        for jobs in [1, 2, 7] {
+            let target = world.postgres.database(Side::Target).await;
+            let restored = restore_with(&world, target.clone(), jobs, Depth::Content)
+                .await
+                .unwrap_or_else(|error| panic!("{jobs} connections: {error}: {:?}", error.causes()));
+            assert!(
+                restored.verification.verdict.is_proven(),
+                "{jobs} connections: {:?}",
+                restored.verification.checks
+            );
+            becomes_quiet(&target).await;
+        }
+    });
+}
+
+#[test]
+fn an_index_that_cannot_be_built_fails_the_restore_and_leaves_no_connection() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world
+            .postgres
+            .source(
+                "CREATE TABLE t (id int);
+                 INSERT INTO t SELECT generate_series(1, 1000);
+                 CREATE FUNCTION picky(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+                 BEGIN
+                     IF current_setting('application_name') = 'paycraft-dr' AND $1 = 777 THEN RAISE 'not here'; END IF;
+                     RETURN $1;
+                 END $$;",
+            )
+            .await;
+        execute(
+            &source,
+            "SET application_name = 'psql'; CREATE INDEX picked ON t (picky(id))",
+        )
+        .await;
+        world.back_up(&source).await.expect("a backup");
+        let target = world.postgres.database(Side::Target).await;
+        let error = restore_with(&world, target.clone(), 3, Depth::Content)
+            .await
+            .expect_err("an index that cannot be built");
+        assert_eq!(error.kind(), Kind::Target, "{error}");
+        assert!(error.to_string().contains("picked"), "{error}");
+        assert!(
+            error.causes().iter().any(|cause| cause.contains("not here")),
+            "{:?}",
+            error.causes()
+        );
+        becomes_quiet(&target).await;
+    });
+}
+
+#[test]
+fn a_foreign_key_that_rows_break_fails_the_restore_and_quotes_none_of_them() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world
+            .postgres
+            .source(
+                "CREATE TABLE parent (id text PRIMARY KEY);
+                 CREATE TABLE child (parent text CONSTRAINT has_parent REFERENCES parent);
+                 SET session_replication_role = replica;
+                 INSERT INTO child VALUES ('a-secret-of-ours');",
+            )
+            .await;
+        world.back_up(&source).await.expect("a backup");
+        let target = world.postgres.database(Side::Target).await;
+        let error = restore_with(&world, target, 2, Depth::Content)
+            .await
+            .expect_err("a row without its parent");
+        assert_eq!(error.kind(), Kind::Target, "{error}");
+        assert!(error.to_string().contains("has_parent"), "{error}");
+        let told = format!("{error} {:?}", error.causes());
+        assert!(!told.contains("a-secret-of-ours"), "{told}");
+    });
+}
+
+#[test]
+fn a_table_of_many_pages_is_compared_in_stretches() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        // A page each, so that few rows make a large table.
+        let source = world
+            .postgres
+            .source(
+                "CREATE TABLE sparse (id int, t text) WITH (fillfactor = 10);
+                 INSERT INTO sparse SELECT n, repeat('x', 700) FROM generate_series(1, 20000) AS n;",
+            )
+            .await;
+        world.back_up(&source).await.expect("a backup");
+        let target = world.postgres.database(Side::Target).await;
+        let restored = restore_with(&world, target.clone(), 2, Depth::Content)
+            .await
+            .expect("a restore");
+        assert!(
+            restored.verification.verdict.is_proven(),
+            "{:?}",
+            restored.verification.checks
+        );
+        let bytes = query(&target, "SELECT pg_table_size('sparse')::text").await;
+        assert!(
+            bytes.parse::<u64>().expect("a number") > 128 << 20,
+            "{bytes} bytes are one stretch"
+        );
+        for (change, back) in [
+            (
+                "UPDATE sparse SET t = t || 'y' WHERE id = 19999",
+                "UPDATE sparse SET t = repeat('x', 700)",
+            ),
+            (
+                "DELETE FROM sparse WHERE id = 1",
+                "INSERT INTO sparse VALUES (1, repeat('x', 700))",
+            ),
+        ] {
+            execute(&target, change).await;
+            assert!(
+                failed(&world.verify(&target).await).contains(&"content"),
+                "{change}"
+            );
+            execute(&target, back).await;
+            assert_eq!(failed(&world.verify(&target).await), [""; 0], "{back}");
+        }
+    });
+}
+
+#[test]
+fn counts_alone_prove_nothing() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world
+            .postgres
+            .source("CREATE TABLE t (id int); INSERT INTO t VALUES (1), (2)")
+            .await;
+        let made = world
+            .back_up_at(&source, "2026-11-23T02:00:07Z")
+            .await
+            .expect("a backup");
+        assert_eq!(made.key.day(), date(2026, 11, 23));
+        let target = world.postgres.database(Side::Target).await;
+        let restored = restore_with(&world, target, 2, Depth::Counts)
+            .await
+            .expect("a restore");
+        let verification = restored.verification;
+        assert!(!verification.verdict.is_proven());
+        assert_eq!(verification.tables[0].rows, Some(2));
+        let skipped: Vec<&str> = verification
+            .checks
+            .iter()
+            .filter(|check| check.outcome == Outcome::Skipped)
+            .map(|check| check.name)
+            .collect();
+        assert_eq!(skipped, ["content", "large objects"]);
+        assert_eq!(failed(&verification), skipped, "all else was asked and answered");
+    });
+}
