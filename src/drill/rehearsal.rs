@@ -173,7 +173,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
         checks: Vec::new(),
         failure: None,
         faults: Vec::new(),
-        repeat: options.origin.repeat(),
+        repeat: format!("{}{}", options.origin.repeat(), options.ground.words()),
     };
     let played = match options.origin {
         Origin::Synthetic { scenario, seed, .. } => {
