@@ -55,7 +55,8 @@ build_postgres() {
         $as_root apt-get update -qq
         $as_root apt-get install -y -qq mmdebstrap debian-archive-keyring >/dev/null
     fi
-    # The server compiles no queries here, and its compiler would be half of the image.
+    # Without the updates: a server must not be newer than the programs of the system here, not even by a minor version, as
+    # pg_dump then shows what only the server's own pg_dump knows to hide. It compiles no queries either: that compiler would be half of the image.
     $as_root mmdebstrap --quiet --variant=minbase --include=postgresql-15 \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/lib/llvm*' \
@@ -67,7 +68,7 @@ build_postgres() {
         --customize-hook='chroot "$1" install -d -o postgres -g postgres /var/lib/postgresql/made' \
         --customize-hook='for name in source target; do chroot "$1" setpriv --reuid=postgres --regid=postgres --clear-groups -- make-cluster "/var/lib/postgresql/made/$name"; done' \
         --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*' \
-        "$suite" "$work/postgres.tar"
+        "$suite" "$work/postgres.tar" "deb http://deb.debian.org/debian $suite main"
     $as_root cat "$work/postgres.tar" | "$engine" import \
         --change 'ENV PG_MAJOR=15' --change 'ENV PGDATA=/var/lib/postgresql/data' \
         --change 'VOLUME /var/lib/postgresql/data' --change 'EXPOSE 5432' \
