@@ -150,9 +150,10 @@ impl Ground {
 
     /// The command line's words that have the same ground again, where it was not left to this program.
     pub fn words(&self) -> String {
-        match self.is_chosen {
-            true => format!(" --substrate {}", self.name()),
-            false => String::new(),
+        if self.is_chosen {
+            format!(" --substrate {}", self.name())
+        } else {
+            String::new()
         }
     }
 
@@ -291,12 +292,12 @@ impl Substrate {
         match &self.ground.place {
             Place::Local(machine) => {
                 let ground = self.ground.directory.path();
-                let cluster = machine.server(ground, self.directory(), name, traits);
+                let cluster = Box::pin(machine.server(ground, self.directory(), name, traits));
                 cluster.await.map(Server::Local)
             }
             Place::Containers(harbour) => {
-                let server = harbour.server(&self.location.bucket, name, traits).await?;
-                Ok(Server::Container(Box::new(server)))
+                let server = Box::pin(harbour.server(&self.location.bucket, name, traits));
+                Ok(Server::Container(Box::new(server.await?)))
             }
         }
     }

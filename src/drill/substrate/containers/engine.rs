@@ -20,7 +20,7 @@ use crate::model::timeline::{Event, Observer};
 /// How long an engine may take to say that it is there.
 const PROBE: Duration = Duration::from_secs(1);
 /// How long any other question to it may take.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 /// How long a pull may go without a word, and in all.
 const PULL_SILENCE: Duration = Duration::from_mins(2);
 const PULL: Duration = Duration::from_mins(15);
