@@ -36,7 +36,7 @@ impl Place {
     pub(super) async fn start(size_bytes: u64) -> Outcome<Self> {
         let tools = Tools::find(None, std::env::var_os("PATH").as_deref()).await?;
         let installation = tools.newest_with_server()?.clone();
-        let substrate = Ground::prepare(&tools)?.substrate(size_bytes * 2).await?;
+        let substrate = Ground::local(&tools)?.substrate(size_bytes * 2).await?;
         let traits = Traits {
             is_durable: true,
             ..Traits::default()

@@ -13,7 +13,9 @@ use super::verbs::{
     verify::VerifyArguments,
 };
 #[cfg(feature = "drill")]
-use super::verbs::{drill::DrillArguments, scenarios::ScenariosArguments};
+use super::verbs::{
+    clear_containers::ClearContainersArguments, drill::DrillArguments, scenarios::ScenariosArguments,
+};
 use crate::error::{Kind, Result};
 
 /// Back up a PostgreSQL product to object storage, restore it, and prove it.
@@ -84,6 +86,10 @@ pub enum Command {
     #[cfg(feature = "drill")]
     #[command(after_help = examples::SCENARIOS)]
     Scenarios(ScenariosArguments),
+    /// Remove the containers of a drill once standard input ends
+    #[cfg(feature = "drill")]
+    #[command(hide = true)]
+    ClearContainers(ClearContainersArguments),
     /// Print what a shell needs to complete commands and flags
     #[command(after_help = examples::COMPLETIONS)]
     Completions(CompletionsArguments),
@@ -121,6 +127,8 @@ impl Command {
             Self::Drill(_) => "drill",
             #[cfg(feature = "drill")]
             Self::Scenarios(_) => "scenarios",
+            #[cfg(feature = "drill")]
+            Self::ClearContainers(_) => "clear-containers",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
         }
@@ -142,7 +150,7 @@ impl Command {
             #[cfg(feature = "drill")]
             Self::Drill(own) => own.from_store.then_some(&own.store),
             #[cfg(feature = "drill")]
-            Self::Scenarios(_) => None,
+            Self::Scenarios(_) | Self::ClearContainers(_) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The configuration file: TOML, one section per concern. It names files that hold secrets, and never holds one itself.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -29,6 +29,8 @@ pub struct Config {
     pub retention: RetentionSection,
     /// What a status is held against.
     pub status: StatusSection,
+    /// What containers of drills are made from.
+    pub containers: ContainersSection,
 }
 
 /// `[source]` and `[target]`.
@@ -94,6 +96,20 @@ pub struct RetentionSection {
     pub keep: Option<NonZeroU32>,
 }
 
+/// `[containers]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContainersSection {
+    /// Image of the PostgreSQL server.
+    pub postgres_image: Option<String>,
+    /// Image of the S3 server.
+    pub s3_image: Option<String>,
+    /// What each container may use of memory, in bytes.
+    pub memory_bytes: Option<NonZeroU64>,
+    /// What each may use of processors, in thousandths of one.
+    pub milli_cpus: Option<NonZeroU32>,
+}
+
 /// `[status]`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -128,6 +144,8 @@ impl Config {
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         match name {
             "R2_ENDPOINT_URL" => self.store.endpoint.as_deref(),
+            "PAYCRAFT_POSTGRES_IMAGE" => self.containers.postgres_image.as_deref(),
+            "PAYCRAFT_S3_IMAGE" => self.containers.s3_image.as_deref(),
             "R2_BUCKET" => self.store.bucket.as_deref(),
             _ => None,
         }

@@ -106,6 +106,8 @@ async fn dispatch(context: &Context<'_>) -> Result<Report> {
         Command::Drill(own) => verbs::drill::run(context, own).await,
         #[cfg(feature = "drill")]
         Command::Scenarios(own) => verbs::scenarios::run(own),
+        #[cfg(feature = "drill")]
+        Command::ClearContainers(own) => verbs::clear_containers::run(own).await,
         Command::Completions(own) => Ok(verbs::completions::run(own)),
         Command::Man(own) => verbs::man::run(own),
     }

@@ -1,11 +1,15 @@
 //! Flags, environment and the configuration file as validated values. Flags win over the environment, and that over the file.
 
 use std::collections::BTreeSet;
+#[cfg(feature = "drill")]
+use std::num::NonZero;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::args::StoreArguments;
 use super::config::Config;
+#[cfg(feature = "drill")]
+use crate::drill::substrate::{Images, Limits};
 use crate::error::{Error, Kind, Result};
 use crate::model::PRODUCTION_PROJECT;
 use crate::model::cutover::step::{Known, SecretSource};
@@ -173,6 +177,29 @@ impl Settings<'_> {
             .filter(|name| **name != "R2_ACCESS_KEY_ID");
         let values = secrets.filter_map(|name| self.value(name).ok()?);
         values.map(Secret::new).collect()
+    }
+
+    /// What containers of drills are made from: flags, or variables.
+    #[cfg(feature = "drill")]
+    pub fn images(&self, postgres: Option<&str>, s3: Option<&str>) -> Result<Images> {
+        let choose = |flag: Option<&str>, name: &str| match flag {
+            Some(image) => Ok(Some(image.to_owned())),
+            None => self.value(name),
+        };
+        let pinned = Images::default();
+        Ok(Images {
+            postgres: choose(postgres, "PAYCRAFT_POSTGRES_IMAGE")?.unwrap_or(pinned.postgres),
+            s3: choose(s3, "PAYCRAFT_S3_IMAGE")?.unwrap_or(pinned.s3),
+        })
+    }
+
+    /// What each container of a drill may use.
+    #[cfg(feature = "drill")]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            memory_bytes: self.config.containers.memory_bytes.map(NonZero::get),
+            milli_cpus: self.config.containers.milli_cpus.map(NonZero::get),
+        }
     }
 
     /// Who drills: the flag, or whoever is logged in.

@@ -1,5 +1,6 @@
 //! A process that clears away what this one leaves behind when it is killed.
 
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -31,6 +32,14 @@ impl Leash {
                 Error::new(Kind::Usage, "cannot start the process that clears away").caused_by(cause)
             })?;
         Ok(Self { process, patience })
+    }
+
+    /// Tells the process `word` before the end of its input, and waits for its end.
+    pub(super) fn release(mut self, word: &str) {
+        if let Some(input) = &mut self.process.stdin {
+            // One that has ended needs no telling.
+            let _ = input.write_all(word.as_bytes());
+        }
     }
 }
 

@@ -14,6 +14,8 @@ mod from_store;
 mod http_listener;
 /// A process that outlives this one to clear away behind it.
 mod leash;
+/// Ports that nobody else can reach.
+mod loopback;
 /// The processes of this machine.
 mod processes;
 /// Whatever passes between a client and a server, behaving badly.

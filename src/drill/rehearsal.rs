@@ -173,7 +173,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
         checks: Vec::new(),
         failure: None,
         faults: Vec::new(),
-        repeat: options.origin.repeat(),
+        repeat: format!("{}{}", options.origin.repeat(), options.ground.words()),
     };
     let played = match options.origin {
         Origin::Synthetic { scenario, seed, .. } => {
@@ -186,10 +186,16 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
                 clock: options.clock,
                 program: options.program,
             };
-            trial::play(props, &substrate, &mut rehearsal, &recorder).await
+            Box::pin(trial::play(
+                props,
+                &substrate,
+                &mut rehearsal,
+                &recorder,
+            ))
+            .await
         }
         Origin::Store(store) => {
-            from_store::recover(options, store, &substrate, &mut rehearsal, &recorder).await
+            Box::pin(from_store::recover(options, store, &substrate, &mut rehearsal, &recorder)).await
         }
     };
     rehearsal.failure = played.err();

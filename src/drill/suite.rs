@@ -141,7 +141,7 @@ pub async fn hold_one(planned: &Planned, equipment: &Equipment) -> Result<Rehear
         clock: &Timestamp::now,
         program: &equipment.program,
     };
-    rehearse(options, &Quiet).await
+    Box::pin(rehearse(options, &Quiet)).await
 }
 
 fn sort_out(plan: Vec<Planned>) -> (Vec<Planned>, Vec<Skip>) {

@@ -1,5 +1,7 @@
 //! The object store: Cloudflare R2, or anything that speaks S3 the way R2 does.
 
+#[cfg(feature = "drill")]
+mod bucket;
 mod clock;
 mod failure;
 mod open_uploads;

@@ -4,6 +4,9 @@
 pub mod attest;
 /// Dump the source into the store.
 pub mod backup;
+/// Remove the containers of a drill that was killed.
+#[cfg(feature = "drill")]
+pub mod clear_containers;
 /// Print what a shell needs to complete commands.
 pub mod completions;
 /// Put a restored database into service.

@@ -7,7 +7,7 @@ mod data;
 
 use std::io::{BufRead, BufReader};
 use std::iter;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
@@ -18,6 +18,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_p
 
 pub use self::data::Template;
 use self::data::{SUPERUSER, data_directory, initialise};
+use super::loopback::free_port;
 use super::processes;
 use super::server_user::ServerUser;
 use crate::child::Child;
@@ -383,13 +384,6 @@ impl Drop for Cluster {
 
 fn failed(what: &str) -> Error {
     Error::new(Kind::Usage, format!("the private PostgreSQL server {what}"))
-}
-
-fn free_port() -> Result<u16> {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|cause| Error::new(Kind::Usage, "no loopback port is free").caused_by(cause))
 }
 
 fn last_lines(text: &str) -> String {

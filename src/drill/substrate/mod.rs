@@ -3,6 +3,7 @@
 //! The `Ground` is prepared once per process and holds what many drills can use; each drill gets a `Substrate` on it, with a
 //! store and servers of its own.
 
+mod containers;
 mod local;
 mod server;
 
@@ -14,12 +15,15 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+pub use self::containers::{Images, Limits, PostgresContainer, clear_containers};
+use self::containers::{Harbour, Held, Prospect};
 use self::local::Machine;
 pub use self::server::Server;
 use super::cluster::Traits;
 use super::leash::Leash;
 use super::s3_server::S3Server;
 use crate::error::{Error, Kind, Result};
+use crate::model::timeline::{Event, Observer};
 use crate::postgres::tools::Tools;
 use crate::store::{Location, Store};
 
@@ -37,30 +41,86 @@ const CLEAR_AWAY: &str = r#"
 /// How long the removal of a directory is waited for.
 const CLEARING: Duration = Duration::from_secs(15);
 
+/// Where servers shall run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// In containers where an engine answers and holds the images, else as processes where PostgreSQL is installed, else in
+    /// containers whose images are fetched.
+    #[default]
+    Auto,
+    /// In containers; images that are not there are fetched.
+    Containers,
+    /// As processes of this machine.
+    Local,
+}
+
+/// What a ground is wished to be.
+#[derive(Clone, Debug)]
+pub struct Wish<'a> {
+    /// Where servers run.
+    pub choice: Choice,
+    /// What containers are made from.
+    pub images: Images,
+    /// What each container may use.
+    pub limits: Limits,
+    /// PostgreSQL's programs.
+    pub tools: &'a Tools,
+    /// This program, which removes containers when it was killed itself.
+    pub program: &'a Path,
+}
+
 /// What the drills of this process share.
 #[derive(Debug)]
 pub struct Ground {
     shared: Arc<Shared>,
+    is_chosen: bool,
 }
 
 #[derive(Debug)]
 struct Shared {
     // Fields are dropped in this order: whoever removes what a killed process leaves comes last.
-    machine: Machine,
+    place: Place,
     directory: TempDir,
     _leash: Leash,
 }
 
+/// Where servers run.
+#[derive(Debug)]
+enum Place {
+    Local(Machine),
+    Containers(Box<Harbour>),
+}
+
 impl Ground {
+    /// What drills share, where it was wished. Says which place that is, and why.
+    pub async fn prepare(wish: &Wish<'_>, observer: &dyn Observer) -> Result<Self> {
+        let held = match wish.choice {
+            Choice::Local => None,
+            Choice::Containers => Some(containers::fetch(&wish.images, wish.tools, observer).await?),
+            Choice::Auto => choose(wish, observer).await?,
+        };
+        let place = match held {
+            None => Place::Local(Machine::new(wish.tools)?),
+            Some(held) => {
+                let harbour = Harbour::open(held, &wish.images, wish.limits, wish.program, observer);
+                Place::Containers(Box::new(harbour.await?))
+            }
+        };
+        let is_chosen = wish.choice != Choice::Auto;
+        Self::on(place, is_chosen)
+    }
+
     /// What drills on this machine share: the files that private servers begin from.
-    pub fn prepare(tools: &Tools) -> Result<Self> {
-        let machine = Machine::new(tools)?;
-        let place = std::env::temp_dir();
+    pub fn local(tools: &Tools) -> Result<Self> {
+        Self::on(Place::Local(Machine::new(tools)?), true)
+    }
+
+    fn on(place: Place, is_chosen: bool) -> Result<Self> {
+        let parent = std::env::temp_dir();
         let directory = tempfile::Builder::new()
             .prefix("paycraft-drill-")
             .tempdir()
-            .map_err(|cause| no_room(&place, cause))?;
-        machine.user.take_over(directory.path())?;
+            .map_err(|cause| no_room(&parent, cause))?;
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", CLEAR_AWAY, "clear-away"])
@@ -70,37 +130,63 @@ impl Ground {
             .env("PATH", "/usr/bin:/bin");
         let shared = Shared {
             _leash: Leash::hold(command, CLEARING)?,
-            machine,
+            place,
             directory,
         };
+        shared.take_over(shared.directory.path())?;
         Ok(Self {
             shared: Arc::new(shared),
+            is_chosen,
         })
     }
 
     /// What it is called.
     pub fn name(&self) -> &'static str {
-        "local"
+        match &self.shared.place {
+            Place::Local(_) => "local",
+            Place::Containers(_) => "containers",
+        }
+    }
+
+    /// The command line's words that have the same ground again, where it was not left to this program.
+    pub fn words(&self) -> String {
+        if self.is_chosen {
+            format!(" --substrate {}", self.name())
+        } else {
+            String::new()
+        }
     }
 
     /// The major version of its PostgreSQL.
     pub fn server_version(&self) -> String {
-        self.shared.machine.installation.major.to_string()
+        match &self.shared.place {
+            Place::Local(machine) => machine.installation.major.to_string(),
+            Place::Containers(harbour) => harbour.major().to_string(),
+        }
     }
 
     /// Starts what one drill with `size_bytes` of COPY text needs from its beginning, if there is room for it.
     pub async fn substrate(&self, size_bytes: u64) -> Result<Substrate> {
         let ground = Arc::clone(&self.shared);
-        local::check_room(ground.directory.path(), size_bytes)?;
+        if let Place::Local(_) = &ground.place {
+            local::check_room(ground.directory.path(), size_bytes)?;
+        }
         let directory = tempfile::Builder::new()
             .prefix("drill-")
             .tempdir_in(ground.directory.path())
             .map_err(|cause| no_room(ground.directory.path(), cause))?;
-        ground.machine.user.take_over(directory.path())?;
-        let (server, location) = local::start_store(directory.path()).await?;
+        ground.take_over(directory.path())?;
+        let (store_server, store_address, location) = match &ground.place {
+            Place::Local(_) => {
+                let (server, location) = local::start_store(directory.path()).await?;
+                let address = server.address();
+                (Some(server), address, location)
+            }
+            Place::Containers(harbour) => (None, harbour.store_address(), harbour.bucket().await?),
+        };
         Ok(Substrate {
-            store_address: server.address(),
-            store_server: server,
+            store_server,
+            store_address,
             store: Store::new(&location),
             location,
             directory,
@@ -109,18 +195,62 @@ impl Ground {
     }
 
     /// Removes what the drills shared. Their substrates must have been torn down before.
-    pub fn leave(self) -> Result<()> {
+    pub async fn leave(self) -> Result<()> {
         let left = match Arc::into_inner(self.shared) {
-            Some(shared) => removed(shared.directory),
+            Some(shared) => {
+                let mut left = match shared.place {
+                    Place::Local(_) => Vec::new(),
+                    Place::Containers(harbour) => harbour.close().await,
+                };
+                left.extend(removed(shared.directory));
+                left
+            }
             None => vec!["a drill that has not ended".to_owned()],
         };
         if left.is_empty() {
             return Ok(());
         }
-        Err(
-            Error::new(Kind::NotProven, format!("left behind: {}", left.join("; ")))
-                .hint("remove it by hand"),
+        Err(Error::new(
+            Kind::NotProven,
+            format!("left behind: {}", left.join("; ")),
         )
+        .hint("remove it by hand"))
+    }
+}
+
+impl Shared {
+    /// Gives a directory to whom servers on this machine run as.
+    fn take_over(&self, directory: &Path) -> Result<()> {
+        match &self.place {
+            Place::Local(machine) => machine.user.take_over(directory),
+            Place::Containers(_) => Ok(()),
+        }
+    }
+}
+
+/// Containers where an engine holds the images, else processes where PostgreSQL is installed, else containers whose images are
+/// fetched. A line tells why.
+async fn choose(wish: &Wish<'_>, observer: &dyn Observer) -> Result<Option<Held>> {
+    let note = |what: String| observer.observe(Event::Noted(what));
+    let local = wish.tools.newest_with_server();
+    match (containers::look(&wish.images, wish.tools).await?, local) {
+        (Prospect::Ready(held), _) => {
+            note("substrate containers: an engine answers and holds the images".to_owned());
+            Ok(Some(*held))
+        }
+        (Prospect::Missing(image), Ok(_)) => {
+            note(format!("substrate local: the container engine does not hold {image}"));
+            Ok(None)
+        }
+        (Prospect::Missing(image), Err(_)) => {
+            note(format!("substrate containers: PostgreSQL's server is not installed here; {image} is fetched"));
+            containers::fetch(&wish.images, wish.tools, observer).await.map(Some)
+        }
+        (Prospect::Nothing(why), Ok(_)) => {
+            note(format!("substrate local: {why}"));
+            Ok(None)
+        }
+        (Prospect::Nothing(why), Err(error)) => Err(error.caused_by(why)),
     }
 }
 
@@ -128,7 +258,7 @@ impl Ground {
 #[derive(Debug)]
 pub struct Substrate {
     // Fields are dropped in this order: the server before its files, and the ground last.
-    store_server: S3Server,
+    store_server: Option<S3Server>,
     store_address: SocketAddr,
     store: Store,
     location: Location,
@@ -159,9 +289,17 @@ impl Substrate {
 
     /// Starts a PostgreSQL server. Servers of different names are different systems.
     pub async fn server(&self, name: &str, traits: Traits) -> Result<Server> {
-        let ground = self.ground.directory.path();
-        let cluster = self.ground.machine.server(ground, self.directory(), name, traits);
-        cluster.await.map(Server::Local)
+        match &self.ground.place {
+            Place::Local(machine) => {
+                let ground = self.ground.directory.path();
+                let cluster = Box::pin(machine.server(ground, self.directory(), name, traits));
+                cluster.await.map(Server::Local)
+            }
+            Place::Containers(harbour) => {
+                let server = Box::pin(harbour.server(&self.location.bucket, name, traits));
+                Ok(Server::Container(Box::new(server.await?)))
+            }
+        }
     }
 
     /// Stops the store and removes the directory. Servers must have been dropped before. Tells what was left open and what
@@ -174,7 +312,12 @@ impl Substrate {
                 .collect(),
             Err(error) => vec![format!("open uploads, perhaps: {error}")],
         };
-        self.store_server.stop().await;
+        if let Some(server) = self.store_server {
+            server.stop().await;
+        }
+        if let Place::Containers(harbour) = &self.ground.place {
+            left.extend(harbour.left_of(&self.location.bucket).await);
+        }
         left.extend(removed(self.directory));
         left
     }

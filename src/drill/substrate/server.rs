@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::containers::PostgresContainer;
 use crate::drill::cluster::Cluster;
 use crate::error::Result;
 use crate::model::secret::Secret;
@@ -12,6 +13,8 @@ use crate::postgres::conninfo::{Conninfo, Side};
 pub enum Server {
     /// Processes of this machine.
     Local(Cluster),
+    /// A container.
+    Container(Box<PostgresContainer>),
 }
 
 impl Server {
@@ -29,6 +32,7 @@ impl Server {
     pub fn url_by(&self, address: SocketAddr, database: &str) -> Secret {
         match self {
             Self::Local(cluster) => cluster.url_by(address, database),
+            Self::Container(server) => server.url_by(address, database),
         }
     }
 
@@ -36,6 +40,7 @@ impl Server {
     pub fn address(&self) -> SocketAddr {
         match self {
             Self::Local(cluster) => cluster.address(),
+            Self::Container(server) => server.address(),
         }
     }
 
@@ -43,6 +48,7 @@ impl Server {
     pub async fn crash(&self) -> Result<()> {
         match self {
             Self::Local(cluster) => cluster.crash().await,
+            Self::Container(server) => server.crash().await,
         }
     }
 
@@ -50,6 +56,7 @@ impl Server {
     pub async fn start_again(&self) -> Result<()> {
         match self {
             Self::Local(cluster) => cluster.start_again().await,
+            Self::Container(server) => server.start_again().await,
         }
     }
 
@@ -60,6 +67,7 @@ impl Server {
                 cluster.pause();
                 Ok(())
             }
+            Self::Container(server) => server.pause().await,
         }
     }
 
@@ -70,6 +78,7 @@ impl Server {
                 cluster.resume();
                 Ok(())
             }
+            Self::Container(server) => server.resume().await,
         }
     }
 
@@ -77,6 +86,7 @@ impl Server {
     pub async fn fill_disk(&self) -> Result<()> {
         match self {
             Self::Local(cluster) => cluster.fill_disk().await,
+            Self::Container(server) => server.fill_disk().await,
         }
     }
 
@@ -84,6 +94,7 @@ impl Server {
     pub async fn free_disk(&self) -> Result<()> {
         match self {
             Self::Local(cluster) => cluster.free_disk().await,
+            Self::Container(server) => server.free_disk().await,
         }
     }
 }

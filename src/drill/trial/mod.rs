@@ -315,7 +315,7 @@ const VERB_LIMIT: Duration = Duration::from_mins(2);
 
 /// Ends a verb that does not end.
 async fn bounded<T>(verb: Verb, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
-    match tokio::time::timeout(VERB_LIMIT, work).await {
+    match tokio::time::timeout(VERB_LIMIT, Box::pin(work)).await {
         Ok(done) => done,
         Err(_) => Err(Failed::endless(verb, VERB_LIMIT)),
     }

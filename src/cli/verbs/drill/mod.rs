@@ -6,7 +6,7 @@ mod scorecard;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use self::held::DrillHeld;
@@ -18,7 +18,7 @@ use crate::cli::units::parse_size;
 use crate::drill::evidence::{DrillLog, EvidenceDirectory, log_row};
 use crate::drill::rehearsal::{Options, Origin, rehearse};
 use crate::drill::scenario::{self, BASELINE, RANDOM, Scenario};
-use crate::drill::substrate::Ground;
+use crate::drill::substrate::{Choice, Ground, Wish};
 use crate::drill::suite::{self, Equipment, Planned};
 use crate::error::{Error, Kind, Result};
 use crate::model::timeline::Event;
@@ -45,6 +45,15 @@ pub struct DrillArguments {
     /// With `all` and `random`: drills held at the same time [default: one per core, at most 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub at_once: Option<u16>,
+    /// Where the servers run; `auto` takes containers where an engine answers and holds the images
+    #[arg(long, value_name = "WHERE", value_enum, default_value_t)]
+    pub substrate: SubstrateArgument,
+    /// Image of the PostgreSQL server, for containers [env: PAYCRAFT_POSTGRES_IMAGE]
+    #[arg(long, value_name = "IMAGE")]
+    pub postgres_image: Option<String>,
+    /// Image of the S3 server, for containers [env: PAYCRAFT_S3_IMAGE]
+    #[arg(long, value_name = "IMAGE")]
+    pub s3_image: Option<String>,
     /// How much data to rehearse with, as COPY text [default: as the scenario says]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub scale: Option<u64>,
@@ -60,6 +69,28 @@ pub struct DrillArguments {
     /// Where the real backups are kept.
     #[command(flatten)]
     pub store: StoreArguments,
+}
+
+/// Where servers run, as it is typed.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum SubstrateArgument {
+    /// Containers where they are at hand, else local
+    #[default]
+    Auto,
+    /// Containers of an engine on this machine
+    Containers,
+    /// Processes of this machine
+    Local,
+}
+
+impl From<SubstrateArgument> for Choice {
+    fn from(argument: SubstrateArgument) -> Self {
+        match argument {
+            SubstrateArgument::Auto => Self::Auto,
+            SubstrateArgument::Containers => Self::Containers,
+            SubstrateArgument::Local => Self::Local,
+        }
+    }
 }
 
 impl DrillArguments {
@@ -110,7 +141,14 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     let tools = context.tools().await?;
     let program = std::env::current_exe()
         .map_err(|cause| Error::new(Kind::Internal, "cannot tell which program this is").caused_by(cause))?;
-    let ground = Ground::prepare(&tools)?;
+    let wish = Wish {
+        choice: own.substrate.into(),
+        images: context.settings.images(own.postgres_image.as_deref(), own.s3_image.as_deref())?,
+        limits: context.settings.limits(),
+        tools: &tools,
+        program: &program,
+    };
+    let ground = Ground::prepare(&wish, context.observer).await?;
     if let Some(plan) = plan {
         let equipment = Equipment {
             ground,
@@ -145,7 +183,7 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
         program: &program,
     };
     let mut rehearsal = rehearse(options, context.observer).await?;
-    let left = ground.leave();
+    let left = ground.leave().await;
     let evidence = evidence.keep(&rehearsal)?;
     if let Some(log) = log {
         log.add(&log_row(&rehearsal, &operator))?;
@@ -189,7 +227,10 @@ async fn run_suite(
         }
         None => None,
     };
-    let left = Arc::into_inner(equipment).map_or(Ok(()), |equipment| equipment.ground.leave());
+    let left = match Arc::into_inner(equipment) {
+        Some(equipment) => equipment.ground.leave().await,
+        None => Ok(()),
+    };
     let is_clean = scorecard.is_clean();
     let mut held = DrillsHeld {
         scorecard,
