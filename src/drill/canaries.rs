@@ -53,11 +53,19 @@ pub(super) async fn check(original: &Original<'_>) -> Result<Check> {
     }
     let (parts, unseen) = unseen_differences(original).await?;
     sung += parts;
-    called_good.extend(unseen.into_iter().map(|name| format!("a target with other {name} would pass")));
+    called_good.extend(
+        unseen
+            .into_iter()
+            .map(|name| format!("a target with other {name} would pass")),
+    );
     if !is_good(original.store, original.manifest).await? {
         called_good.push("the real backup would not pass".to_owned());
     }
-    Ok(Check::none_of("canaries", &called_good, format!("{sung} known-bad ones, each refused")))
+    Ok(Check::none_of(
+        "canaries",
+        &called_good,
+        format!("{sung} known-bad ones, each refused"),
+    ))
 }
 
 /// Manifests that differ from the object as they would if the object had been damaged.
@@ -108,7 +116,13 @@ async fn is_spoilt_one_good(original: &Original<'_>, spoilt: Spoilt) -> Result<b
 async fn store_spoilt(original: &Original<'_>, spoilt: Spoilt) -> Result<Manifest> {
     let key = format!("{PREFIX}/{}.dump.gz", original.manifest.sha256);
     let upload = original.store.begin_upload(&key).await?;
-    let (packed, raw_bytes) = match pack_spoilt(original, spoilt, Packer::new(upload.clone(), original.manifest.raw_bytes)).await {
+    let (packed, raw_bytes) = match pack_spoilt(
+        original,
+        spoilt,
+        Packer::new(upload.clone(), original.manifest.raw_bytes),
+    )
+    .await
+    {
         Ok(packed) => packed,
         Err(error) => {
             upload.abort().await?;
@@ -158,7 +172,10 @@ async fn pack_spoilt(
         }
     }
     if !is_spoilt {
-        return Err(Error::new(Kind::Internal, "the archive has no row that could be changed for a canary"));
+        return Err(Error::new(
+            Kind::Internal,
+            "the archive has no row that could be changed for a canary",
+        ));
     }
     packed_bytes += filling.len() as u64;
     packer.push(Bytes::from(filling)).await?;
@@ -179,14 +196,23 @@ fn change_a_letter(bytes: &mut [u8]) -> bool {
 /// those that nobody noticed.
 async fn unseen_differences(original: &Original<'_>) -> Result<(usize, Vec<&'static str>)> {
     let (wrong, parts) = wrong_everywhere(original.manifest);
-    let Original { store, target, tools, jobs, .. } = *original;
+    let Original {
+        store,
+        target,
+        tools,
+        jobs,
+        ..
+    } = *original;
     let scope = verify::scope(store, original.manifest, target, tools, None).await?;
     let verification = verify::target(&wrong, target, &scope, tools, jobs, &Quiet).await?;
     let is_noticed = |part: &str| {
         let check = verification.checks.iter().find(|check| check.name == part);
         check.is_some_and(|check| check.outcome == Outcome::Failed)
     };
-    Ok((parts.len(), parts.into_iter().filter(|part| !is_noticed(part)).collect()))
+    Ok((
+        parts.len(),
+        parts.into_iter().filter(|part| !is_noticed(part)).collect(),
+    ))
 }
 
 /// The manifest of another state of the same database, and the names of the checks that must say so.
@@ -202,11 +228,19 @@ fn wrong_everywhere(original: &Manifest) -> (Manifest, Vec<&'static str>) {
         table.content.rows += 1;
         parts.push("rows");
     }
-    if let Some(entry) = wrong.entries.iter_mut().find(|entry| entry.kind == "TABLE" && entry.schema == "public") {
+    if let Some(entry) = wrong
+        .entries
+        .iter_mut()
+        .find(|entry| entry.kind == "TABLE" && entry.schema == "public")
+    {
         entry.digest = hex(&[0; 32]);
         parts.push("schema");
     }
-    if let Some(sequence) = wrong.sequences.iter_mut().find(|sequence| sequence.schema == "public") {
+    if let Some(sequence) = wrong
+        .sequences
+        .iter_mut()
+        .find(|sequence| sequence.schema == "public")
+    {
         sequence.last_value = sequence.last_value.wrapping_add(1);
         parts.push("sequences");
     }

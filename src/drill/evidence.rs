@@ -37,7 +37,11 @@ impl EvidenceDirectory {
     pub fn keep_scenario(&self, planned: &Planned) -> Result<(PathBuf, String)> {
         let path = self.0.join(format!("smallest-{}.toml", planned.seed));
         replace(&path, planned.scenario.to_toml()?.as_bytes())?;
-        let played = format!("paycraft-dr drill --scenario {} --seed {}", path.display(), planned.seed);
+        let played = format!(
+            "paycraft-dr drill --scenario {} --seed {}",
+            path.display(),
+            planned.seed
+        );
         Ok((path, played))
     }
 

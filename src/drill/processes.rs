@@ -37,19 +37,13 @@ pub(super) fn all() -> impl Iterator<Item = Process> {
 }
 
 impl Process {
-    /// Whether a variable of its environment, or a word of its command line, holds `text`.
-    pub(super) fn mentions(&self, mentioned: &str) -> bool {
-        let place = Path::new("/proc").join(self.id.as_raw_nonzero().to_string());
-        ["environ", "cmdline"]
-            .iter()
-            .any(|name| text(&place.join(name)).contains(mentioned))
-    }
-
     /// Whether its environment holds exactly this variable.
     pub(super) fn has_variable(&self, name: &str, value: &str) -> bool {
         let place = Path::new("/proc").join(self.id.as_raw_nonzero().to_string());
         let wanted = format!("{name}={value}");
-        text(&place.join("environ")).split('\0').any(|variable| variable == wanted)
+        text(&place.join("environ"))
+            .split('\0')
+            .any(|variable| variable == wanted)
     }
 }
 

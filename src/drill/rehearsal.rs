@@ -151,7 +151,10 @@ pub struct FaultReport {
 pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<Rehearsal> {
     let recorder = Recorder::new(observer);
     let started_at = (options.clock)();
-    let substrate = options.ground.substrate(options.origin.size_bytes().await?).await?;
+    let substrate = options
+        .ground
+        .substrate(options.origin.size_bytes().await?)
+        .await?;
     let mut rehearsal = Rehearsal {
         scenario: options.origin.name().to_owned(),
         seed: options.origin.seed(),
@@ -186,21 +189,24 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
                 clock: options.clock,
                 program: options.program,
             };
-            Box::pin(trial::play(
-                props,
+            Box::pin(trial::play(props, &substrate, &mut rehearsal, &recorder)).await
+        }
+        Origin::Store(store) => {
+            Box::pin(from_store::recover(
+                options,
+                store,
                 &substrate,
                 &mut rehearsal,
                 &recorder,
             ))
             .await
         }
-        Origin::Store(store) => {
-            Box::pin(from_store::recover(options, store, &substrate, &mut rehearsal, &recorder)).await
-        }
     };
     rehearsal.failure = played.err();
     let left = substrate.tear_down().await;
-    rehearsal.checks.push(torn_down(options.origin.expectation(), &left));
+    rehearsal
+        .checks
+        .push(torn_down(options.origin.expectation(), &left));
     rehearsal.phases = recorder.spans();
     rehearsal.peak_rss_bytes = peak_rss_bytes();
     let is_met = |objective: Option<Measured>| objective.is_some_and(|measured| measured.met);
@@ -218,7 +224,11 @@ fn torn_down(expected: &Expectation, left: &[String]) -> Check {
         return Check::none_of(NAME, left, "nothing left behind");
     };
     if left.iter().any(|left| left.contains(&red.says)) {
-        return Check::none_of(NAME, &[], format!("{} was left behind, and told", left.join("; ")));
+        return Check::none_of(
+            NAME,
+            &[],
+            format!("{} was left behind, and told", left.join("; ")),
+        );
     }
     let problem = format!("what was left behind was not told: {left:?}");
     Check::none_of(NAME, &[problem], "")
@@ -253,7 +263,9 @@ impl Origin<'_> {
     fn scale_bytes(self) -> Option<u64> {
         match self {
             Self::Synthetic {
-                scenario, scale_bytes, ..
+                scenario,
+                scale_bytes,
+                ..
             } => scale_bytes.or(Some(scenario.scale_bytes)),
             Self::Store(_) => None,
         }

@@ -103,13 +103,15 @@ fn a_drill_proves_logs_keeps_evidence_and_cleans_up() {
             .iter()
             .map(|check| &check["name"])
             .collect();
-        assert_eq!(checks.len(), 10, "{checks:?}");
+        assert_eq!(checks.len(), 12, "{checks:?}");
         for name in [
             "rows",
             "content",
             "large objects",
             "schema",
             "sequences",
+            "source",
+            "canaries",
             "production",
             "tear-down",
         ] {

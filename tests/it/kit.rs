@@ -90,7 +90,13 @@ async fn start_postgres() -> Result<Postgres, Error> {
     let installation = tools.newest_with_server()?.clone();
     // The watchdog removes the directory when this process ends, so it is not a temporary one of ours.
     let directory = std::env::temp_dir().join(format!("paycraft-tests-{:016x}", rand::random::<u64>()));
-    let server = Cluster::start(&installation, &directory, ServerUser::suitable()?, Traits::default()).await?;
+    let server = Cluster::start(
+        &installation,
+        &directory,
+        ServerUser::suitable()?,
+        Traits::default(),
+    )
+    .await?;
     Ok(Postgres {
         tools,
         installation,

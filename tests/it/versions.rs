@@ -48,7 +48,13 @@ impl Newer {
         let place = tempfile::tempdir().expect("a directory");
         let user = ServerUser::suitable().expect("a user");
         user.take_over(place.path()).expect("a directory");
-        let server = Cluster::start(&installation, &place.path().join("cluster"), user, Traits::default()).await;
+        let server = Cluster::start(
+            &installation,
+            &place.path().join("cluster"),
+            user,
+            Traits::default(),
+        )
+        .await;
         Some(Self {
             both: Tools::find(None, Some(&path)).await.expect("both"),
             major: installation.major,

@@ -56,7 +56,11 @@ impl Outcome for Listed {
     fn text(&self, verbose: bool) -> String {
         let mut text = format!("{:<30} {:<27} {}\n", "SCENARIO", "MUST", "WHAT BREAKS");
         for scenario in &self.0 {
-            let _ = writeln!(text, "{:<30} {:<27} {}", scenario.name, scenario.expect, scenario.description);
+            let _ = writeln!(
+                text,
+                "{:<30} {:<27} {}",
+                scenario.name, scenario.expect, scenario.description
+            );
             if verbose {
                 let _ = writeln!(text, "{:58} {}", "", scenario.why);
             }

@@ -40,7 +40,9 @@ impl Proxy {
                 .caused_by(cause)
                 .hint("allow ports on 127.0.0.1")
         };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(unusable)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
         let ledger = Arc::new(Ledger::new(seed));
         let serving = tokio::spawn(accept(listener, upstream, Arc::clone(&ledger)));

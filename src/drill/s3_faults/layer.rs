@@ -63,9 +63,7 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for Layer<S> {
                     let bytes = whole(body).await?;
                     let copy = Request::from_parts(head.clone(), Body::from(bytes.clone()));
                     drain(service.answer(copy).await?.into_body()).await;
-                    service
-                        .answer(Request::from_parts(head, Body::from(bytes)))
-                        .await
+                    service.answer(Request::from_parts(head, Body::from(bytes))).await
                 }
                 failure => {
                     let answer = service.answer(Request::from_parts(head, body)).await?;

@@ -105,7 +105,10 @@ impl Plan {
         let meant = state.planned.iter_mut().filter(|planned| {
             let rule = &planned.rule;
             rule.operation.is_none_or(|meant| meant == operation)
-                && rule.key_suffix.as_deref().is_none_or(|suffix| key.ends_with(suffix))
+                && rule
+                    .key_suffix
+                    .as_deref()
+                    .is_none_or(|suffix| key.ends_with(suffix))
                 && rule.times.is_none_or(|times| planned.fired < times)
         });
         let mut failure = None;

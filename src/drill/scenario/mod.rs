@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 pub use embedded::{BASELINE, all, find, text};
 pub use expectation::{Afterwards, Expectation, FallsBack, Refuses, TurnsRed};
 pub use fault::{
-    Answer, Cutover, Damage, DamageKind, Fault, Files, Link, Mistake, Part, Program, Server, Space, Statement,
-    StoreFault, Strike, Tool, ToolSignal, ToxicFault, Trigger,
+    Answer, Cutover, Damage, DamageKind, Fault, Files, Link, Mistake, Part, Program, Server, Space,
+    Statement, StoreFault, Strike, Tool, ToolSignal, ToxicFault, Trigger,
 };
 pub use random::{RANDOM, draw};
 

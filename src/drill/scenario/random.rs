@@ -7,8 +7,8 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Answer, Cutover, Damage, DamageKind, Expectation, Fault, Files, Link, Mistake, Part, Program, Scenario, Server,
-    Space, Statement, StoreFault, Strike, Tool, ToolSignal, ToxicFault, Trigger,
+    Answer, Cutover, Damage, DamageKind, Expectation, Fault, Files, Link, Mistake, Part, Program, Scenario,
+    Server, Space, Statement, StoreFault, Strike, Tool, ToolSignal, ToxicFault, Trigger,
 };
 use crate::drill::proxy::{
     Bandwidth, Direction, Latency, LimitData, ResetPeer, Slicer, SlowClose, Timeout, Toxic,
@@ -68,7 +68,8 @@ pub fn draw(seed: u64) -> Scenario {
 fn fits(fault: &Fault, others: &[Fault]) -> bool {
     let kind = |fault: &Fault| -> Discriminant<Strike> { discriminant(&fault.what) };
     let may_repeat = matches!(fault.what, Strike::Toxic(_) | Strike::Store(_));
-    let runs_alone = |fault: &Fault| matches!(fault.what, Strike::Tool(_) | Strike::Space(Space::TemporaryFiles));
+    let runs_alone =
+        |fault: &Fault| matches!(fault.what, Strike::Tool(_) | Strike::Space(Space::TemporaryFiles));
     let is_new = may_repeat || others.iter().all(|other| kind(other) != kind(fault));
     // A verb is a process of its own for one reason at a time.
     is_new && !(runs_alone(fault) && others.iter().any(runs_alone))
@@ -77,37 +78,77 @@ fn fits(fault: &Fault, others: &[Fault]) -> bool {
 fn draw_fault(rng: &mut ChaCha8Rng, has_history: bool, cuts_over: bool) -> Fault {
     let (phases, what): (&[Phase], Strike) = match rng.random_range(0..20) {
         0..4 => draw_toxic(rng),
-        4..8 => (&[Phase::Backup, Phase::Select, Phase::Transfer], draw_store_fault(rng)),
+        4..8 => (
+            &[Phase::Backup, Phase::Select, Phase::Transfer],
+            draw_store_fault(rng),
+        ),
         8 => {
             let link = pick(rng, &[Link::Store, Link::Source, Link::Target]);
-            let what = if rng.random() { Strike::Cut(link) } else { Strike::Reset(link) };
+            let what = if rng.random() {
+                Strike::Cut(link)
+            } else {
+                Strike::Reset(link)
+            };
             (phases_of(link), what)
         }
-        9 => (&[Phase::Select, Phase::Provision, Phase::Transfer], Strike::Damage(draw_damage(rng, has_history))),
-        10 => (&[Phase::Select], match rng.random() {
-            true => Strike::ForeignKeys(rng.random_range(1..50)),
-            false => Strike::OldKeys(rng.random_range(1..30)),
-        }),
-        11 => (&[Phase::Backup], Strike::ClockAheadHours(rng.random_range(-30..=30))),
+        9 => (
+            &[Phase::Select, Phase::Provision, Phase::Transfer],
+            Strike::Damage(draw_damage(rng, has_history)),
+        ),
+        10 => (
+            &[Phase::Select],
+            match rng.random() {
+                true => Strike::ForeignKeys(rng.random_range(1..50)),
+                false => Strike::OldKeys(rng.random_range(1..30)),
+            },
+        ),
+        11 => (
+            &[Phase::Backup],
+            Strike::ClockAheadHours(rng.random_range(-30..=30)),
+        ),
         12 => match rng.random() {
-            true => (&[Phase::Backup], Strike::Program(pick(rng, &[Program::KillDump, Program::StopDump]))),
-            false => (&[Phase::Transfer, Phase::Finish], Strike::Program(pick(rng, &[Program::KillRestore, Program::StopRestore]))),
+            true => (
+                &[Phase::Backup],
+                Strike::Program(pick(rng, &[Program::KillDump, Program::StopDump])),
+            ),
+            false => (
+                &[Phase::Transfer, Phase::Finish],
+                Strike::Program(pick(rng, &[Program::KillRestore, Program::StopRestore])),
+            ),
         },
         13 => draw_tool(rng),
         14 => match rng.random() {
             true => (&[Phase::Backup], Strike::Backends(Side::Source)),
-            false => (&[Phase::Transfer, Phase::Finish, Phase::Verify], Strike::Backends(Side::Target)),
+            false => (
+                &[Phase::Transfer, Phase::Finish, Phase::Verify],
+                Strike::Backends(Side::Target),
+            ),
         },
         15 => {
             let restarts = rng.random();
             match rng.random() {
-                true => (&[Phase::Backup], Strike::Server(Server { side: Side::Source, restarts })),
-                false => (&[Phase::Transfer, Phase::Finish, Phase::Verify], Strike::Server(Server { side: Side::Target, restarts })),
+                true => (
+                    &[Phase::Backup],
+                    Strike::Server(Server {
+                        side: Side::Source,
+                        restarts,
+                    }),
+                ),
+                false => (
+                    &[Phase::Transfer, Phase::Finish, Phase::Verify],
+                    Strike::Server(Server {
+                        side: Side::Target,
+                        restarts,
+                    }),
+                ),
             }
         }
         16 => match rng.random() {
             true => (&[Phase::Transfer], Strike::Space(Space::Target)),
-            false => (&[Phase::Backup, Phase::Transfer], Strike::Space(Space::TemporaryFiles)),
+            false => (
+                &[Phase::Backup, Phase::Transfer],
+                Strike::Space(Space::TemporaryFiles),
+            ),
         },
         17 => match rng.random() {
             true => (&[Phase::Backup], session(Side::Source)),
@@ -115,12 +156,21 @@ fn draw_fault(rng: &mut ChaCha8Rng, has_history: bool, cuts_over: bool) -> Fault
         },
         18 => match rng.random() {
             true => (&[Phase::Backup], Strike::Writes),
-            false => (&[Phase::Verify], Strike::Sql(Statement {
-                side: Side::Target,
-                sql: pick(rng, &MEDDLING).to_owned(),
-            })),
+            false => (
+                &[Phase::Verify],
+                Strike::Sql(Statement {
+                    side: Side::Target,
+                    sql: pick(rng, &MEDDLING).to_owned(),
+                }),
+            ),
         },
-        _ if cuts_over && rng.random() => (&[Phase::Cutover], Strike::Cutover(pick(rng, &[Cutover::HealthDegraded, Cutover::StepFails, Cutover::StepHangs]))),
+        _ if cuts_over && rng.random() => (
+            &[Phase::Cutover],
+            Strike::Cutover(pick(
+                rng,
+                &[Cutover::HealthDegraded, Cutover::StepFails, Cutover::StepHangs],
+            )),
+        ),
         _ => draw_mistake(rng, has_history),
     };
     let phase = pick(rng, phases);
@@ -146,7 +196,10 @@ fn phases_of(link: Link) -> &'static [Phase] {
 }
 
 fn session(side: Side) -> Strike {
-    Strike::Session(Statement { side, sql: LOCKED.to_owned() })
+    Strike::Session(Statement {
+        side,
+        sql: LOCKED.to_owned(),
+    })
 }
 
 fn draw_toxic(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
@@ -156,16 +209,26 @@ fn draw_toxic(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
             latency_ms: rng.random_range(1..60),
             jitter_ms: rng.random_range(0..20),
         }),
-        1 => Toxic::Bandwidth(Bandwidth { rate_kb: rng.random_range(500..20_000) }),
-        2 => Toxic::SlowClose(SlowClose { delay_ms: rng.random_range(1..300) }),
-        3 => Toxic::Timeout(Timeout { timeout_ms: pick(rng, &[0, 50, 500]) }),
-        4 => Toxic::ResetPeer(ResetPeer { timeout_ms: rng.random_range(0..200) }),
+        1 => Toxic::Bandwidth(Bandwidth {
+            rate_kb: rng.random_range(500..20_000),
+        }),
+        2 => Toxic::SlowClose(SlowClose {
+            delay_ms: rng.random_range(1..300),
+        }),
+        3 => Toxic::Timeout(Timeout {
+            timeout_ms: pick(rng, &[0, 50, 500]),
+        }),
+        4 => Toxic::ResetPeer(ResetPeer {
+            timeout_ms: rng.random_range(0..200),
+        }),
         5 => Toxic::Slicer(Slicer {
             average_bytes: rng.random_range(200..8_000),
             variation_bytes: rng.random_range(0..200),
             delay_us: rng.random_range(0..20),
         }),
-        _ => Toxic::LimitData(LimitData { limit_bytes: rng.random_range(0..2_000_000) }),
+        _ => Toxic::LimitData(LimitData {
+            limit_bytes: rng.random_range(0..2_000_000),
+        }),
     };
     let what = Strike::Toxic(ToxicFault {
         link,
@@ -212,7 +275,12 @@ fn draw_store_fault(rng: &mut ChaCha8Rng) -> Strike {
 }
 
 fn draw_damage(rng: &mut ChaCha8Rng, has_history: bool) -> Damage {
-    let kinds = [DamageKind::Flip, DamageKind::Cut, DamageKind::Delete, DamageKind::Swap];
+    let kinds = [
+        DamageKind::Flip,
+        DamageKind::Cut,
+        DamageKind::Delete,
+        DamageKind::Swap,
+    ];
     let by = pick(rng, if has_history { &kinds } else { &kinds[..3] });
     Damage {
         // The oldest has none older to be swapped with.
@@ -226,13 +294,26 @@ fn draw_damage(rng: &mut ChaCha8Rng, has_history: bool) -> Damage {
 }
 
 fn draw_tool(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
-    let signal = pick(rng, &[ToolSignal::Interrupt, ToolSignal::Terminate, ToolSignal::Kill]);
+    let signal = pick(
+        rng,
+        &[ToolSignal::Interrupt, ToolSignal::Terminate, ToolSignal::Kill],
+    );
     let (phases, operations): (&[Phase], &[Operation]) = match rng.random() {
         true => (
             &[Phase::Backup],
-            &[Operation::List, Operation::BeginUpload, Operation::PutPart, Operation::Complete, Operation::Head, Operation::Put],
+            &[
+                Operation::List,
+                Operation::BeginUpload,
+                Operation::PutPart,
+                Operation::Complete,
+                Operation::Head,
+                Operation::Put,
+            ],
         ),
-        false => (&[Phase::Transfer], &[Operation::List, Operation::Head, Operation::Get]),
+        false => (
+            &[Phase::Transfer],
+            &[Operation::List, Operation::Head, Operation::Get],
+        ),
     };
     let what = Strike::Tool(Tool {
         signal,
@@ -244,12 +325,25 @@ fn draw_tool(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
 }
 
 fn draw_mistake(rng: &mut ChaCha8Rng, has_history: bool) -> (&'static [Phase], Strike) {
-    let at_backup = [Mistake::TwoBackupsAtOnce, Mistake::BlindRole, Mistake::OlderPrograms];
-    let at_restore = [Mistake::UsedTarget, Mistake::ProductionAsTarget, Mistake::WrongDay, Mistake::Clean];
+    let at_backup = [
+        Mistake::TwoBackupsAtOnce,
+        Mistake::BlindRole,
+        Mistake::OlderPrograms,
+    ];
+    let at_restore = [
+        Mistake::UsedTarget,
+        Mistake::ProductionAsTarget,
+        Mistake::WrongDay,
+        Mistake::Clean,
+    ];
     if rng.random() {
         return (&[Phase::Backup], Strike::Mistake(pick(rng, &at_backup)));
     }
-    let known = if has_history { &at_restore[..] } else { &at_restore[..3] };
+    let known = if has_history {
+        &at_restore[..]
+    } else {
+        &at_restore[..3]
+    };
     (&[Phase::Provision], Strike::Mistake(pick(rng, known)))
 }
 

@@ -14,7 +14,9 @@ impl Scenario {
         };
         let parsed: Result<Self, toml::de::Error> = toml::from_str(text);
         let mut scenario = parsed.map_err(|cause| {
-            let line = cause.span().map(|span| 1 + text[..span.start].matches('\n').count());
+            let line = cause
+                .span()
+                .map(|span| 1 + text[..span.start].matches('\n').count());
             let place = line.map_or_else(String::new, |line| format!("line {line}: "));
             unusable(format!("{place}{}", cause.message()))
         })?;
@@ -55,7 +57,9 @@ impl Scenario {
         if let Some((field, _)) = empty.iter().find(|(_, text)| text.trim().is_empty()) {
             return Some(format!("its `{field}` says nothing"));
         }
-        if !self.history_days.is_sorted_by(|left, right| left < right) || self.history_days.first() == Some(&0) {
+        if !self.history_days.is_sorted_by(|left, right| left < right)
+            || self.history_days.first() == Some(&0)
+        {
             return Some("its `history_days` must begin at 1 or more and grow".to_owned());
         }
         if let Expectation::FallsBack(back) = &self.expect

@@ -35,7 +35,8 @@ impl Contents {
             .map_err(failed)?;
         let mut contents = BTreeMap::new();
         for table in tables {
-            let (schema, name, is_populated): (String, String, bool) = (table.get(0), table.get(1), table.get(2));
+            let (schema, name, is_populated): (String, String, bool) =
+                (table.get(0), table.get(1), table.get(2));
             if !is_populated {
                 contents.insert(format!("{schema}.{name}"), (0, "not populated".to_owned()));
                 continue;
@@ -54,7 +55,10 @@ impl Contents {
 
     /// How `found` differs, in words. The ledger is judged by its balance elsewhere.
     pub(super) fn differences(&self, found: &Self) -> Vec<String> {
-        let names = self.0.keys().chain(found.0.keys().filter(|name| !self.0.contains_key(*name)));
+        let names = self
+            .0
+            .keys()
+            .chain(found.0.keys().filter(|name| !self.0.contains_key(*name)));
         names
             .filter(|name| *name != LEDGER)
             .filter_map(|name| match (self.0.get(name), found.0.get(name)) {

@@ -60,7 +60,11 @@ async fn spoil(by: DamageKind, key: &str, older: Option<&str>, store: &Store) ->
 
 /// So many keys of strangers.
 pub(super) async fn plant_foreign(count: u32, store: &Store) -> Result<()> {
-    plant(store, (0..count).map(|number| format!("exports/{number:05}/rows.csv"))).await
+    plant(
+        store,
+        (0..count).map(|number| format!("exports/{number:05}/rows.csv")),
+    )
+    .await
 }
 
 /// So many objects that bear a backup's name, of years ago.
@@ -76,7 +80,10 @@ pub(super) async fn plant_old(count: u32, store: &Store) -> Result<()> {
 async fn plant(store: &Store, keys: impl Iterator<Item = String>) -> Result<()> {
     stream::iter(keys.map(Ok))
         .try_for_each_concurrent(WRITES_AT_ONCE, async |key: String| {
-            store.publish(&key, b"nothing of ours".to_vec(), "text/plain").await.map(drop)
+            store
+                .publish(&key, b"nothing of ours".to_vec(), "text/plain")
+                .await
+                .map(drop)
         })
         .await
 }

@@ -33,7 +33,9 @@ enum State {
     Waiting,
     /// It struck, or is striking; what of it lasts, where anything does.
     Struck(Option<Lasting>),
-    Healed { fired: bool },
+    Healed {
+        fired: bool,
+    },
 }
 
 #[derive(Default)]
@@ -60,7 +62,11 @@ impl<'a> Injector<'a> {
     }
 
     /// What a fault asks of whoever plays the verbs, while the breaking time lasts. Asking is its firing.
-    pub(super) fn asks<T>(&self, phase: impl Fn(Phase) -> bool, read: impl Fn(&Strike) -> Option<T>) -> Option<T> {
+    pub(super) fn asks<T>(
+        &self,
+        phase: impl Fn(Phase) -> bool,
+        read: impl Fn(&Strike) -> Option<T>,
+    ) -> Option<T> {
         if self.is_over() {
             return None;
         }
@@ -104,10 +110,12 @@ impl<'a> Injector<'a> {
             };
             *lock(&armed.state) = healed;
         }
-        match lock(&self.trouble).take() {
-            Some(trouble) => Err(trouble),
-            None => Ok(()),
-        }
+        Ok(())
+    }
+
+    /// Why a fault could not strike, where one could not.
+    pub(super) fn trouble(&self) -> Option<Error> {
+        lock(&self.trouble).take()
     }
 
     /// Every fault and what became of it.

@@ -48,7 +48,11 @@ impl Trial<'_> {
                 Err(error) => problems.push(format!("{} is listed: {error}", listed.key)),
             }
         }
-        Ok(Check::none_of("catalog", &problems, format!("{whole} listed, all whole")))
+        Ok(Check::none_of(
+            "catalog",
+            &problems,
+            format!("{whole} listed, all whole"),
+        ))
     }
 
     /// Days later, prune removes what crashes left, and never the last good backup.
@@ -71,13 +75,23 @@ impl Trial<'_> {
             problems.push(format!("prune removed {newest}, the last good backup"));
         }
         let uploads = vault.unfinished_uploads("").await?;
-        problems.extend(uploads.iter().map(|upload| format!("an upload of {} is left", upload.key)));
-        Ok(Check::none_of("prune", &problems, "the last good backup stays, leftovers go"))
+        problems.extend(
+            uploads
+                .iter()
+                .map(|upload| format!("an upload of {} is left", upload.key)),
+        );
+        Ok(Check::none_of(
+            "prune",
+            &problems,
+            "the last good backup stays, leftovers go",
+        ))
     }
 
     async fn attested(&self) -> Result<Vec<String>> {
         let listed = catalog::list(self.stage.vault(), None, (self.props.clock)(), &Quiet).await?;
-        let attested = listed.into_iter().filter(|listed| listed.state == State::Attested);
+        let attested = listed
+            .into_iter()
+            .filter(|listed| listed.state == State::Attested);
         Ok(attested.map(|listed| listed.key.to_string()).collect())
     }
 

@@ -103,6 +103,11 @@ pub(super) async fn play(
     let healed = injector.heal().await;
     rehearsal.faults = injector.reports();
     healed?;
+    // Where several faults were drawn by chance, one may have taken from another what that strikes at.
+    let is_drawn = props.scenario.expect == Expectation::KeepsTheInvariants;
+    if let Some(trouble) = injector.trouble().filter(|_| !is_drawn) {
+        return Err(trouble);
+    }
     let is_gone = props.scenario.has(|what| *what == Strike::Substrate);
     let changes = match &broken {
         Err(failed) if failed.verb == Verb::Restore && !is_gone => trial.changes().await?,
@@ -116,7 +121,10 @@ pub(super) async fn play(
 
     rehearsal.retries = run.retries;
     rehearsal.happened = judgement::happened(&broken, afterwards.as_ref());
-    let proven = broken.as_ref().ok().or(afterwards.as_ref().and_then(|after| after.as_ref().ok()));
+    let proven = broken
+        .as_ref()
+        .ok()
+        .or(afterwards.as_ref().and_then(|after| after.as_ref().ok()));
     if let Some(proven) = proven {
         let took = proven.at.saturating_duration_since(declared_at);
         rehearsal.rto = Some(Measured::against(took, RTO_OBJECTIVE));
@@ -133,8 +141,7 @@ pub(super) async fn play(
             return Err(failed.into_error());
         }
     } else {
-        // Where several faults were drawn by chance, one may keep another from striking.
-        if !props.scenario.faults.is_empty() && props.scenario.expect != Expectation::KeepsTheInvariants {
+        if !props.scenario.faults.is_empty() && !is_drawn {
             rehearsal.checks.push(fired(rehearsal));
         }
         rehearsal.checks.push(judge(
@@ -151,7 +158,9 @@ pub(super) async fn play(
         return Ok(());
     }
     let changes = sentinel.changes().await?;
-    rehearsal.checks.push(Check::none_of("production", &changes, "untouched"));
+    rehearsal
+        .checks
+        .push(Check::none_of("production", &changes, "untouched"));
     Ok(())
 }
 
@@ -196,7 +205,10 @@ impl Trial<'_> {
             );
             let changed = session.client().batch_execute(&later).await;
             changed.map_err(|cause| session.failed("cannot change the source", cause))?;
-            if self.props.scenario.has(|what| *what == Strike::Mistake(Mistake::Clean))
+            if self
+                .props
+                .scenario
+                .has(|what| *what == Strike::Mistake(Mistake::Clean))
                 && self.props.scenario.history_days.first() == Some(days)
             {
                 self.restore_quietly(Selector::Key(key)).await?;
@@ -231,7 +243,10 @@ impl Trial<'_> {
         };
         match again {
             // What is lost in the store cannot be mended there; what the source holds can be stored anew.
-            Err(still) if self.props.scenario.expect == Expectation::KeepsTheInvariants && still.verb == Verb::Restore => {
+            Err(still)
+                if self.props.scenario.expect == Expectation::KeepsTheInvariants
+                    && still.verb == Verb::Restore =>
+            {
                 Some(self.cycle(run, Verb::Backup, true).await)
             }
             again => Some(again),
@@ -244,19 +259,29 @@ impl Trial<'_> {
         let found = Contents::of(&target).await?;
         let mut differences = match lock(&self.held).get(&proven.facts.key) {
             Some(held) => held.differences(&found),
-            None => vec![format!("nobody knows what the source held when {} was made", proven.facts.key)],
+            None => vec![format!(
+                "nobody knows what the source held when {} was made",
+                proven.facts.key
+            )],
         };
         if self.props.scenario.has(|what| *what == Strike::Writes) && balance(&target).await? != 0 {
             differences.push("money is missing: a transaction was restored by half".to_owned());
         }
-        Ok(Check::none_of("source", &differences, "equal to what it was, by plain SQL"))
+        Ok(Check::none_of(
+            "source",
+            &differences,
+            "equal to what it was, by plain SQL",
+        ))
     }
 
     /// Whether known-bad backups like the proven one would have been noticed.
     async fn canaries(&self, proven: &Proven) -> Result<Check> {
         let store = self.stage.vault();
         let KeyMeaning::Object(key) = BackupKey::read(&proven.facts.key) else {
-            return Err(Error::new(Kind::Internal, format!("{} is no key of a backup", proven.facts.key)));
+            return Err(Error::new(
+                Kind::Internal,
+                format!("{} is no key of a backup", proven.facts.key),
+            ));
         };
         canaries::check(&Original {
             manifest: &catalog::read_manifest(store, key).await?,

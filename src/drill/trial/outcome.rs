@@ -63,7 +63,9 @@ impl Failed {
     pub(super) fn unproven(checks: &[Check]) -> Self {
         use crate::model::verdict::Outcome;
         let failed = checks.iter().filter(|check| check.outcome != Outcome::Passed);
-        let words: Vec<String> = failed.map(|check| format!("{}: {}", check.name, check.detail)).collect();
+        let words: Vec<String> = failed
+            .map(|check| format!("{}: {}", check.name, check.detail))
+            .collect();
         Self {
             verb: Verb::Restore,
             exit_code: Kind::NotProven.exit_code(),
@@ -114,7 +116,9 @@ impl Failed {
 
     /// The same as an error of a drill.
     pub(super) fn into_error(self) -> Error {
-        let kind = Kind::ALL.into_iter().find(|kind| kind.exit_code() == self.exit_code);
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|kind| kind.exit_code() == self.exit_code);
         self.error
             .unwrap_or_else(|| Error::new(kind.unwrap_or(Kind::Internal), self.message))
     }

@@ -13,7 +13,9 @@ use super::stage::{DATABASE, Stage};
 use crate::drill::processes;
 use crate::drill::proxy::ToxicId;
 use crate::drill::s3_faults::{Failure, Rule, RuleId};
-use crate::drill::scenario::{Answer, Link, Program, Server, Space, Statement, StoreFault, Strike, ToxicFault};
+use crate::drill::scenario::{
+    Answer, Link, Program, Server, Space, Statement, StoreFault, Strike, ToxicFault,
+};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Side;
 use crate::postgres::session::Session;
@@ -85,9 +87,9 @@ pub(super) async fn strike(what: &Strike, stage: &Stage<'_>) -> Result<Option<La
             Ok(Some(Lasting::Full))
         }
         Strike::Sql(Statement { side, sql }) => execute(stage, *side, DATABASE, sql).await.map(|_| None),
-        Strike::Session(Statement { side, sql }) => {
-            execute(stage, *side, DATABASE, sql).await.map(|session| Some(Lasting::Session(session)))
-        }
+        Strike::Session(Statement { side, sql }) => execute(stage, *side, DATABASE, sql)
+            .await
+            .map(|session| Some(Lasting::Session(session))),
         Strike::Writes => write(stage).await.map(|writer| Some(Lasting::Writer(writer))),
         Strike::Substrate => {
             for side in [Side::Source, Side::Target] {
@@ -211,11 +213,15 @@ fn hunt(program: Program, stage: &Stage<'_>) -> Result<Lasting> {
         Program::KillRestore => ("pg_restore", Side::Target, Signal::KILL),
         Program::StopRestore => ("pg_restore", Side::Target, Signal::STOP),
     };
-    let port = stage.port(side).ok_or_else(|| Error::new(Kind::Internal, "there is no link"))?;
+    let port = stage
+        .port(side)
+        .ok_or_else(|| Error::new(Kind::Internal, "there is no link"))?;
     let port = port.port().to_string();
     let seek = move || {
         let mut running = processes::all().filter(|process| process.program == name);
-        running.find(|process| process.has_variable("PGPORT", &port)).map(|process| process.id)
+        running
+            .find(|process| process.has_variable("PGPORT", &port))
+            .map(|process| process.id)
     };
     let task = tokio::spawn(async move {
         let began = Instant::now();

@@ -27,7 +27,11 @@ pub(super) async fn back_up(trial: &Trial<'_>, tool: Option<&Tool>) -> Result<St
 }
 
 /// Restores into the target that is there.
-pub(super) async fn restore(trial: &Trial<'_>, selector: Selector, tool: Option<&Tool>) -> Result<(), Failed> {
+pub(super) async fn restore(
+    trial: &Trial<'_>,
+    selector: Selector,
+    tool: Option<&Tool>,
+) -> Result<(), Failed> {
     let failed = |error| Failed::of(Verb::Restore, error);
     let selector = match selector {
         Selector::Key(key) => key.to_string(),
@@ -58,7 +62,10 @@ fn command(trial: &Trial<'_>, has_no_room: bool, arguments: &[&str]) -> Result<C
         .env("R2_BUCKET", &location.bucket)
         .env("R2_ACCESS_KEY_ID", &location.access_key_id)
         .env("R2_SECRET_ACCESS_KEY", location.secret_access_key.reveal())
-        .env("SUPABASE_DB_URL", trial.stage.url(Side::Source, DATABASE)?.reveal())
+        .env(
+            "SUPABASE_DB_URL",
+            trial.stage.url(Side::Source, DATABASE)?.reveal(),
+        )
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -67,7 +74,12 @@ fn command(trial: &Trial<'_>, has_no_room: bool, arguments: &[&str]) -> Result<C
 }
 
 /// Runs the verb, ends it when its time has come, and returns what it told.
-async fn play(trial: &Trial<'_>, verb: Verb, mut command: Command, tool: Option<&Tool>) -> Result<Value, Failed> {
+async fn play(
+    trial: &Trial<'_>,
+    verb: Verb,
+    mut command: Command,
+    tool: Option<&Tool>,
+) -> Result<Value, Failed> {
     let failed = |error| Failed::of(verb, error);
     let plan = trial.stage.requests().map_err(failed)?;
     // The request that ends it is never answered, so that it cannot go on meanwhile.

@@ -14,6 +14,7 @@ use crate::drill::quiet::Quiet;
 use crate::drill::rehearsal::BackupFacts;
 use crate::drill::scenario::{Mistake, Space, Strike, Tool};
 use crate::error::{Error, Kind, Result};
+use crate::model::comparison::Verification;
 use crate::model::depth::Depth;
 use crate::model::key::{BackupKey, Selector};
 use crate::model::manifest::Manifest;
@@ -22,7 +23,7 @@ use crate::postgres::conninfo::{Conninfo, Side};
 use crate::postgres::session::Session;
 use crate::postgres::tools::Tools;
 use crate::recovery::guard::Terms;
-use crate::recovery::{backup, catalog, restore};
+use crate::recovery::{backup, catalog, restore, verify};
 
 /// A database that is somebody else's.
 const USED: &str = "somebody_elses";
@@ -58,7 +59,9 @@ impl Trial<'_> {
         };
         let provision = async |manifest: &Manifest| {
             self.stage.provision().await?;
-            self.stage.create_database(Side::Target, DATABASE, &manifest.roles).await?;
+            self.stage
+                .create_database(Side::Target, DATABASE, &manifest.roles)
+                .await?;
             self.stage.direct(Side::Target, DATABASE)
         };
         restore::restore(request, provision, &Quiet).await.map(drop)
@@ -99,7 +102,10 @@ impl Trial<'_> {
         let made = if self.errs(&Mistake::TwoBackupsAtOnce) {
             let now = clock();
             let clock = move || now;
-            let request = backup::Request { clock: &clock, ..request };
+            let request = backup::Request {
+                clock: &clock,
+                ..request
+            };
             let (one, other) = tokio::join!(
                 backup::backup(request, self.injector),
                 backup::backup(request, &Quiet)
@@ -146,12 +152,21 @@ impl Trial<'_> {
     async fn restore_selected(&self, selector: Selector, declared_at: Timestamp) -> Result<Proven, Failed> {
         let failed = |error| Failed::of(Verb::Restore, error);
         if let Some(strike) = self.tool(|phase| phase != Phase::Backup) {
-            let newest = catalog::select(self.stage.vault(), selector, &Quiet).await.map_err(failed)?;
+            let newest = catalog::select(self.stage.vault(), selector, &Quiet)
+                .await
+                .map_err(failed)?;
             self.make_ready(&newest.manifest).await.map_err(failed)?;
             self.injector.begins(Phase::Select);
             tool::restore(self, selector, strike.as_ref()).await?;
-            let message = "a restore that was to be ended from outside came to its own end";
-            return Err(failed(Error::new(Kind::Internal, message)));
+            // It came to its own end. What it told is not what it is judged by.
+            let target = self.stage.direct(Side::Target, DATABASE).map_err(failed)?;
+            let (store, tools) = (self.stage.vault(), self.props.tools);
+            let scope = verify::scope(store, &newest.manifest, &target, tools, None)
+                .await
+                .map_err(failed)?;
+            let verified =
+                verify::target(&newest.manifest, &target, &scope, tools, self.props.jobs, &Quiet).await;
+            return proven(&newest.manifest, verified.map_err(failed)?, declared_at);
         }
         let request = restore::Request {
             store: self.stage.store(),
@@ -163,18 +178,10 @@ impl Trial<'_> {
             depth: Depth::Content,
         };
         let provision = async |manifest: &Manifest| self.make_ready(manifest).await;
-        let restored = restore::restore(request, provision, self.injector).await.map_err(failed)?;
-        if !restored.verification.verdict.is_proven() {
-            return Err(Failed::unproven(&restored.verification.checks));
-        }
-        let age = Duration::try_from(declared_at.duration_since(restored.manifest.started_at));
-        Ok(Proven {
-            facts: BackupFacts::of(&restored.manifest),
-            age: age.unwrap_or(Duration::ZERO),
-            at: Instant::now(),
-            checks: restored.verification.checks,
-            tables: restored.verification.tables,
-        })
+        let restored = restore::restore(request, provision, self.injector)
+            .await
+            .map_err(failed)?;
+        proven(&restored.manifest, restored.verification, declared_at)
     }
 
     /// The target of a restore, as the operator has it made ready.
@@ -189,13 +196,18 @@ impl Trial<'_> {
             let made = session.client().batch_execute(used).await;
             made.map_err(|cause| session.failed("cannot fill the used database", cause))?;
         } else if !self.errs(&Mistake::Clean) {
-            self.stage.create_database(side, DATABASE, &manifest.roles).await?;
+            self.stage
+                .create_database(side, DATABASE, &manifest.roles)
+                .await?;
         }
         self.injector.provisioned();
         if self.errs(&Mistake::ProductionAsTarget) {
             let source = self.stage.direct(Side::Source, DATABASE)?;
             *lock(&self.before) = Some((Side::Source, DATABASE, Contents::of(&source).await?));
-            return Ok(self.stage.database(Side::Source, DATABASE)?.with_database(Side::Target, DATABASE));
+            return Ok(self
+                .stage
+                .database(Side::Source, DATABASE)?
+                .with_database(Side::Target, DATABASE));
         }
         let found = Contents::of(&self.stage.direct(side, name)?).await?;
         *lock(&self.before) = Some((side, name, found));
@@ -257,4 +269,19 @@ impl Trial<'_> {
             _ => None,
         })
     }
+}
+
+/// What a restore that was verified came to, just now.
+fn proven(manifest: &Manifest, verification: Verification, declared_at: Timestamp) -> Result<Proven, Failed> {
+    if !verification.verdict.is_proven() {
+        return Err(Failed::unproven(&verification.checks));
+    }
+    let age = Duration::try_from(declared_at.duration_since(manifest.started_at));
+    Ok(Proven {
+        facts: BackupFacts::of(manifest),
+        age: age.unwrap_or(Duration::ZERO),
+        at: Instant::now(),
+        checks: verification.checks,
+        tables: verification.tables,
+    })
 }

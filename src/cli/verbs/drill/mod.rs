@@ -143,7 +143,9 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
         .map_err(|cause| Error::new(Kind::Internal, "cannot tell which program this is").caused_by(cause))?;
     let wish = Wish {
         choice: own.substrate.into(),
-        images: context.settings.images(own.postgres_image.as_deref(), own.s3_image.as_deref())?,
+        images: context
+            .settings
+            .images(own.postgres_image.as_deref(), own.s3_image.as_deref())?,
         limits: context.settings.limits(),
         tools: &tools,
         program: &program,
@@ -204,7 +206,10 @@ async fn run_suite(
 ) -> Result<Report> {
     let note = |what: String| context.observer.observe(Event::Noted(what));
     let all = plan.len();
-    note(format!("{all} drills from seed {seed}, {} at a time", equipment.at_once));
+    note(format!(
+        "{all} drills from seed {seed}, {} at a time",
+        equipment.at_once
+    ));
     let equipment = Arc::new(equipment);
     let drawn = plan.clone();
     let mut over = 0;
@@ -216,12 +221,17 @@ async fn run_suite(
     .await?;
     let failing = scorecard.drills.iter().find(|drill| !drill.verdict.is_proven());
     let failing = failing.and_then(|failed| {
-        let is_it = |planned: &&Planned| planned.scenario.argument == RANDOM && planned.scenario.name == failed.scenario;
+        let is_it = |planned: &&Planned| {
+            planned.scenario.argument == RANDOM && planned.scenario.name == failed.scenario
+        };
         drawn.iter().find(is_it)
     });
     let smallest = match failing {
         Some(failing) => {
-            note(format!("looking for the smallest scenario that fails as {} does", failing.scenario.name));
+            note(format!(
+                "looking for the smallest scenario that fails as {} does",
+                failing.scenario.name
+            ));
             let smallest = suite::shrink(failing.clone(), &equipment).await?;
             Some(evidence.keep_scenario(&smallest)?)
         }
@@ -240,7 +250,11 @@ async fn run_suite(
     };
     held.evidence = evidence.keep_scorecard(seed, &held.document(), &held.markdown())?;
     let (passed, summary) = (held.scorecard.passed, held.summary());
-    let verdict = if is_clean { Verdict::Proven } else { Verdict::NotProven };
+    let verdict = if is_clean {
+        Verdict::Proven
+    } else {
+        Verdict::NotProven
+    };
     let mut report = Report::judged(verdict, held);
     let unproven = report.failure.map(|_| {
         let message = format!("not proven: {summary}, {passed} of {all} as expected");

@@ -36,7 +36,11 @@ pub(super) fn in_a_line(drill: &Rehearsal) -> String {
 }
 
 fn mark(drill: &Rehearsal) -> &'static str {
-    if drill.verdict.is_proven() { "passed" } else { "FAILED" }
+    if drill.verdict.is_proven() {
+        "passed"
+    } else {
+        "FAILED"
+    }
 }
 
 fn took(drill: &Rehearsal) -> String {
@@ -47,7 +51,10 @@ fn took(drill: &Rehearsal) -> String {
 
 /// Why a drill did not end as it had to.
 fn problems(drill: &Rehearsal) -> Vec<String> {
-    let checks = drill.checks.iter().filter(|check| check.outcome != verdict::Outcome::Passed);
+    let checks = drill
+        .checks
+        .iter()
+        .filter(|check| check.outcome != verdict::Outcome::Passed);
     let mut problems: Vec<String> = checks
         .map(|check| format!("{}: {}", check.name, check.detail.replace('\n', "; ")))
         .collect();

@@ -21,7 +21,8 @@ impl Slicer {
     /// The size of the next piece.
     pub(super) fn piece_bytes(self, rng: &mut impl Rng) -> usize {
         let variation = rng.random_range(0..=2 * u64::from(self.variation_bytes));
-        let bytes = (u64::from(self.average_bytes) + variation).saturating_sub(u64::from(self.variation_bytes));
+        let bytes =
+            (u64::from(self.average_bytes) + variation).saturating_sub(u64::from(self.variation_bytes));
         usize::try_from(bytes.max(1)).unwrap_or(usize::MAX)
     }
 }

@@ -1,0 +1,312 @@
+//! The protocol between this program and its store, with a store that may fail at every call: what is listed is whole, and the
+//! last good backup survives.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use paycraft_dr::drill::s3_faults::{Failure, Relay, Rule};
+use paycraft_dr::error::Kind;
+use paycraft_dr::model::catalog::State;
+use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::retention::Policy;
+use paycraft_dr::postgres::conninfo::Conninfo;
+use paycraft_dr::recovery::{backup, catalog, prune, verify};
+use paycraft_dr::store::Store;
+use paycraft_dr::store::retry::Patience;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use super::kit::{Nobody, World, run};
+
+const REFUSED: Failure = Failure::Refused(403, "AccessDenied", "Access Denied");
+/// A cycle asks the store less often than this.
+const MOST_CALLS: u32 = 40;
+const SCHEMA: &str = "CREATE TABLE t (n int); INSERT INTO t SELECT generate_series(1, 100)";
+
+/// A store behind a relay that fails as asked, and the same store as nobody's fault reaches it.
+struct Bench {
+    world: World,
+    source: Conninfo,
+    relay: Relay,
+    store: Store,
+    /// What the clock of every verb says.
+    now: Timestamp,
+    /// The newest backup that was made to its end.
+    newest: Option<String>,
+}
+
+impl Bench {
+    async fn new() -> Option<Self> {
+        let world = World::new().await?;
+        let source = world.postgres.source(SCHEMA).await;
+        let relay = Relay::start(world.bucket.server.address())
+            .await
+            .expect("a relay");
+        let mut location = world.bucket.location();
+        location.endpoint = format!("http://{}", relay.address());
+        let patience = Patience {
+            attempts: 2,
+            transfer_attempts: 2,
+            first_pause: Duration::from_millis(1),
+            ..Patience::default()
+        };
+        Some(Self {
+            store: Store::with_patience(&location, patience),
+            world,
+            source,
+            relay,
+            now: "2026-11-01T02:00:00Z".parse().expect("an instant"),
+            newest: None,
+        })
+    }
+
+    /// Fails so many requests from the one with this number on, counted from 1.
+    fn fail(&self, number: u32, times: u32, failure: Failure) -> paycraft_dr::drill::s3_faults::RuleId {
+        self.relay.plan().add(Rule {
+            operation: None,
+            key_suffix: None,
+            skip: number - 1,
+            times: Some(times),
+            failure,
+        })
+    }
+
+    async fn back_up(&mut self) -> Result<(), Kind> {
+        let now = self.now;
+        let request = backup::Request {
+            source: &self.source,
+            tools: &self.world.postgres.tools,
+            store: &self.store,
+            clock: &move || now,
+        };
+        let made = backup::backup(request, &Nobody).await;
+        let made = made.map_err(|error| error.kind())?;
+        self.newest = Some(made.key.to_string());
+        Ok(())
+    }
+
+    /// A backup whose process is killed when it asks the store for the so-manieth time. One that asks less often is made.
+    async fn back_up_killed_at(&mut self, number: u32) {
+        let rule = self.fail(number, 1, Failure::Silence);
+        let plan = std::sync::Arc::clone(self.relay.plan());
+        tokio::select! {
+            made = self.back_up() => made.expect("nothing failed"),
+            () = plan.strikes(rule) => {}
+        }
+        self.relay.plan().heal();
+    }
+
+    /// Two backups of the same second: at most one of them is made, and what it is made of is its own.
+    async fn back_up_twice(&mut self) {
+        let now = self.now;
+        let clock = move || now;
+        let request = backup::Request {
+            source: &self.source,
+            tools: &self.world.postgres.tools,
+            store: &self.store,
+            clock: &clock,
+        };
+        let (one, other) = tokio::join!(backup::backup(request, &Nobody), backup::backup(request, &Nobody));
+        assert!(one.is_err() || other.is_err(), "both were made");
+        if let Ok(made) = one.or(other) {
+            self.newest = Some(made.key.to_string());
+        }
+    }
+
+    async fn prune(&self) {
+        let terms = prune::Terms {
+            policy: Policy::default(),
+            now: self.now,
+            dry_run: false,
+        };
+        // What it cannot do, it leaves to the next one.
+        if let Ok(survey) = prune::survey(&self.store).await {
+            let _ = prune::prune(&self.store, survey, terms, &Nobody).await;
+        }
+    }
+
+    /// What must hold at every moment, seen by somebody whom no failure reaches.
+    async fn check(&self, after: &str) {
+        let vault = &self.world.bucket.store;
+        let listed = catalog::list(vault, None, self.now, &Nobody)
+            .await
+            .expect("a listing");
+        for backup in listed.iter().filter(|backup| backup.state == State::Attested) {
+            let manifest = catalog::read_manifest(vault, backup.key)
+                .await
+                .expect("a manifest");
+            let verification = verify::object(vault, &manifest, &Nobody).await;
+            let verification = verification.unwrap_or_else(|error| panic!("after {after}: {error}"));
+            assert!(
+                verification.verdict.is_proven(),
+                "after {after}: {} is listed",
+                backup.key
+            );
+        }
+        if let Some(newest) = &self.newest {
+            let selected = catalog::select(vault, Selector::Latest, &Nobody).await;
+            let selected = selected.unwrap_or_else(|error| panic!("after {after}: {error}"));
+            assert!(
+                selected.manifest.key >= *newest,
+                "after {after}: {newest} is gone"
+            );
+        }
+    }
+
+    fn wait(&mut self, hours: i64) {
+        self.now += SignedDuration::from_hours(hours);
+    }
+}
+
+#[test]
+fn a_backup_survives_a_store_that_fails_at_any_call() {
+    run(async {
+        let Some(mut bench) = Bench::new().await else {
+            return;
+        };
+        for failure in [REFUSED, Failure::AnswerLost] {
+            let mut struck = 0;
+            for number in 1..MOST_CALLS {
+                bench.wait(1);
+                // Enough of them that trying again does not help.
+                let rule = bench.fail(number, 2, failure.clone());
+                let made = bench.back_up().await;
+                let fired = bench.relay.plan().fired(rule);
+                bench.relay.plan().heal();
+                bench.check(&format!("{failure:?} at call {number}")).await;
+                if fired == 0 {
+                    made.expect("nothing failed");
+                    break;
+                }
+                struck += 1;
+                if let Err(kind) = made {
+                    assert_eq!(kind, Kind::Store, "{failure:?} at call {number}");
+                }
+            }
+            assert!(
+                (5..MOST_CALLS - 1).contains(&struck),
+                "{struck} calls were struck"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_backup_killed_at_any_call_leaves_nothing_that_is_listed_and_prune_clears_it_away() {
+    run(async {
+        let Some(mut bench) = Bench::new().await else {
+            return;
+        };
+        bench.back_up().await.expect("a backup");
+        for number in 1..12 {
+            bench.wait(1);
+            bench.back_up_killed_at(number).await;
+            bench.check(&format!("a kill at call {number}")).await;
+        }
+        bench.wait(24 * 4);
+        bench.prune().await;
+        bench.check("prune").await;
+        let vault = &bench.world.bucket.store;
+        assert!(vault.unfinished_uploads("").await.expect("uploads").is_empty());
+        let listed = catalog::list(vault, None, bench.now, &Nobody)
+            .await
+            .expect("a listing");
+        assert!(
+            listed.iter().all(|backup| backup.state == State::Attested),
+            "{listed:?}"
+        );
+    });
+}
+
+#[test]
+fn a_prune_that_fails_at_any_call_never_takes_the_last_good_backup() {
+    run(async {
+        let Some(mut bench) = Bench::new().await else {
+            return;
+        };
+        for _ in 0..9 {
+            bench.back_up().await.expect("a backup");
+            bench.wait(24);
+        }
+        // Two of the nine have had their time and are above the floor.
+        bench.wait(24 * 40);
+        for number in 1..MOST_CALLS {
+            let rule = bench.fail(number, 2, REFUSED);
+            bench.prune().await;
+            let fired = bench.relay.plan().fired(rule);
+            bench.relay.plan().heal();
+            bench.check(&format!("a prune refused at call {number}")).await;
+            if fired == 0 {
+                break;
+            }
+        }
+        let left = bench.world.bucket.store.list("").await.expect("a listing");
+        assert_eq!(left.len(), 2 * 7, "{left:?}");
+    });
+}
+
+/// What may happen to a store.
+#[derive(Clone, Debug)]
+enum Step {
+    BackUp,
+    BackUpTwice,
+    Killed(u32),
+    Failing(u32, bool),
+    Prune(Option<u32>),
+    Wait(i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => Just(Step::BackUp),
+        1 => Just(Step::BackUpTwice),
+        2 => (1..12_u32).prop_map(Step::Killed),
+        2 => (1..12_u32, any::<bool>()).prop_map(|(number, lost)| Step::Failing(number, lost)),
+        2 => proptest::option::of(1..20_u32).prop_map(Step::Prune),
+        2 => (1..24 * 40_i64).prop_map(Step::Wait),
+    ]
+}
+
+#[test]
+fn any_sequence_of_backups_crashes_and_prunes_keeps_what_is_listed_whole() {
+    let steps = proptest::collection::vec(step(), 1..8);
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 8,
+        max_shrink_iters: 20,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let ran = runner.run(&steps, |steps| {
+        run(async {
+            let Some(mut bench) = Bench::new().await else {
+                return;
+            };
+            for step in &steps {
+                // Two verbs of one second would meet at one key, which is a step of its own.
+                bench.now += SignedDuration::from_secs(1);
+                match step {
+                    Step::BackUp => bench.back_up().await.expect("nothing failed"),
+                    Step::BackUpTwice => bench.back_up_twice().await,
+                    Step::Killed(number) => bench.back_up_killed_at(*number).await,
+                    Step::Failing(number, lost) => {
+                        let failure = if *lost { Failure::AnswerLost } else { REFUSED };
+                        bench.fail(*number, 2, failure);
+                        let _ = bench.back_up().await;
+                        bench.relay.plan().heal();
+                    }
+                    Step::Prune(failing) => {
+                        if let Some(number) = failing {
+                            bench.fail(*number, 2, REFUSED);
+                        }
+                        bench.prune().await;
+                        bench.relay.plan().heal();
+                    }
+                    Step::Wait(hours) => bench.wait(*hours),
+                }
+                bench.check(&format!("{step:?} of {steps:?}")).await;
+            }
+        });
+        Ok(())
+    });
+    ran.expect("every sequence");
+}
