@@ -103,7 +103,11 @@ fn drill_until(place: &Path, images: &Images, word: &str) -> (Child, BufReader<i
     let mut said = BufReader::new(drill.stderr.take().expect("a pipe"));
     let mut told = String::new();
     while !told.lines().last().unwrap_or_default().starts_with(word) {
-        assert_ne!(said.read_line(&mut told).expect("text"), 0, "{word} never came: {told}");
+        assert_ne!(
+            said.read_line(&mut told).expect("text"),
+            0,
+            "{word} never came: {told}"
+        );
     }
     (drill, said)
 }
@@ -132,10 +136,18 @@ fn a_drill_in_containers_proves_and_leaves_nothing() {
     run(async {
         let Some(images) = images() else { return };
         let place = place();
-        let held = output(drill(place.path(), &images, &["--substrate", "containers", "--json"])).await;
+        let held = output(drill(
+            place.path(),
+            &images,
+            &["--substrate", "containers", "--json"],
+        ))
+        .await;
         assert_eq!(held.status.code(), Some(0), "{}", said(&held));
         let document = json(&held);
-        assert_eq!((&document["verdict"], &document["substrate"]), (&"proven".into(), &"containers".into()));
+        assert_eq!(
+            (&document["verdict"], &document["substrate"]),
+            (&"proven".into(), &"containers".into())
+        );
         let repeat = document["repeat"].as_str().expect("a command");
         assert!(repeat.ends_with(" --substrate containers"), "{repeat}");
         assert_eq!(leftovers(&place.path().join("tmp")), Vec::<PathBuf>::new());
@@ -149,21 +161,40 @@ async fn check_contract(ground: &Ground) {
         is_durable: true,
         has_limited_disk: true,
     };
-    let source = substrate.server("source", Traits::default()).await.expect("a server");
+    let source = substrate
+        .server("source", Traits::default())
+        .await
+        .expect("a server");
     let target = substrate.server("target", limited).await.expect("a server");
-    let database = |server: &Server| server.conninfo(Side::Target, "postgres").expect("a connection string");
+    let database = |server: &Server| {
+        server
+            .conninfo(Side::Target, "postgres")
+            .expect("a connection string")
+    };
 
     let identity = "SELECT system_identifier::text FROM pg_control_system()";
-    let (one, other) = (query(&database(&source), identity).await, query(&database(&target), identity).await);
+    let (one, other) = (
+        query(&database(&source), identity).await,
+        query(&database(&target), identity).await,
+    );
     assert_ne!(one, other, "source and target are two systems");
 
     execute(&database(&target), "CREATE TABLE kept AS SELECT 41 AS number").await;
     let session = Session::connect(&database(&target)).await.expect("a connection");
     target.crash().await.expect("a crash");
-    assert!(session.client().simple_query("SELECT 1").await.is_err(), "a crash ends connections");
-    assert!(Session::connect(&database(&target)).await.is_err(), "it stays down");
+    assert!(
+        session.client().simple_query("SELECT 1").await.is_err(),
+        "a crash ends connections"
+    );
+    assert!(
+        Session::connect(&database(&target)).await.is_err(),
+        "it stays down"
+    );
     target.start_again().await.expect("a start");
-    assert_eq!(query(&database(&target), "SELECT number::text FROM kept").await, "41");
+    assert_eq!(
+        query(&database(&target), "SELECT number::text FROM kept").await,
+        "41"
+    );
 
     let session = Session::connect(&database(&target)).await.expect("a connection");
     target.pause().await.expect("a pause");
@@ -171,19 +202,30 @@ async fn check_contract(ground: &Ground) {
     let silence = tokio::time::timeout(Duration::from_millis(300), answer).await;
     assert!(silence.is_err(), "a paused server answers nothing");
     target.resume().await.expect("a resumption");
-    session.client().simple_query("SELECT 1").await.expect("an answer");
+    session
+        .client()
+        .simple_query("SELECT 1")
+        .await
+        .expect("an answer");
 
     target.fill_disk().await.expect("a full disk");
-    let large = "CREATE TABLE large AS SELECT repeat('x', 7000) FROM generate_series(1, 2000)";
+    let large = "CREATE TABLE large AS SELECT md5(n::text) FROM generate_series(1, 100000) AS n";
     let refused = session.client().simple_query(large).await.expect_err("no room");
-    let refused = refused.as_db_error().expect("the server's word").message().to_owned();
+    let refused = refused
+        .as_db_error()
+        .expect("the server's word")
+        .message()
+        .to_owned();
     assert!(refused.contains("could not extend file"), "{refused}");
     target.free_disk().await.expect("room");
     let session = Session::connect(&database(&target)).await.expect("a connection");
     session.client().simple_query(large).await.expect("room for it");
 
     let store = substrate.store();
-    store.publish("some/key", b"bytes".to_vec(), "text/plain").await.expect("a write");
+    store
+        .publish("some/key", b"bytes".to_vec(), "text/plain")
+        .await
+        .expect("a write");
     assert_eq!(&store.get("some/key", 10).await.expect("a read")[..], b"bytes");
     std::mem::forget(store.begin_upload("open/upload").await.expect("an upload"));
     drop((source, target));
@@ -204,7 +246,9 @@ fn servers_of_this_machine_keep_the_contract() {
 #[test]
 fn servers_in_containers_keep_the_contract() {
     run(async {
-        let (Some(postgres), Some(images)) = (postgres(), images()) else { return };
+        let (Some(postgres), Some(images)) = (postgres(), images()) else {
+            return;
+        };
         let wish = Wish {
             choice: Choice::Containers,
             images,
@@ -239,7 +283,10 @@ fn an_engine_that_accepts_and_never_answers_holds_nothing_up() {
         .await;
         assert_eq!(held.status.code(), Some(0), "{}", said(&held));
         let told = String::from_utf8_lossy(&held.stderr).into_owned();
-        assert!(told.contains("substrate local: the container engine does not answer within 1 s"), "{told}");
+        assert!(
+            told.contains("substrate local: the container engine does not answer within 1 s"),
+            "{told}"
+        );
 
         let mut containers = drill(place.path(), &Images::default(), &["--substrate", "containers"]);
         containers.env("DOCKER_HOST", &host);
@@ -254,14 +301,22 @@ fn an_engine_that_accepts_and_never_answers_holds_nothing_up() {
 #[test]
 fn auto_says_what_it_takes_and_why() {
     run(async {
-        let (Some(_), Some(images)) = (postgres(), images()) else { return };
+        let (Some(_), Some(images)) = (postgres(), images()) else {
+            return;
+        };
         let unknown = Images {
             postgres: "localhost:1/nowhere/postgres:15".to_owned(),
             ..images.clone()
         };
         for (images, says) in [
-            (&images, "substrate containers: an engine answers and holds the images"),
-            (&unknown, "substrate local: the container engine does not hold localhost:1/nowhere/postgres:15"),
+            (
+                &images,
+                "substrate containers: an engine answers and holds the images",
+            ),
+            (
+                &unknown,
+                "substrate local: the container engine does not hold localhost:1/nowhere/postgres:15",
+            ),
         ] {
             let place = place();
             let held = output(drill(place.path(), images, &[])).await;
@@ -272,14 +327,19 @@ fn auto_says_what_it_takes_and_why() {
         let refused = output(drill(place.path(), &unknown, &["--substrate", "containers"])).await;
         assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
         let told = said(&refused);
-        assert!(told.contains("cannot pull the image") && told.contains("hint: "), "{told}");
+        assert!(
+            told.contains("cannot pull the image") && told.contains("hint: "),
+            "{told}"
+        );
     });
 }
 
 #[test]
 fn an_image_that_is_newer_than_the_programs_is_refused() {
     run(async {
-        let (Some(_), Some(images)) = (postgres(), images()) else { return };
+        let (Some(_), Some(images)) = (postgres(), images()) else {
+            return;
+        };
         let name = format!("paycraft-dr-test/too-new:{:08x}", rand::random::<u32>());
         let empty = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(empty.path(), [0; 1024]).expect("an empty archive");
@@ -294,9 +354,17 @@ fn an_image_that_is_newer_than_the_programs_is_refused() {
         let auto = output(drill(place.path(), &too_new, &[])).await;
         engine(&["image", "rm", &name]).expect("a removal");
         assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
-        assert!(said(&refused).contains("the server is PostgreSQL 99, the newest client here is"), "{}", said(&refused));
+        assert!(
+            said(&refused).contains("the server is PostgreSQL 99, the newest client here is"),
+            "{}",
+            said(&refused)
+        );
         assert_eq!(auto.status.code(), Some(0), "{}", said(&auto));
-        assert!(said(&auto).contains("substrate local: the image"), "{}", said(&auto));
+        assert!(
+            said(&auto).contains("substrate local: the image"),
+            "{}",
+            said(&auto)
+        );
     });
 }
 
@@ -334,10 +402,17 @@ fn what_a_drill_left_that_was_killed_with_its_watchdog_the_next_one_removes() {
         signal(watchdog_of(killed.id()), Signal::KILL);
         signal(killed.id(), Signal::KILL);
         killed.wait().expect("an end");
-        assert!(!containers_of(killed.id()).is_empty(), "nobody was there to remove them");
+        assert!(
+            !containers_of(killed.id()).is_empty(),
+            "nobody was there to remove them"
+        );
         let next = output(drill(place.path(), &images, &["--substrate", "containers"])).await;
         assert_eq!(next.status.code(), Some(0), "{}", said(&next));
         assert_eq!(containers_of(killed.id()), Vec::<String>::new());
-        assert!(said(&next).contains("which a killed drill left"), "{}", said(&next));
+        assert!(
+            said(&next).contains("which a killed drill left"),
+            "{}",
+            said(&next)
+        );
     });
 }

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-pub use self::containers::{Images, Limits, PostgresContainer, clear_containers};
 use self::containers::{Harbour, Held, Prospect};
+pub use self::containers::{Images, Limits, PostgresContainer, clear_containers};
 use self::local::Machine;
 pub use self::server::Server;
 use super::cluster::Traits;
@@ -210,11 +210,10 @@ impl Ground {
         if left.is_empty() {
             return Ok(());
         }
-        Err(Error::new(
-            Kind::NotProven,
-            format!("left behind: {}", left.join("; ")),
+        Err(
+            Error::new(Kind::NotProven, format!("left behind: {}", left.join("; ")))
+                .hint("remove it by hand"),
         )
-        .hint("remove it by hand"))
     }
 }
 
@@ -239,12 +238,18 @@ async fn choose(wish: &Wish<'_>, observer: &dyn Observer) -> Result<Option<Held>
             Ok(Some(*held))
         }
         (Prospect::Missing(image), Ok(_)) => {
-            note(format!("substrate local: the container engine does not hold {image}"));
+            note(format!(
+                "substrate local: the container engine does not hold {image}"
+            ));
             Ok(None)
         }
         (Prospect::Missing(image), Err(_)) => {
-            note(format!("substrate containers: PostgreSQL's server is not installed here; {image} is fetched"));
-            containers::fetch(&wish.images, wish.tools, observer).await.map(Some)
+            note(format!(
+                "substrate containers: PostgreSQL's server is not installed here; {image} is fetched"
+            ));
+            containers::fetch(&wish.images, wish.tools, observer)
+                .await
+                .map(Some)
         }
         (Prospect::Nothing(why), Ok(_)) => {
             note(format!("substrate local: {why}"));

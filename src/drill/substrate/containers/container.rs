@@ -50,7 +50,11 @@ impl Container {
     pub(super) async fn start(engine: &Engine, recipe: &Recipe<'_>) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            let name = format!("paycraft-drill-{}-{:08x}", recipe.host_name, rand::random::<u32>());
+            let name = format!(
+                "paycraft-drill-{}-{:08x}",
+                recipe.host_name,
+                rand::random::<u32>()
+            );
             let port = free_port()?;
             let cause = match request(recipe, &name, port).start().await {
                 Ok(inner) => {
@@ -64,7 +68,9 @@ impl Container {
             };
             // It may have been made without having been started.
             engine.remove(&name).await?;
-            let is_taken = ["already allocated", "already in use"].iter().any(|said| cause.contains(said));
+            let is_taken = ["already allocated", "already in use"]
+                .iter()
+                .any(|said| cause.contains(said));
             if !is_taken || attempt == PORT_ATTEMPTS {
                 return Err(Error::new(
                     Kind::Usage,

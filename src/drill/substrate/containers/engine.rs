@@ -9,7 +9,8 @@ use testcontainers::bollard::errors::Error as EngineError;
 use testcontainers::bollard::exec::StartExecResults;
 use testcontainers::bollard::models::{ContainerSummary, ExecConfig};
 use testcontainers::bollard::query_parameters::{
-    CreateImageOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    CreateImageOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder,
 };
 use testcontainers::core::client::docker_client_instance;
 
@@ -53,7 +54,9 @@ impl Engine {
     /// The engine, or in words why there is none.
     pub(super) async fn reach() -> Result<Self, String> {
         let probe = async {
-            let docker = docker_client_instance().await.map_err(|cause| cause.to_string())?;
+            let docker = docker_client_instance()
+                .await
+                .map_err(|cause| cause.to_string())?;
             match docker.ping().await {
                 Ok(_) => Ok(docker),
                 Err(_) => Err("no container engine answers".to_owned()),
@@ -100,7 +103,10 @@ impl Engine {
                 Err(_) => return Err(unable(format!("nothing came for {} s", PULL_SILENCE.as_secs()))),
             };
             if began.elapsed() > PULL {
-                return Err(unable(format!("it took longer than {} minutes", PULL.as_secs() / 60)));
+                return Err(unable(format!(
+                    "it took longer than {} minutes",
+                    PULL.as_secs() / 60
+                )));
             }
             if told.elapsed() > PULL_NOTE {
                 told = Instant::now();
@@ -175,7 +181,10 @@ impl Engine {
             let exit_code = self.0.inspect_exec(&exec).await?.exit_code;
             Ok((exit_code, said))
         };
-        match bounded(running).await?.map_err(|cause| failed("cannot run a script in a container", cause))? {
+        match bounded(running)
+            .await?
+            .map_err(|cause| failed("cannot run a script in a container", cause))?
+        {
             (Some(0), _) => Ok(()),
             (_, said) => Err(Error::new(Kind::Usage, "a script in a container failed").caused_by(said)),
         }
@@ -188,8 +197,14 @@ impl Engine {
             .stderr(true)
             .tail("5")
             .build();
-        let lines = self.0.logs(id, Some(options)).take(5).filter_map(async |line| line.ok());
-        let lines = lines.map(|line| line.to_string().trim().to_owned()).collect::<Vec<_>>();
+        let lines = self
+            .0
+            .logs(id, Some(options))
+            .take(5)
+            .filter_map(async |line| line.ok());
+        let lines = lines
+            .map(|line| line.to_string().trim().to_owned())
+            .collect::<Vec<_>>();
         let lines = tokio::time::timeout(ANSWER, lines).await.unwrap_or_default();
         lines.join("\n  ")
     }
@@ -206,7 +221,10 @@ async fn bounded<T>(question: impl Future<Output = T>) -> Result<T> {
     tokio::time::timeout(ANSWER, question).await.map_err(|_| {
         Error::new(
             Kind::Usage,
-            format!("the container engine does not answer within {} s", ANSWER.as_secs()),
+            format!(
+                "the container engine does not answer within {} s",
+                ANSWER.as_secs()
+            ),
         )
         .hint("see how the engine fares, or use --substrate local")
     })

@@ -121,7 +121,8 @@ pub(super) async fn look(images: &Images, tools: &Tools) -> Result<Prospect> {
 /// Fetches the images that the engine does not hold.
 pub(super) async fn fetch(images: &Images, tools: &Tools, observer: &dyn Observer) -> Result<Held> {
     let no_engine = |why: String| {
-        Error::new(Kind::Usage, why).hint("start Docker or Podman, name its socket in DOCKER_HOST, or use --substrate local")
+        Error::new(Kind::Usage, why)
+            .hint("start Docker or Podman, name its socket in DOCKER_HOST, or use --substrate local")
     };
     let engine = Engine::reach().await.map_err(no_engine)?;
     let postgres = held(&engine, &images.postgres, observer).await?;
@@ -141,8 +142,11 @@ async fn held(engine: &Engine, name: &str, observer: &dyn Observer) -> Result<Im
     }
     engine.pull(name, observer).await?;
     engine.image(name).await?.ok_or_else(|| {
-        Error::new(Kind::Usage, format!("the engine pulled {name} and does not hold it"))
-            .hint("load the image into the engine by hand")
+        Error::new(
+            Kind::Usage,
+            format!("the engine pulled {name} and does not hold it"),
+        )
+        .hint("load the image into the engine by hand")
     })
 }
 
@@ -152,7 +156,10 @@ fn major(images: &Images, image: &Image, tools: &Tools) -> Result<u32> {
     let major = major.ok_or_else(|| {
         Error::new(
             Kind::Usage,
-            format!("the image {} does not say its version in PG_MAJOR", images.postgres),
+            format!(
+                "the image {} does not say its version in PG_MAJOR",
+                images.postgres
+            ),
         )
         .hint("name an image that is made as the official one is, with --postgres-image")
     })?;
@@ -185,7 +192,10 @@ impl Harbour {
         }
         let ground = format!("{:016x}", rand::random::<u64>());
         let mut watchdog = Command::new(program);
-        watchdog.args(["clear-containers", &ground]).current_dir("/").env_clear();
+        watchdog
+            .args(["clear-containers", &ground])
+            .current_dir("/")
+            .env_clear();
         for name in ENGINE_VARIABLES {
             watchdog.envs(std::env::var_os(name).map(|value| (name, value)));
         }
@@ -270,7 +280,9 @@ pub async fn clear_containers(ground: &str) -> Result<()> {
     if told.trim() == ALL_DONE {
         return Ok(());
     }
-    let engine = Engine::reach().await.map_err(|why| Error::new(Kind::Usage, why))?;
+    let engine = Engine::reach()
+        .await
+        .map_err(|why| Error::new(Kind::Usage, why))?;
     let mut looks = 0;
     while looks < LOOKS {
         let left = engine.labelled(owner::GROUND, ground).await?;

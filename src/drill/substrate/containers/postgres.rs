@@ -128,7 +128,9 @@ impl PostgresContainer {
         let ballast = format!("{}/ballast", self.data);
         // It ends when there is no room, which is its purpose.
         self.container
-            .run(&format!("cat /dev/zero > {ballast} 2>/dev/null; test -s {ballast}"))
+            .run(&format!(
+                "cat /dev/zero > {ballast} 2>/dev/null; test -s {ballast}"
+            ))
             .await
     }
 
