@@ -8,7 +8,7 @@ ARGS ?=
 TEST_TOOLS := target/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test drill scenarios soak test lint lint-workflows lint-scripts lint-supply bench bench-rto
+.PHONY: help setup setup-test images drill scenarios soak test lint lint-workflows lint-scripts lint-supply bench bench-rto
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ setup: ## Install what is missing to build and to drill
 
 setup-test: setup ## Install what the tests need besides
 	@scripts/setup-test.sh $(TEST_TOOLS)
+	@tests/images/build.sh
+
+images: ## Build the images of the tests into the local container engine
+	@tests/images/build.sh
 
 drill: setup ## Rehearse a whole backup and restore on private servers
 	@$(CARGO) run --release --locked --quiet -- drill $(ARGS)
@@ -44,7 +48,7 @@ lint-workflows: setup-test ## Check the workflows' form and what they may do
 	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" zizmor --quiet --offline --persona=auditor .github
 
 lint-scripts: setup-test ## Check the shell scripts
-	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" shellcheck scripts/*.sh .ci/run
+	PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" shellcheck scripts/*.sh tests/images/*.sh tests/images/postgres/*.sh .ci/run
 
 # Advisories need a network: `cargo deny check` asks for them. A test looks at licences and sources without cargo-deny.
 lint-supply: ## Check licences, sources and versions of what is built in

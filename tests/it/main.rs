@@ -41,6 +41,7 @@ mod workflows;
 mod workload;
 
 mod bad_input;
+mod containers;
 mod docs;
 mod doctor;
 mod drill;
