@@ -54,8 +54,8 @@ pub(super) async fn run(place: &Place, target: &str) -> Outcome<Taken> {
                     let builds = Builds::of(&contents, &selection);
                     make("before", plan::list(&contents, Turn::Before, |_| true), 1).await?;
                     rest = plan::list(&contents, Turn::After, |id| !builds.contain(id));
-                    let begun = Loader::begin(&target, &session, &contents, selection, builds, CONNECTIONS);
-                    loader = Some(begun.await?);
+                    let loading = Loader::begin(&target, &session, &contents, selection, builds, CONNECTIONS);
+                    loader = Some(loading.await?);
                 }
                 (Some(event), Some(loader)) => loader.take(event).await?,
                 (Some(_), None) => {}

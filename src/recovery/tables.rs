@@ -96,13 +96,13 @@ pub(super) async fn compare(
 pub(super) async fn count(session: &Session, manifest: &Manifest, scope: &Scope) -> Result<Vec<TableReport>> {
     let mut reports = Vec::new();
     for table in &manifest.tables {
-        reports.push(match scope.without_rows(&table.schema, &table.name) {
-            Some(why) => TableReport::left_out(table, why),
-            None => {
-                let rows = queries::count_rows(session, &table.schema, &table.name).await?;
-                TableReport::counted(table, rows)
-            }
-        });
+        let report = if let Some(why) = scope.without_rows(&table.schema, &table.name) {
+            TableReport::left_out(table, why)
+        } else {
+            let rows = queries::count_rows(session, &table.schema, &table.name).await?;
+            TableReport::counted(table, rows)
+        };
+        reports.push(report);
     }
     Ok(reports)
 }

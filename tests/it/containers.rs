@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::kit::{Nobody, execute, json, leftovers, output, postgres, program, query, run, said, skip};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The images of the tests, or `None` where no engine holds them.
 fn images() -> Option<Images> {
@@ -53,8 +53,8 @@ fn containers_of(process: u32) -> Vec<String> {
     let filter = "label=paycraft-dr.owner";
     let listed = engine(&["ps", "--all", "--filter", filter, "--format", format]).expect("an engine");
     let owner = format!("/{process}/");
-    let owned = listed.lines().filter(|line| line.contains(&owner));
-    owned.map(str::to_owned).collect()
+    let theirs = listed.lines().filter(|line| line.contains(&owner));
+    theirs.map(str::to_owned).collect()
 }
 
 #[track_caller]

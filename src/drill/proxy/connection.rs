@@ -128,14 +128,11 @@ async fn write(
                 _ => return End::Reset,
             },
         };
-        let flow = match chunk {
-            Some(chunk) => passage.take(chunk, to).await,
-            None => {
-                passage.close().await;
-                return shut(to).await;
-            }
+        let Some(chunk) = chunk else {
+            passage.close().await;
+            return shut(to);
         };
-        match flow {
+        match passage.take(chunk, to).await {
             Flow::On => {}
             Flow::Close => return End::Close,
             Flow::Reset => return End::Reset,
@@ -143,7 +140,7 @@ async fn write(
     }
 }
 
-async fn shut(to: &OwnedWriteHalf) -> End {
+fn shut(to: &OwnedWriteHalf) -> End {
     // A shutdown needs no ownership: it is a call on the socket.
     match rustix::net::shutdown(to.as_ref(), rustix::net::Shutdown::Write) {
         Ok(()) => End::Shut,

@@ -106,64 +106,9 @@ fn draw_fault(rng: &mut ChaCha8Rng, has_history: bool, cuts_over: bool) -> Fault
             &[Phase::Backup],
             Strike::ClockAheadHours(rng.random_range(-30..=30)),
         ),
-        12 => match rng.random() {
-            true => (
-                &[Phase::Backup],
-                Strike::Program(pick(rng, &[Program::KillDump, Program::StopDump])),
-            ),
-            false => (
-                &[Phase::Transfer, Phase::Finish],
-                Strike::Program(pick(rng, &[Program::KillRestore, Program::StopRestore])),
-            ),
-        },
-        13 => draw_tool(rng),
-        14 => match rng.random() {
-            true => (&[Phase::Backup], Strike::Backends(Side::Source)),
-            false => (
-                &[Phase::Transfer, Phase::Finish, Phase::Verify],
-                Strike::Backends(Side::Target),
-            ),
-        },
-        15 => {
-            let restarts = rng.random();
-            match rng.random() {
-                true => (
-                    &[Phase::Backup],
-                    Strike::Server(Server {
-                        side: Side::Source,
-                        restarts,
-                    }),
-                ),
-                false => (
-                    &[Phase::Transfer, Phase::Finish, Phase::Verify],
-                    Strike::Server(Server {
-                        side: Side::Target,
-                        restarts,
-                    }),
-                ),
-            }
-        }
-        16 => match rng.random() {
-            true => (&[Phase::Transfer], Strike::Space(Space::Target)),
-            false => (
-                &[Phase::Backup, Phase::Transfer],
-                Strike::Space(Space::TemporaryFiles),
-            ),
-        },
-        17 => match rng.random() {
-            true => (&[Phase::Backup], session(Side::Source)),
-            false => (&[Phase::Finish, Phase::Verify], session(Side::Target)),
-        },
-        18 => match rng.random() {
-            true => (&[Phase::Backup], Strike::Writes),
-            false => (
-                &[Phase::Verify],
-                Strike::Sql(Statement {
-                    side: Side::Target,
-                    sql: pick(rng, &MEDDLING).to_owned(),
-                }),
-            ),
-        },
+        12 => draw_tool(rng),
+        13..16 => (&[Phase::Backup], draw_on_the_source(rng)),
+        16..19 => draw_on_the_target(rng),
         _ if cuts_over && rng.random() => (
             &[Phase::Cutover],
             Strike::Cutover(pick(
@@ -184,6 +129,48 @@ fn draw_fault(rng: &mut ChaCha8Rng, has_history: bool, cuts_over: bool) -> Fault
         at: Trigger { phase, after_bytes },
         what,
     }
+}
+
+fn draw_on_the_source(rng: &mut ChaCha8Rng) -> Strike {
+    match rng.random_range(0..6) {
+        0 => Strike::Program(pick(rng, &[Program::KillDump, Program::StopDump])),
+        1 => Strike::Backends(Side::Source),
+        2 => server(Side::Source, rng),
+        3 => session(Side::Source),
+        4 => Strike::Writes,
+        _ => Strike::Space(Space::TemporaryFiles),
+    }
+}
+
+fn draw_on_the_target(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
+    const LATE: &[Phase] = &[Phase::Transfer, Phase::Finish, Phase::Verify];
+    match rng.random_range(0..6) {
+        0 => {
+            let program = pick(rng, &[Program::KillRestore, Program::StopRestore]);
+            (&[Phase::Transfer, Phase::Finish], Strike::Program(program))
+        }
+        1 => (LATE, Strike::Backends(Side::Target)),
+        2 => (LATE, server(Side::Target, rng)),
+        3 => (&[Phase::Finish, Phase::Verify], session(Side::Target)),
+        4 => {
+            let statement = Statement {
+                side: Side::Target,
+                sql: pick(rng, &MEDDLING).to_owned(),
+            };
+            (&[Phase::Verify], Strike::Sql(statement))
+        }
+        _ => (
+            &[Phase::Transfer],
+            Strike::Space(pick(rng, &[Space::Target, Space::TemporaryFiles])),
+        ),
+    }
+}
+
+fn server(side: Side, rng: &mut ChaCha8Rng) -> Strike {
+    Strike::Server(Server {
+        side,
+        restarts: rng.random(),
+    })
 }
 
 /// When something flows on a link.

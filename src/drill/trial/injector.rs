@@ -32,7 +32,7 @@ struct Armed {
 enum State {
     Waiting,
     /// It struck, or is striking; what of it lasts, where anything does.
-    Struck(Option<Lasting>),
+    Struck(Option<Box<Lasting>>),
     Healed {
         fired: bool,
     },
@@ -171,7 +171,7 @@ impl<'a> Injector<'a> {
                 Handle::current().block_on(strike(&armed.fault.what, self.stage))
             });
             match struck {
-                Ok(lasting) => *lock(&armed.state) = State::Struck(lasting),
+                Ok(lasting) => *lock(&armed.state) = State::Struck(lasting.map(Box::new)),
                 Err(cause) => {
                     *lock(&armed.state) = State::Waiting;
                     lock(&self.trouble).get_or_insert(cause);

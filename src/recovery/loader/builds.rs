@@ -138,7 +138,7 @@ fn foreign_key(key: Build) -> Option<ForeignKey> {
         return None;
     }
     let check = Build {
-        statement: format!("{}VALIDATE CONSTRAINT {name}", table),
+        statement: format!("{table}VALIDATE CONSTRAINT {name}"),
         builds: vec![key.id],
         ..key.clone()
     };
