@@ -47,6 +47,12 @@ impl Set {
                 let others = 1.0 - LARGEST_SHARE;
                 let factor = SKEWED_SHARE / (1.0 - SKEWED_SHARE) * others / LARGEST_SHARE;
                 let all = LARGEST_SHARE * factor + others;
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_precision_loss,
+                    clippy::cast_sign_loss,
+                    reason = "a size of about so much"
+                )]
                 let base = (size_bytes as f64 / all) as u64;
                 Workload::new(1, base).load(session.client(), &mut |_| ()).await?;
                 let copied = ((factor - 1.0) * 100.0).round();

@@ -18,33 +18,38 @@ use crate::postgres::conninfo::Side;
 /// Runs a program for which every file is full. A signal that would end it for that is ignored, as a full disk sends none.
 const WITHOUT_ROOM: &str = r#"trap "" XFSZ; ulimit -f 0; exec "$@""#;
 
+/// Why a verb is a process of its own.
+#[derive(Clone, Debug)]
+pub(super) enum Apart {
+    /// It is ended from outside.
+    Ended(Tool),
+    /// It finds no room for temporary files.
+    WithoutRoom,
+}
+
 /// Backs up, and returns the key of the backup where it was made nevertheless.
-pub(super) async fn back_up(trial: &Trial<'_>, tool: Option<&Tool>) -> Result<String, Failed> {
+pub(super) async fn back_up(trial: &Trial<'_>, apart: &Apart) -> Result<String, Failed> {
     let failed = |error| Failed::of(Verb::Backup, error);
-    let command = command(trial, tool.is_none(), &["backup"]).map_err(failed)?;
-    let document = play(trial, Verb::Backup, command, tool).await?;
+    let command = command(trial, apart, &["backup"]).map_err(failed)?;
+    let document = play(trial, Verb::Backup, command, apart).await?;
     Ok(document["backup"]["key"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Restores into the target that is there.
-pub(super) async fn restore(
-    trial: &Trial<'_>,
-    selector: Selector,
-    tool: Option<&Tool>,
-) -> Result<(), Failed> {
+pub(super) async fn restore(trial: &Trial<'_>, selector: Selector, apart: &Apart) -> Result<(), Failed> {
     let failed = |error| Failed::of(Verb::Restore, error);
     let selector = match selector {
         Selector::Key(key) => key.to_string(),
         _ => "latest".to_owned(),
     };
-    let mut command = command(trial, tool.is_none(), &["restore", &selector]).map_err(failed)?;
+    let mut command = command(trial, apart, &["restore", &selector]).map_err(failed)?;
     let target = trial.stage.url(Side::Target, DATABASE).map_err(failed)?;
     command.env("TARGET_DB_URL", target.reveal());
-    play(trial, Verb::Restore, command, tool).await.map(drop)
+    play(trial, Verb::Restore, command, apart).await.map(drop)
 }
 
-fn command(trial: &Trial<'_>, has_no_room: bool, arguments: &[&str]) -> Result<Command> {
-    let mut command = if has_no_room {
+fn command(trial: &Trial<'_>, apart: &Apart, arguments: &[&str]) -> Result<Command> {
+    let mut command = if matches!(apart, Apart::WithoutRoom) {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", WITHOUT_ROOM, "sh"]).arg(trial.props.program);
         shell
@@ -74,14 +79,13 @@ fn command(trial: &Trial<'_>, has_no_room: bool, arguments: &[&str]) -> Result<C
 }
 
 /// Runs the verb, ends it when its time has come, and returns what it told.
-async fn play(
-    trial: &Trial<'_>,
-    verb: Verb,
-    mut command: Command,
-    tool: Option<&Tool>,
-) -> Result<Value, Failed> {
+async fn play(trial: &Trial<'_>, verb: Verb, mut command: Command, apart: &Apart) -> Result<Value, Failed> {
     let failed = |error| Failed::of(verb, error);
     let plan = trial.stage.requests().map_err(failed)?;
+    let tool = match apart {
+        Apart::Ended(tool) => Some(tool),
+        Apart::WithoutRoom => None,
+    };
     // The request that ends it is never answered, so that it cannot go on meanwhile.
     let rule = tool.map(|tool| {
         plan.add(Rule {

@@ -9,10 +9,11 @@ use jiff::civil::date;
 use super::contents::Contents;
 use super::outcome::{Failed, Proven, Verb};
 use super::stage::DATABASE;
-use super::{Trial, bounded, lock, tool};
+use super::tool::{self, Apart};
+use super::{Trial, bounded, lock};
 use crate::drill::quiet::Quiet;
 use crate::drill::rehearsal::BackupFacts;
-use crate::drill::scenario::{Mistake, Space, Strike, Tool};
+use crate::drill::scenario::{Mistake, Space, Strike};
 use crate::error::{Error, Kind, Result};
 use crate::model::comparison::Verification;
 use crate::model::depth::Depth;
@@ -81,9 +82,9 @@ impl Trial<'_> {
         if is_blind {
             self.make_blind_role().await.map_err(failed)?;
         }
-        if let Some(strike) = self.tool(|phase| phase == Phase::Backup) {
+        if let Some(apart) = self.tool(|phase| phase == Phase::Backup) {
             self.injector.begins(Phase::Backup);
-            let key = tool::back_up(self, strike.as_ref()).await?;
+            let key = tool::back_up(self, &apart).await?;
             lock(&self.held).insert(key, held);
             return Ok(());
         }
@@ -151,13 +152,13 @@ impl Trial<'_> {
 
     async fn restore_selected(&self, selector: Selector, declared_at: Timestamp) -> Result<Proven, Failed> {
         let failed = |error| Failed::of(Verb::Restore, error);
-        if let Some(strike) = self.tool(|phase| phase != Phase::Backup) {
+        if let Some(apart) = self.tool(|phase| phase != Phase::Backup) {
             let newest = catalog::select(self.stage.vault(), selector, &Quiet)
                 .await
                 .map_err(failed)?;
             self.make_ready(&newest.manifest).await.map_err(failed)?;
             self.injector.begins(Phase::Select);
-            tool::restore(self, selector, strike.as_ref()).await?;
+            tool::restore(self, selector, &apart).await?;
             // It came to its own end. What it told is not what it is judged by.
             let target = self.stage.direct(Side::Target, DATABASE).map_err(failed)?;
             let (store, tools) = (self.stage.vault(), self.props.tools);
@@ -260,12 +261,11 @@ impl Trial<'_> {
         self.injector.asks(|_| true, made).is_some()
     }
 
-    /// How this program is ended from outside in a phase, where a verb must be a process of its own. Without a tool's end it is
-    /// only short of space.
-    fn tool(&self, is_meant: impl Fn(Phase) -> bool) -> Option<Option<Tool>> {
+    /// Why the verb of a phase is a process of its own, where it is.
+    fn tool(&self, is_meant: impl Fn(Phase) -> bool) -> Option<Apart> {
         self.injector.asks(is_meant, |what| match what {
-            Strike::Tool(tool) => Some(Some(tool.clone())),
-            Strike::Space(Space::TemporaryFiles) => Some(None),
+            Strike::Tool(tool) => Some(Apart::Ended(tool.clone())),
+            Strike::Space(Space::TemporaryFiles) => Some(Apart::WithoutRoom),
             _ => None,
         })
     }
