@@ -209,7 +209,7 @@ async fn check_contract(ground: &Ground) {
         .expect("an answer");
 
     target.fill_disk().await.expect("a full disk");
-    let large = "CREATE TABLE large AS SELECT md5(generate_series(1, 100000)::text)";
+    let large = "CREATE TABLE large AS SELECT md5(generate_series(1, 500000)::text)";
     let refused = session.client().simple_query(large).await.expect_err("no room");
     let refused = refused
         .as_db_error()

@@ -20,6 +20,8 @@ const DATA: &str = "/var/lib/postgresql/data";
 const LOG: &str = "/var/lib/postgresql/log";
 /// What a limited disk holds.
 const DISK_BYTES: u64 = 512 << 20;
+/// What is left of one that is full, in KiB: definitions find room, and rows do not.
+const LAST_KIBIBYTES: u64 = 16 << 10;
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// A server that is up answers at once, and one that is not costs the connection alone.
 const POLL: Duration = Duration::from_millis(20);
@@ -123,15 +125,13 @@ impl PostgresContainer {
         self.container.resume().await
     }
 
-    /// Fills what is left with zeros.
+    /// Fills what is free with zeros, but for the last of it.
     pub(in crate::drill::substrate) async fn fill_disk(&self) -> Result<()> {
-        let ballast = format!("{}/ballast", self.data);
-        // It ends when there is no room, which is its purpose.
-        self.container
-            .run(&format!(
-                "cat /dev/zero > {ballast} 2>/dev/null; test -s {ballast}"
-            ))
-            .await
+        let data = &self.data;
+        let fill = format!(
+            "set -- $(df -P -k {data} | tail -n 1); head -c \"$((($4 - {LAST_KIBIBYTES}) * 1024))\" /dev/zero > {data}/ballast"
+        );
+        self.container.run(&fill).await
     }
 
     pub(in crate::drill::substrate) async fn free_disk(&self) -> Result<()> {
