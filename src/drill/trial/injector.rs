@@ -77,10 +77,11 @@ impl<'a> Injector<'a> {
         })
     }
 
-    /// Tells that the target is there, empty: what breaks while it is provisioned breaks now.
-    pub(super) fn provisioned(&self) {
+    /// Tells that what `phase` makes is there: what breaks in it breaks now. So with a source that is filled, and a target that is
+    /// empty.
+    pub(super) fn made(&self, phase: Phase) {
         self.advance(|progress| {
-            progress.phase = Some(Phase::Provision);
+            progress.phase = Some(phase);
             progress.bytes = 0;
         });
         self.strike_due();

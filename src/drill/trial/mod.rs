@@ -94,6 +94,7 @@ pub(super) async fn play(
     };
     trial.seed(observer).await?;
     trial.make_history().await?;
+    injector.made(Phase::Seed);
     observer.observe(Event::Ended(Phase::Seed));
 
     let began = Instant::now();

@@ -201,7 +201,7 @@ impl Trial<'_> {
                 .create_database(side, DATABASE, &manifest.roles)
                 .await?;
         }
-        self.injector.provisioned();
+        self.injector.made(Phase::Provision);
         if self.errs(&Mistake::ProductionAsTarget) {
             let source = self.stage.direct(Side::Source, DATABASE)?;
             *lock(&self.before) = Some((Side::Source, DATABASE, Contents::of(&source).await?));

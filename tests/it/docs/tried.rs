@@ -13,7 +13,7 @@ use super::page::{Block, blocks, read};
 use crate::kit::{run, said, skip};
 
 /// Blocks of shell that are not run, by their first line, and why not.
-const NOT_TRIED: [(&str, &str); 5] = [
+const NOT_TRIED: [(&str, &str); 6] = [
     (
         "git clone https://github.com/paycraft/paycraft-dr",
         "it clones and builds this program, as the workflows do; the tests run the one that was built here",
@@ -24,6 +24,7 @@ const NOT_TRIED: [(&str, &str); 5] = [
     ),
     ("make drill   #", "the workflows run it, and the tests run in it"),
     ("make drill ARGS=", "the same, for longer"),
+    ("make scenarios", "the same for every scenario, which CI runs"),
     (
         "export SUPABASE_DB_URL_FILE=/run/secrets/source",
         "whoever follows the page has files of their own; the test gives the settings",
