@@ -3,14 +3,17 @@
 use clap::{Command, CommandFactory, Parser};
 use paycraft_dr::cli::args::Arguments;
 
-/// The program's commands, each with its words: what has no commands of its own, and what has.
+/// The program's commands that people type, each with its words: what has no commands of its own, and what has.
 pub fn commands() -> Vec<(String, Command)> {
     let mut program = Arguments::command().disable_help_subcommand(true);
     program.build();
     let mut found = vec![(String::new(), program)];
     let mut at = 0;
     while let Some((words, command)) = found.get(at).cloned() {
-        let inner = command.get_subcommands();
+        // What is hidden is typed by the program alone.
+        let inner = command
+            .get_subcommands()
+            .filter(|inner| !inner.is_hide_set());
         found.extend(inner.map(|inner| (format!("{words} {}", inner.get_name()), inner.clone())));
         at += 1;
     }
