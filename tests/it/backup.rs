@@ -209,7 +209,13 @@ fn the_password_travels_in_the_environment_alone() {
         assert_eq!(password.len(), 32, "the script saw the password");
         assert_eq!(
             read(&note("arguments")).lines().collect::<Vec<_>>(),
-            ["--format=custom", "--compress=0", "--no-owner", "--no-acl"]
+            [
+                "--format=custom",
+                "--compress=0",
+                "--no-owner",
+                "--no-acl",
+                "--lock-wait-timeout=300000"
+            ]
         );
         let manifest = world
             .bucket

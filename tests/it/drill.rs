@@ -23,7 +23,7 @@ fn place() -> TempDir {
 fn drill(place: &Path, arguments: &[&str]) -> Command {
     let tmp = place.join("tmp");
     std::fs::create_dir_all(&tmp).expect("a directory");
-    let mut command = program(&["drill", "--seed", "7"]);
+    let mut command = program(&["drill", "--seed", "7", "--substrate", "local"]);
     if !arguments.contains(&"--scale") {
         command.args(["--scale", "1MiB"]);
     }
@@ -78,7 +78,10 @@ fn a_drill_proves_logs_keeps_evidence_and_cleans_up() {
         assert_eq!(document["faults"], serde_json::json!([]));
         let peak_bytes = document["peak_rss_bytes"].as_u64().expect("Linux tells");
         assert!((1 << 20..150 << 20).contains(&peak_bytes), "{peak_bytes} bytes");
-        assert_eq!(document["repeat"], "paycraft-dr drill --seed 7 --scale 1048576");
+        assert_eq!(
+            document["repeat"],
+            "paycraft-dr drill --seed 7 --scale 1048576 --substrate local"
+        );
         let phases: Vec<_> = document["phases"]
             .as_array()
             .expect("phases")
@@ -204,7 +207,7 @@ fn a_signal_at_any_moment_ends_a_drill_cleanly() {
         return;
     }
     for (signal, after) in [
-        (Signal::INT, "seed 7"),
+        (Signal::INT, "scenario"),
         (Signal::TERM, "seed  "),
         (Signal::INT, "backup"),
         (Signal::HUP, "select"),
@@ -258,7 +261,16 @@ fn a_drill_from_the_store_restores_the_real_newest_backup_and_only_reads() {
         let made = world.back_up_at(&source, &now).await.expect("a backup");
         let place = place();
         let log = place.path().join("drill-log.md");
-        let mut command = program(&["drill", "--from-store", "--json", "--operator", "ann", "--log"]);
+        let mut command = program(&[
+            "drill",
+            "--from-store",
+            "--substrate",
+            "local",
+            "--json",
+            "--operator",
+            "ann",
+            "--log",
+        ]);
         std::fs::create_dir_all(place.path().join("tmp")).expect("a directory");
         command
             .arg(&log)
@@ -275,7 +287,10 @@ fn a_drill_from_the_store_restores_the_real_newest_backup_and_only_reads() {
             (&"proven".into(), &"from-store".into())
         );
         assert_eq!(document["backup"]["key"], made.key.to_string());
-        assert_eq!(document["repeat"], "paycraft-dr drill --from-store");
+        assert_eq!(
+            document["repeat"],
+            "paycraft-dr drill --from-store --substrate local"
+        );
         assert!(document["rpo"]["measured_seconds"].as_f64().expect("a number") < 3600.0);
         assert_eq!(world.bucket.store.list("").await.expect("a listing"), before);
         let row = std::fs::read_to_string(&log).expect("a log");

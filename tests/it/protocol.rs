@@ -55,7 +55,8 @@ impl Bench {
             world,
             source,
             relay,
-            now: "2026-11-01T02:00:00Z".parse().expect("an instant"),
+            // The store dates uploads by its own clock, so this one begins at the same time.
+            now: Timestamp::now(),
             newest: None,
         })
     }

@@ -203,7 +203,10 @@ fn a_fault_that_never_fires_and_an_expectation_that_is_wrong_fail_the_drill() {
             assert!(failed(&document).contains(&check), "{name}: {document}");
             let repeat = document["repeat"].as_str().expect("a command");
             assert!(
-                repeat.ends_with(&format!("--scenario {} --seed 1", file.display())),
+                repeat.ends_with(&format!(
+                    "--scenario {} --seed 1 --substrate local",
+                    file.display()
+                )),
                 "{repeat}"
             );
             assert_nothing_left(&place);
@@ -259,7 +262,7 @@ fn scenarios_drawn_by_chance_keep_every_invariant_and_make_a_scorecard() {
         assert_eq!(drills.len(), 4);
         assert_eq!(
             drills[2]["repeat"],
-            "paycraft-dr drill --scenario random --seed 3 --scale 262144"
+            "paycraft-dr drill --scenario random --seed 3 --scale 262144 --substrate local"
         );
         let page = std::fs::read_to_string(place.path().join("drills/scorecard-1.md")).expect("a page");
         assert!(page.contains("4 passed, 0 failed"), "{page}");

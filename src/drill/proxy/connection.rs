@@ -69,6 +69,9 @@ pub(super) async fn serve(client: TcpStream, upstream: SocketAddr, number: u64, 
     if end == End::Reset {
         let _ = to_client.as_ref().set_zero_linger();
         let _ = to_server.as_ref().set_zero_linger();
+        // Dropped otherwise, each would end its direction first, and the peer would read an end before it meets the reset.
+        to_client.forget();
+        to_server.forget();
     }
 }
 

@@ -11,9 +11,7 @@ pub fn commands() -> Vec<(String, Command)> {
     let mut at = 0;
     while let Some((words, command)) = found.get(at).cloned() {
         // What is hidden is typed by the program alone.
-        let inner = command
-            .get_subcommands()
-            .filter(|inner| !inner.is_hide_set());
+        let inner = command.get_subcommands().filter(|inner| !inner.is_hide_set());
         found.extend(inner.map(|inner| (format!("{words} {}", inner.get_name()), inner.clone())));
         at += 1;
     }
