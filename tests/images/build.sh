@@ -4,6 +4,9 @@
 #
 #   tests/images/build.sh           builds what is missing; does nothing where there is no engine
 #   tests/images/build.sh names     prints the names, as shell variables
+#
+# The hooks of a build are expanded by the shell that runs them, and the last loop makes its variable with eval:
+# shellcheck disable=SC2016,SC2154
 set -eu
 cd "$(dirname "$0")"
 
