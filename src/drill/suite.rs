@@ -1,8 +1,10 @@
 //! Several drills, side by side, and what they add up to.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,6 +18,9 @@ use super::scenario::Scenario;
 use super::substrate::Ground;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::tools::Tools;
+
+/// How long the end of drills that nobody wants any more is waited for.
+const ENDING: Duration = Duration::from_secs(20);
 
 /// What all drills of a suite are held with.
 #[derive(Debug)]
@@ -85,7 +90,8 @@ impl Scorecard {
     }
 }
 
-/// Holds every drill. Each goes through `ended` as soon as it is over, so that a later one cannot lose it.
+/// Holds every drill. Each goes through `ended` as soon as it is over, so that a later one cannot lose it. Dropped, it ends those
+/// that are under way and waits until their servers are gone.
 pub async fn hold(
     plan: Vec<Planned>,
     equipment: &Arc<Equipment>,
@@ -93,27 +99,15 @@ pub async fn hold(
 ) -> Result<Scorecard> {
     let (playable, skips) = sort_out(plan);
     let mut waiting = playable.into_iter().enumerate();
-    // Dropped, they end the drills that are under way, each with its servers.
-    let (wanted, _) = watch::channel(());
-    let mut under_way = JoinSet::new();
+    let mut under_way = UnderWay::new();
     let mut held = BTreeMap::new();
     loop {
-        while under_way.len() < equipment.at_once.max(1)
+        while under_way.drills.len() < equipment.at_once.max(1)
             && let Some((place, planned)) = waiting.next()
         {
-            let (equipment, mut unwanted) = (Arc::clone(equipment), wanted.subscribe());
-            // A thread of its own: a drill whose fault holds it up must hold up no other.
-            under_way.spawn_blocking(move || {
-                let drill = Handle::current().block_on(async {
-                    tokio::select! {
-                        drill = hold_one(&planned, &equipment) => Some(drill),
-                        _ = unwanted.changed() => None,
-                    }
-                });
-                (place, drill)
-            });
+            under_way.begin(place, planned, equipment);
         }
-        let Some(over) = under_way.join_next().await else {
+        let Some(over) = under_way.drills.join_next().await else {
             break;
         };
         let (place, drill) =
@@ -125,6 +119,63 @@ pub async fn hold(
         held.insert(place, drill);
     }
     Ok(Scorecard::of(held.into_values().collect(), skips))
+}
+
+/// The drills that are held at the moment.
+struct UnderWay {
+    drills: JoinSet<(usize, Option<Result<Rehearsal>>)>,
+    /// Dropped, it ends them.
+    wanted: Option<watch::Sender<()>>,
+    /// Each drill has a copy for as long as anything of it is there.
+    presence: Option<mpsc::Sender<Infallible>>,
+    absence: mpsc::Receiver<Infallible>,
+}
+
+impl UnderWay {
+    fn new() -> Self {
+        let (presence, absence) = mpsc::channel();
+        Self {
+            drills: JoinSet::new(),
+            wanted: Some(watch::Sender::new(())),
+            presence: Some(presence),
+            absence,
+        }
+    }
+
+    /// Begins a drill on a thread of its own: one whose fault holds it up must hold up no other.
+    fn begin(&mut self, place: usize, planned: Planned, equipment: &Arc<Equipment>) {
+        let equipment = Arc::clone(equipment);
+        let presence = self.presence.clone();
+        let wanted = self.wanted.as_ref().map(watch::Sender::subscribe);
+        self.drills.spawn_blocking(move || {
+            let drill = Handle::current().block_on(async {
+                tokio::select! {
+                    drill = hold_one(&planned, &equipment) => Some(drill),
+                    () = unwanted(wanted) => None,
+                }
+            });
+            drop(equipment);
+            drop(presence);
+            (place, drill)
+        });
+    }
+}
+
+/// Ends when nobody wants the drills any more.
+async fn unwanted(wanted: Option<watch::Receiver<()>>) {
+    if let Some(mut wanted) = wanted {
+        // Nothing is ever sent: the only change is the end of the sender.
+        while wanted.changed().await.is_ok() {}
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.wanted.take();
+        self.presence.take();
+        // Whatever is left after that is cleared away by those who watch over this process.
+        let _ = self.absence.recv_timeout(ENDING);
+    }
 }
 
 /// Holds one drill of a suite.

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::fingerprint::Fingerprint;
+use crate::model::wording::without_drawn_options;
 
 /// The manifest version this program writes, and the only one it reads.
 pub const VERSION: u32 = 1;
@@ -246,13 +247,13 @@ impl Manifest {
 }
 
 impl EntryDigest {
-    /// The digest of one definition.
+    /// The digest of one definition, alike for all minor releases that print it.
     pub fn of(kind: &str, schema: &str, name: &str, definition: &str) -> Self {
         Self {
             kind: kind.to_owned(),
             schema: schema.to_owned(),
             name: name.to_owned(),
-            digest: hex(&Sha256::digest(definition)),
+            digest: hex(&Sha256::digest(without_drawn_options(definition).as_bytes())),
         }
     }
 }

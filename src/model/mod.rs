@@ -42,6 +42,8 @@ pub mod timeline;
 pub mod units;
 /// Checks and what they add up to.
 pub mod verdict;
+/// How a definition is worded, whatever printed it.
+mod wording;
 
 /// The tables whose counts every restore prints, in the runbook's order.
 pub const CANONICAL_TABLES: [&str; 5] = [

@@ -201,6 +201,24 @@ mod manifests {
     use super::*;
 
     #[test]
+    fn a_definition_has_one_digest_whatever_a_newer_server_drew_for_its_columns() {
+        let digest = |definition: &str| EntryDigest::of("TABLE", "public", "t", definition).digest;
+        let (table, owner) = ("CREATE TABLE public.t (\n    a integer\n);\n", "COMMENT;\n");
+        let set = |options: &str| {
+            format!("{table}ALTER TABLE ONLY public.t ALTER COLUMN a SET ({options});\n{owner}")
+        };
+
+        assert_eq!(digest(&set("pg_attver=22158952")), digest(&format!("{table}{owner}")));
+        for drawn in ["pg_attver=22158952, n_distinct=5", "n_distinct=5, pg_attver=1"] {
+            assert_eq!(digest(&set(drawn)), digest(&set("n_distinct=5")), "{drawn}");
+        }
+        assert_ne!(digest(&set("n_distinct=5")), digest(&set("n_distinct=6")));
+
+        let body = |number: u32| format!("CREATE FUNCTION f() … SET (pg_attver={number});\n");
+        assert_ne!(digest(&body(1)), digest(&body(2)), "only a column's options are drawn");
+    }
+
+    #[test]
     fn a_manifest_comes_back_as_it_was() {
         let document = manifest().encode().expect("a document");
         assert_eq!(Manifest::decode(KEY, &document).expect("a manifest"), manifest());

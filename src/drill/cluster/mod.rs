@@ -86,6 +86,18 @@ pub struct Traits {
     pub has_limited_disk: bool,
 }
 
+impl Traits {
+    /// The settings of its server, wherever that runs. Each commits at once: a crash of the server alone must lose nothing that
+    /// a drill counts on.
+    pub(super) fn settings(self) -> Vec<&'static str> {
+        let mut settings = vec!["max_wal_size=4GB", "log_min_messages=warning"];
+        if !self.is_durable {
+            settings.extend(["fsync=off", "full_page_writes=off"]);
+        }
+        settings
+    }
+}
+
 /// A running server. Dropped, it is stopped and its directory removed.
 #[derive(Debug)]
 pub struct Cluster {
@@ -292,17 +304,7 @@ impl Cluster {
                 "-c",
                 "unix_socket_directories=",
             ])
-            .args(["-c", "max_wal_size=4GB", "-c", "log_min_messages=warning"]);
-        if !traits.is_durable {
-            command.args([
-                "-c",
-                "fsync=off",
-                "-c",
-                "synchronous_commit=off",
-                "-c",
-                "full_page_writes=off",
-            ]);
-        }
+            .args(traits.settings().into_iter().flat_map(|setting| ["-c", setting]));
         user.run(&mut command);
         let mut watchdog = command
             .stdin(Stdio::piped())

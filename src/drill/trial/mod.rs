@@ -135,7 +135,7 @@ pub(super) async fn play(
         rehearsal.tables.clone_from(&proven.tables);
         let check = trial.second_opinion(proven).await?;
         rehearsal.checks.push(check);
-        rehearsal.checks.push(trial.canaries(proven).await?);
+        rehearsal.checks.extend(trial.canaries(proven).await?);
     }
     if props.scenario.is_plain() {
         if let Err(failed) = broken {
@@ -275,24 +275,28 @@ impl Trial<'_> {
         ))
     }
 
-    /// Whether known-bad backups like the proven one would have been noticed.
-    async fn canaries(&self, proven: &Proven) -> Result<Check> {
-        let store = self.stage.vault();
+    /// Whether known-bad backups like the proven one would have been noticed. Nobody can tell where a fault has made a bad one of
+    /// it since it was restored.
+    async fn canaries(&self, proven: &Proven) -> Result<Option<Check>> {
         let KeyMeaning::Object(key) = BackupKey::read(&proven.facts.key) else {
             return Err(Error::new(
                 Kind::Internal,
                 format!("{} is no key of a backup", proven.facts.key),
             ));
         };
-        canaries::check(&Original {
+        if self.stage.damaged().contains(&key) {
+            return Ok(None);
+        }
+        let store = self.stage.vault();
+        let original = Original {
             manifest: &catalog::read_manifest(store, key).await?,
             store,
             may_write: true,
             target: &self.stage.direct(Side::Target, DATABASE)?,
             tools: self.props.tools,
             jobs: self.props.jobs,
-        })
-        .await
+        };
+        canaries::check(&original).await.map(Some)
     }
 
     /// What a restore that failed changed in its target; nothing where none was tried.

@@ -13,7 +13,7 @@ const CONSTRAINTS: &str = include_str!("../../../fixtures/schema/2-constraints.s
 
 /// One transaction, so that a failure leaves the database as empty as it was, and so that the tables are this
 /// transaction's own and COPY may write their rows frozen. The rest is memory for building indexes.
-const BEGIN: &str = "BEGIN; SET LOCAL client_min_messages = warning; SET LOCAL synchronous_commit = off;
+const BEGIN: &str = "BEGIN; SET LOCAL client_min_messages = warning;
     SET LOCAL maintenance_work_mem = '256MB'; SET LOCAL search_path = pg_catalog;";
 
 /// What a load put into the database.

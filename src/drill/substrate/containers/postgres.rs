@@ -68,7 +68,8 @@ impl PostgresContainer {
         let mut command = vec!["-c".to_owned(), KEEPER.to_owned(), "keeper".to_owned()];
         command.extend(image.entrypoint.iter().cloned());
         command.push("postgres".to_owned());
-        command.extend(settings(traits));
+        let settings = traits.settings().into_iter().flat_map(|setting| ["-c", setting]);
+        command.extend(settings.map(str::to_owned));
         let mut environment = vec![
             ("POSTGRES_PASSWORD", password.reveal().to_owned()),
             ("POSTGRES_INITDB_ARGS", "--encoding=UTF8 --locale=C".to_owned()),
@@ -165,16 +166,6 @@ impl PostgresContainer {
         .caused_by(self.container.said().await)
         .hint("see what the server said; the engine must be this machine's, and the image one of PostgreSQL")
     }
-}
-
-/// The same as those of a server without a container.
-fn settings(traits: Traits) -> Vec<String> {
-    let mut settings = vec!["max_wal_size=4GB", "log_min_messages=warning"];
-    if !traits.is_durable {
-        settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"]);
-    }
-    let words = settings.into_iter().flat_map(|setting| ["-c", setting]);
-    words.map(str::to_owned).collect()
 }
 
 async fn answers(conninfo: &Conninfo) -> bool {
