@@ -30,14 +30,11 @@
       everywhere = on (linux ++ darwin);
 
       # `nix run` without arguments shows the help.
-      runs =
-        package:
-        { description, arguments }:
-        {
-          type = "app";
-          program = lib.getExe (package.running arguments);
-          meta = { inherit description; };
-        };
+      runs = package: description: how: {
+        type = "app";
+        program = lib.getExe (package.running how);
+        meta = { inherit description; };
+      };
     in
     {
       packages = everywhere (
@@ -55,16 +52,14 @@
       );
 
       apps = everywhere (
-        { own, ... }:
+        { pkgs, own, ... }:
         {
-          default = runs own.default {
-            description = "The program";
-            arguments = [ ];
-          };
-          # `nix run .#drill`: one whole backup, disaster and restore on private servers, without any container engine.
-          drill = runs own.default {
-            description = "Rehearse a whole backup and restore on private servers";
+          default = runs own.default "The program" { };
+          # `nix run .#drill`: one whole backup, disaster and restore on private servers, PostgreSQL and an S3 server of others,
+          # without any container engine.
+          drill = runs own.default "Rehearse a whole backup and restore on private servers" {
             arguments = [ "drill" ];
+            settings.PAYCRAFT_S3_PROGRAM = lib.getExe' pkgs.seaweedfs "weed";
           };
         }
       );

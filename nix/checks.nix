@@ -50,7 +50,7 @@ in
     src = wholeSource;
   };
 
-  # Every test, with a real PostgreSQL in the sandbox, and the S3 server that is part of the drill.
+  # Every test, with a real PostgreSQL in the sandbox, the S3 server that is part of the drill, and one that is not.
   tests =
     cargo "tests"
       [
@@ -62,6 +62,7 @@ in
         pkgs.mandoc
         pkgs.openssl
         pkgs.pgbouncer
+        pkgs.seaweedfs
         (pkgs.python3.withPackages (python: [ python.pyyaml ]))
       ]
       ''
@@ -72,7 +73,7 @@ in
       {
         src = wholeSource;
         SSL_CERT_FILE = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
-        PAYCRAFT_REQUIRE = "postgres,aws,jq,openssl,pgbouncer,newer-postgres,mandoc,python3-yaml";
+        PAYCRAFT_REQUIRE = "postgres,aws,jq,openssl,pgbouncer,newer-postgres,mandoc,python3-yaml,weed";
         PAYCRAFT_NEWER_POSTGRES = "${lib.getBin pkgs.postgresql_18}/bin";
         __darwinAllowLocalNetworking = true;
       };
@@ -82,6 +83,7 @@ in
     pkgs.runCommand "paycraft-dr-drill"
       {
         nativeBuildInputs = [ own.default ];
+        PAYCRAFT_S3_PROGRAM = lib.getExe' pkgs.seaweedfs "weed";
         __darwinAllowLocalNetworking = true;
       }
       ''

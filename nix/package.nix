@@ -60,12 +60,21 @@ rustPlatform.buildRustPackage (finalAttrs: {
 
   passthru = {
     inherit postgresql;
-    # The program as a script of its own, with arguments before those of the user.
+    # The program as a script of its own, with arguments before those of the user, and settings where the user has none.
     running =
-      arguments:
+      {
+        arguments ? [ ],
+        settings ? { },
+      }:
+      let
+        setting = name: value: ''export ${name}="''${${name}-${value}}"'';
+      in
       writeShellApplication {
         name = lib.concatStringsSep "-" ([ "paycraft-dr" ] ++ arguments);
-        text = ''exec ${lib.getExe finalAttrs.finalPackage} ${lib.escapeShellArgs arguments} "$@"'';
+        text = lib.concatLines (
+          lib.mapAttrsToList setting settings
+          ++ [ ''exec ${lib.getExe finalAttrs.finalPackage} ${lib.escapeShellArgs arguments} "$@"'' ]
+        );
       };
   };
 

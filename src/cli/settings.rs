@@ -193,6 +193,12 @@ impl Settings<'_> {
         })
     }
 
+    /// The S3 server that drills on this machine run, if not the built-in one.
+    #[cfg(feature = "drill")]
+    pub fn s3_program(&self) -> Result<Option<String>> {
+        self.value("PAYCRAFT_S3_PROGRAM")
+    }
+
     /// What each container of a drill may use.
     #[cfg(feature = "drill")]
     pub fn limits(&self) -> Limits {

@@ -34,6 +34,11 @@ impl Leash {
         Ok(Self { process, patience })
     }
 
+    /// Whether the process still runs.
+    pub(super) fn holds(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
     /// Tells the process `word` before the end of its input, and waits for its end.
     pub(super) fn release(mut self, word: &str) {
         if let Some(input) = &mut self.process.stdin {
@@ -47,7 +52,7 @@ impl Drop for Leash {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
         let asked = Instant::now();
-        while matches!(self.process.try_wait(), Ok(None)) {
+        while self.holds() {
             if asked.elapsed() > self.patience {
                 // It goes on without us.
                 return;

@@ -250,6 +250,7 @@ fn servers_in_containers_keep_the_contract() {
             return;
         };
         let wish = Wish {
+            s3_program: None,
             choice: Choice::Containers,
             images,
             limits: Limits {

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::kit::{
-    SMALL_SCHEMA, World, execute, json, leftovers, output, postgres, processes_about, program, run,
+    SMALL_SCHEMA, World, execute, json, leftovers, output, postgres, processes_about, program, run, skip,
 };
 
 /// A directory that servers' users may enter, for everything a drill makes.
@@ -137,6 +137,52 @@ fn a_drill_proves_logs_keeps_evidence_and_cleans_up() {
         let log = std::fs::read_to_string(&log).expect("a log");
         assert!(log.contains("| ann | ") && log.contains(" | proven | "), "{log}");
         assert_nothing_left(place.path(), "a drill");
+    });
+}
+
+#[test]
+fn a_drill_keeps_its_backups_in_an_s3_server_of_others() {
+    if postgres().is_none() {
+        return;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let Some(weed) = std::env::split_paths(&path)
+        .map(|place| place.join("weed"))
+        .find(|program| program.is_file())
+    else {
+        return skip("weed", "it is not on the path: `make setup-test` installs it");
+    };
+    run(async {
+        let place = place();
+        let mut command = drill(place.path(), &["--json"]);
+        command.env("PAYCRAFT_S3_PROGRAM", &weed);
+        let held = output(command).await;
+        let told = String::from_utf8_lossy(&held.stderr);
+        assert_eq!(held.status.code(), Some(0), "{told}");
+        let document: serde_json::Value = serde_json::from_slice(&held.stdout).expect("one JSON document");
+        assert_eq!(document["verdict"], "proven");
+        let repeat = document["repeat"].as_str().expect("words");
+        assert!(
+            repeat.ends_with(&format!("--substrate local --s3-program {}", weed.display())),
+            "{repeat}"
+        );
+        assert_nothing_left(place.path(), "a drill with an S3 server of others");
+
+        let nobodys = place.path().join("nobodys");
+        let unable = place.path().join("minio");
+        std::fs::copy("/bin/false", &unable).expect("a program");
+        for (program, says) in [
+            (&nobodys, "nobody knows how"),
+            (&unable, "the S3 server ended at once"),
+        ] {
+            let mut command = drill(place.path(), &[]);
+            command.arg("--s3-program").arg(program);
+            let refused = output(command).await;
+            let told = String::from_utf8_lossy(&refused.stderr);
+            assert_eq!(refused.status.code(), Some(2), "{told}");
+            assert!(told.contains(says) && told.contains("hint: "), "{told}");
+            assert_nothing_left(place.path(), says);
+        }
     });
 }
 

@@ -208,14 +208,21 @@ mod manifests {
             format!("{table}ALTER TABLE ONLY public.t ALTER COLUMN a SET ({options});\n{owner}")
         };
 
-        assert_eq!(digest(&set("pg_attver=22158952")), digest(&format!("{table}{owner}")));
+        assert_eq!(
+            digest(&set("pg_attver=22158952")),
+            digest(&format!("{table}{owner}"))
+        );
         for drawn in ["pg_attver=22158952, n_distinct=5", "n_distinct=5, pg_attver=1"] {
             assert_eq!(digest(&set(drawn)), digest(&set("n_distinct=5")), "{drawn}");
         }
         assert_ne!(digest(&set("n_distinct=5")), digest(&set("n_distinct=6")));
 
         let body = |number: u32| format!("CREATE FUNCTION f() … SET (pg_attver={number});\n");
-        assert_ne!(digest(&body(1)), digest(&body(2)), "only a column's options are drawn");
+        assert_ne!(
+            digest(&body(1)),
+            digest(&body(2)),
+            "only a column's options are drawn"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod containers;
 mod local;
+mod readiness;
 mod server;
 
 use std::net::SocketAddr;
@@ -59,6 +60,9 @@ pub enum Choice {
 pub struct Wish<'a> {
     /// Where servers run.
     pub choice: Choice,
+    /// An S3 server to run as a process, where servers are processes: MinIO or SeaweedFS, told by the file name. Without it,
+    /// the store is in this process.
+    pub s3_program: Option<&'a Path>,
     /// What containers are made from.
     pub images: Images,
     /// What each container may use.
@@ -96,31 +100,37 @@ impl Ground {
     pub async fn prepare(wish: &Wish<'_>, observer: &dyn Observer) -> Result<Self> {
         let held = match wish.choice {
             Choice::Local => None,
+            Choice::Auto if wish.s3_program.is_some() => {
+                observer.observe(Event::Noted("substrate local: an S3 program is named".to_owned()));
+                None
+            }
             Choice::Containers => Some(containers::fetch(&wish.images, wish.tools, observer).await?),
             Choice::Auto => choose(wish, observer).await?,
         };
+        let directory = ground_directory()?;
         let place = match held {
-            None => Place::Local(Machine::new(wish.tools)?),
+            None => {
+                let machine = Machine::new(wish.tools)?;
+                Place::Local(match wish.s3_program {
+                    Some(program) => machine.with_store(program, directory.path()).await?,
+                    None => machine,
+                })
+            }
             Some(held) => {
                 let harbour = Harbour::open(held, &wish.images, wish.limits, wish.program, observer);
                 Place::Containers(Box::new(harbour.await?))
             }
         };
         let is_chosen = wish.choice != Choice::Auto;
-        Self::on(place, is_chosen)
+        Self::on(place, directory, is_chosen)
     }
 
     /// What drills on this machine share: the files that private servers begin from.
     pub fn local(tools: &Tools) -> Result<Self> {
-        Self::on(Place::Local(Machine::new(tools)?), true)
+        Self::on(Place::Local(Machine::new(tools)?), ground_directory()?, true)
     }
 
-    fn on(place: Place, is_chosen: bool) -> Result<Self> {
-        let parent = std::env::temp_dir();
-        let directory = tempfile::Builder::new()
-            .prefix("paycraft-drill-")
-            .tempdir()
-            .map_err(|cause| no_room(&parent, cause))?;
+    fn on(place: Place, directory: TempDir, is_chosen: bool) -> Result<Self> {
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", CLEAR_AWAY, "clear-away"])
@@ -150,11 +160,18 @@ impl Ground {
 
     /// The command line's words that have the same ground again, where it was not left to this program.
     pub fn words(&self) -> String {
+        let mut words = String::new();
         if self.is_chosen {
-            format!(" --substrate {}", self.name())
-        } else {
-            String::new()
+            words.push_str(" --substrate ");
+            words.push_str(self.name());
         }
+        if let Place::Local(machine) = &self.shared.place
+            && let Some(program) = machine.store_program()
+        {
+            words.push_str(" --s3-program ");
+            words.push_str(&program.display().to_string());
+        }
+        words
     }
 
     /// The major version of its PostgreSQL.
@@ -177,11 +194,14 @@ impl Ground {
             .map_err(|cause| no_room(ground.directory.path(), cause))?;
         ground.take_over(directory.path())?;
         let (store_server, store_address, location) = match &ground.place {
-            Place::Local(_) => {
-                let (server, location) = local::start_store(directory.path()).await?;
-                let address = server.address();
-                (Some(server), address, location)
-            }
+            Place::Local(machine) => match machine.bucket().await? {
+                Some((address, location)) => (None, address, location),
+                None => {
+                    let (server, location) = local::start_inside(directory.path()).await?;
+                    let address = server.address();
+                    (Some(server), address, location)
+                }
+            },
             Place::Containers(harbour) => (None, harbour.store_address(), harbour.bucket().await?),
         };
         Ok(Substrate {
@@ -326,6 +346,12 @@ impl Substrate {
         left.extend(removed(self.directory));
         left
     }
+}
+
+/// What the drills of a ground keep in files.
+fn ground_directory() -> Result<TempDir> {
+    let made = tempfile::Builder::new().prefix("paycraft-drill-").tempdir();
+    made.map_err(|cause| no_room(&std::env::temp_dir(), cause))
 }
 
 /// Removes the directory, and tells it where that fails.

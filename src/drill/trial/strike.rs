@@ -23,6 +23,8 @@ use crate::postgres::session::Session;
 /// How long a program is waited for that is to be struck.
 const APPEARANCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(2);
+/// How long a fault's statement waits for a lock.
+const LOCK_WAIT: Duration = Duration::from_secs(3);
 
 /// What goes on until it is healed.
 pub(super) enum Lasting {
@@ -197,11 +199,14 @@ async fn requests(fault: &StoreFault, stage: &Stage<'_>) -> Result<Lasting> {
     Ok(Lasting::Requests(id))
 }
 
-/// Runs a statement as superuser; the session stays open as long as it is kept.
+/// Runs a statement as superuser; the session stays open as long as it is kept. A lock that the run itself holds is not waited
+/// for: the run waits for the blow.
 async fn execute(stage: &Stage<'_>, side: Side, database: &str, sql: &str) -> Result<Session> {
     let session = Session::connect(&stage.direct(side, database)?).await?;
-    let done = session.client().batch_execute(sql).await;
-    done.map_err(|cause| session.failed("a fault's statement failed", cause))?;
+    let failed = |cause| session.failed("a fault's statement failed", cause);
+    let bound = format!("SET lock_timeout = {}", LOCK_WAIT.as_millis());
+    session.client().batch_execute(&bound).await.map_err(failed)?;
+    session.client().batch_execute(sql).await.map_err(failed)?;
     Ok(session)
 }
 

@@ -28,6 +28,7 @@ rec {
   optional = holds: value: if holds then [ value ] else [ ];
   optionalAttrs = holds: set: if holds then set else { };
   optionalString = holds: text: if holds then text else "";
+  concatLines = list: concatStringsSep "" (map (line: "${line}\n") list);
   concatMapStrings = make: list: concatStringsSep "" (map make list);
   filterAttrs =
     keeps: set: removeAttrs set (filter (name: !keeps name set.${name}) (attrNames set));
@@ -43,6 +44,7 @@ rec {
 
   getBin = package: package;
   getExe = package: "${package}/bin/${package.meta.mainProgram or (throw "${package.name} names no main program")}";
+  getExe' = package: name: "${package}/bin/${name}";
   makeBinPath = packages: concatStringsSep ":" (map (package: "${package}/bin") packages);
 
   licenses.mit.spdxId = "MIT";

@@ -54,6 +54,10 @@ pub struct DrillArguments {
     /// Image of the S3 server, for containers [env: PAYCRAFT_S3_IMAGE]
     #[arg(long, value_name = "IMAGE")]
     pub s3_image: Option<String>,
+    /// S3 server to run as a process instead of the built-in one: MinIO's `minio` or SeaweedFS's `weed` [env:
+    /// PAYCRAFT_S3_PROGRAM]
+    #[arg(long, value_name = "PROGRAM")]
+    pub s3_program: Option<PathBuf>,
     /// How much data to rehearse with, as COPY text [default: as the scenario says]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub scale: Option<u64>,
@@ -72,7 +76,7 @@ pub struct DrillArguments {
 }
 
 /// Where servers run, as it is typed.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum SubstrateArgument {
     /// Containers where they are at hand, else local
     #[default]
@@ -100,6 +104,21 @@ impl DrillArguments {
             Scenario::read(Path::new(&self.scenario))
         } else {
             scenario::find(&self.scenario)
+        }
+    }
+
+    /// The S3 server that is to run as a process. What the environment names is for processes only, and no hindrance elsewhere.
+    fn s3_program(&self, context: &Context<'_>) -> Result<Option<PathBuf>> {
+        let is_local = self.substrate != SubstrateArgument::Containers;
+        match &self.s3_program {
+            Some(_) if !is_local => {
+                let message = "--s3-program goes only with servers that are processes";
+                Err(Error::new(Kind::Usage, message)
+                    .hint("leave it out, or name an image with --s3-image, or use --substrate local"))
+            }
+            Some(program) => Ok(Some(program.clone())),
+            None if is_local => Ok(context.settings.s3_program()?.map(PathBuf::from)),
+            None => Ok(None),
         }
     }
 
@@ -141,8 +160,10 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     let tools = context.tools().await?;
     let program = std::env::current_exe()
         .map_err(|cause| Error::new(Kind::Internal, "cannot tell which program this is").caused_by(cause))?;
+    let s3_program = own.s3_program(context)?;
     let wish = Wish {
         choice: own.substrate.into(),
+        s3_program: s3_program.as_deref(),
         images: context
             .settings
             .images(own.postgres_image.as_deref(), own.s3_image.as_deref())?,

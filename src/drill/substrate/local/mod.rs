@@ -1,18 +1,20 @@
-//! Servers as processes of this machine, in directories of their own, and a store in this process.
+//! Servers as processes of this machine, in directories of their own, and a store in this process or in one of its own.
+
+mod store;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::statvfs;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::BUCKET;
+use self::store::StoreProcess;
+pub(super) use self::store::start_inside;
 use crate::drill::cluster::{Cluster, Template, Traits};
-use crate::drill::s3_server::{Credentials, Rules, S3Server};
 use crate::drill::server_user::ServerUser;
 use crate::error::{Error, Kind, Result};
-use crate::model::secret::Secret;
 use crate::postgres::tools::{Installation, Tools};
 use crate::store::Location;
 
@@ -27,6 +29,7 @@ pub(super) struct Machine {
     pub(super) installation: Installation,
     pub(super) user: ServerUser,
     templates: Mutex<Templates>,
+    store: Option<StoreProcess>,
 }
 
 /// The template of each server's name, and of a limited disk: no two names of one drill are the same system.
@@ -38,7 +41,28 @@ impl Machine {
             installation: tools.newest_with_server()?.clone(),
             user: ServerUser::suitable()?,
             templates: Mutex::default(),
+            store: None,
         })
+    }
+
+    /// Starts `program` as the S3 server of all drills. It keeps its files in `ground`.
+    pub(super) async fn with_store(mut self, program: &Path, ground: &Path) -> Result<Self> {
+        self.user.take_over(ground)?;
+        self.store = Some(StoreProcess::start(program, ground, self.user).await?);
+        Ok(self)
+    }
+
+    /// The program of that server.
+    pub(super) fn store_program(&self) -> Option<&Path> {
+        self.store.as_ref().map(StoreProcess::program)
+    }
+
+    /// A new bucket in that server, and where it listens; nothing where each drill has a server of its own.
+    pub(super) async fn bucket(&self) -> Result<Option<(SocketAddr, Location)>> {
+        match &self.store {
+            None => Ok(None),
+            Some(store) => Ok(Some((store.address(), store.bucket().await?))),
+        }
     }
 
     /// Starts a server `name` in a drill's directory. Templates are kept in `ground`.
@@ -57,22 +81,6 @@ impl Machine {
         let directory = directory.join(name);
         Cluster::start_from(template, &self.installation, &directory, self.user, traits).await
     }
-}
-
-/// Starts a store that keeps its files in a drill's directory.
-pub(super) async fn start_store(directory: &Path) -> Result<(S3Server, Location)> {
-    let credentials = Credentials {
-        access_key_id: "drill".to_owned(),
-        secret_access_key: format!("{:032x}", rand::random::<u128>()),
-    };
-    let server = S3Server::start(&directory.join("store"), BUCKET, credentials.clone(), Rules::R2).await?;
-    let location = Location {
-        endpoint: server.endpoint(),
-        bucket: BUCKET.to_owned(),
-        access_key_id: credentials.access_key_id,
-        secret_access_key: Secret::new(credentials.secret_access_key),
-    };
-    Ok((server, location))
 }
 
 /// An error unless there is room in `place` for a drill with `size_bytes` of COPY text.
