@@ -1,8 +1,11 @@
 //! How fast the codecs are, in bytes of COPY text or of archive per second on one core.
 
 use std::hint::black_box;
+use std::io::Write;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use paycraft_dr::archive::{Reader, gzip};
 use paycraft_dr::drill::workload::Workload;
 use paycraft_dr::model::fingerprint::TableHasher;
@@ -140,17 +143,70 @@ fn codecs(criterion: &mut Criterion) {
     reading(criterion, "rows of the product", &rows);
     reading(criterion, "rows of 100 bytes", &short_rows());
 
+    members(criterion, &rows);
+    streams(criterion, &rows[..BLOCK_BYTES]);
+}
+
+/// Blocks as members of their own, at the levels and in the sizes there were to choose from. A name says what a block is deflated
+/// to.
+fn members(criterion: &mut Criterion, rows: &[u8]) {
     let mut group = criterion.benchmark_group("gzip members");
-    let raw = &rows[..BLOCK_BYTES];
-    let member = gzip::deflate(raw, 6);
-    group.throughput(Throughput::Bytes(raw.len() as u64));
-    for level in [1, 6] {
-        group.bench_function(format!("deflate a block at level {level}"), |bencher| {
+    for (bytes, level) in [
+        (BLOCK_BYTES, 1),
+        (BLOCK_BYTES, 4),
+        (BLOCK_BYTES, 6),
+        (BLOCK_BYTES, 9),
+        (BLOCK_BYTES / 4, 6),
+        (BLOCK_BYTES * 4, 6),
+    ] {
+        let raw = &rows[..bytes];
+        let member = gzip::deflate(raw, level);
+        let permille = member.len() * 1000 / raw.len();
+        let name = format!("{} KiB at level {level}, to {permille} permille", bytes >> 10);
+        group.throughput(Throughput::Bytes(raw.len() as u64));
+        group.bench_function(BenchmarkId::new("deflate", &name), |bencher| {
             bencher.iter(|| gzip::deflate(black_box(raw), level));
         });
+        group.bench_function(BenchmarkId::new("inflate", &name), |bencher| {
+            bencher.iter(|| gzip::inflate(black_box(&member), raw.len()).expect("a member"));
+        });
     }
-    group.bench_function("inflate a block", |bencher| {
-        bencher.iter(|| gzip::inflate(black_box(&member), raw.len()).expect("a member"));
+    group.throughput(Throughput::Elements((rows.len() / BLOCK_BYTES) as u64));
+    let blocks: Vec<_> = rows.chunks_exact(BLOCK_BYTES).collect();
+    let stored: Vec<_> = blocks.iter().map(|block| gzip::deflate(block, 6)).collect();
+    group.bench_function("members inflated one after the other", |bencher| {
+        bencher.iter(|| {
+            let inflated = stored
+                .iter()
+                .map(|member| gzip::inflate(member, BLOCK_BYTES).expect("a member").len());
+            inflated.sum::<usize>()
+        });
+    });
+    group.finish();
+}
+
+/// One stream, as other tools write it, beside a member of ours: what libdeflate is worth, which takes nothing but whole blocks.
+fn streams(criterion: &mut Criterion, raw: &[u8]) {
+    let mut group = criterion.benchmark_group("one gzip stream");
+    group.throughput(Throughput::Bytes(raw.len() as u64));
+    let deflate = |level| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
+        encoder.write_all(raw).expect("memory");
+        encoder.finish().expect("memory")
+    };
+    for level in [1, 6] {
+        let permille = deflate(level).len() * 1000 / raw.len();
+        let name = format!("deflate with zlib-rs at level {level}, to {permille} permille");
+        group.bench_function(name, |bencher| bencher.iter(|| deflate(black_box(level))));
+    }
+    let stored = deflate(6);
+    group.bench_function("inflate with zlib-rs", |bencher| {
+        bencher.iter(|| {
+            let (mut stream, mut inflated) = (gzip::GzipStream::new(), Vec::new());
+            stream.feed(black_box(&stored), &mut inflated).expect("a stream");
+            stream.finish(&mut inflated).expect("a whole stream");
+            inflated
+        });
     });
     group.finish();
 }

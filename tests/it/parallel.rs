@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use jiff::civil::date;
+use paycraft_dr::drill::s3_faults::{Failure, Operation};
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::verdict::Outcome;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::recovery::restore::{self, Restored};
+use paycraft_dr::recovery::{catalog, verify};
 
 use super::kit::{Nobody, World, execute, failed, query, run, terms};
 
@@ -192,6 +194,41 @@ fn a_table_of_many_pages_is_compared_in_stretches() {
             );
             execute(&target, back).await;
             assert_eq!(failed(&world.verify(&target).await), [""; 0], "{back}");
+        }
+    });
+}
+
+/// A store gives each connection a share of the line: who asks for one range after the other has one share.
+#[test]
+fn ranges_of_an_object_are_fetched_side_by_side() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let many = "CREATE TABLE t AS SELECT md5(n::text) || md5((-n)::text) AS t FROM generate_series(1, 400000) AS n";
+        let source = world.postgres.source(many).await;
+        let made = world
+            .back_up_at(&source, "2026-11-23T02:00:07Z")
+            .await
+            .expect("a backup");
+        let store = &world.bucket.store;
+        let manifest = catalog::read_manifest(store, made.key).await.expect("a manifest");
+        assert!(
+            manifest.stored_bytes > 10 << 20,
+            "{} bytes",
+            manifest.stored_bytes
+        );
+        // None of these is answered: all of them are asked for at the same time, or the last never is.
+        let server = &world.bucket.server;
+        server.fail_next(Operation::Get, Failure::Silence, 8);
+        let all_are_asked_for = async {
+            while server.failures_left() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            ended = verify::object(store, &manifest, &Nobody) => panic!("without an answer: {ended:?}"),
+            waited = tokio::time::timeout(Duration::from_secs(10), all_are_asked_for) => {
+                waited.unwrap_or_else(|_| panic!("{} are not asked for", server.failures_left()));
+            }
         }
     });
 }
