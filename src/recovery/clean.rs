@@ -9,7 +9,8 @@ use crate::archive::{Contents, Entry};
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::Manifest;
 use crate::postgres::conninfo::Conninfo;
-use crate::postgres::queries::{self, UserObject};
+use crate::postgres::queries;
+use crate::postgres::queries::clearing::UserObject;
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
 
@@ -83,9 +84,9 @@ pub(super) async fn drop_contained(
         .entries
         .iter()
         .any(|entry| matches!(entry.kind.as_str(), "BLOB" | "BLOB METADATA" | "BLOBS"));
-    let deletes = emptied.iter().map(queries::delete_all);
+    let deletes = emptied.iter().map(queries::clearing::delete_all);
     let drops: Vec<String> = deletes.chain(entries.rev().filter_map(drop_if_there)).collect();
-    queries::drop_objects(session, &drops, holds_large_objects).await
+    queries::clearing::drop_objects(session, &drops, holds_large_objects).await
 }
 
 /// `DROP TABLE public.tenants;` as a statement that is content where nothing is there, and takes what depends on it along.

@@ -15,7 +15,7 @@ pub(super) async fn silence(session: &Session, who: &str) -> Error {
     let mut last_seen = Instant::now();
     while last_seen.elapsed() < patience.silence {
         tokio::time::sleep(patience.silence / LOOKS).await;
-        if queries::program_works(session).await.unwrap_or(false) {
+        if queries::loading::program_works(session).await.unwrap_or(false) {
             last_seen = Instant::now();
         }
     }

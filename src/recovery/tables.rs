@@ -18,7 +18,8 @@ use crate::model::fingerprint::{Fingerprint, TableHasher};
 use crate::model::manifest::{Manifest, Table};
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::conninfo::Conninfo;
-use crate::postgres::queries::{self, TableSize};
+use crate::postgres::queries;
+use crate::postgres::queries::comparing::TableSize;
 use crate::postgres::session::Session;
 
 /// About how much of a table is read at once.
@@ -99,7 +100,7 @@ pub(super) async fn count(session: &Session, manifest: &Manifest, scope: &Scope)
         let report = if let Some(why) = scope.without_rows(&table.schema, &table.name) {
             TableReport::left_out(table, why)
         } else {
-            let rows = queries::count_rows(session, &table.schema, &table.name).await?;
+            let rows = queries::comparing::count_rows(session, &table.schema, &table.name).await?;
             TableReport::counted(table, rows)
         };
         reports.push(report);
@@ -109,7 +110,7 @@ pub(super) async fn count(session: &Session, manifest: &Manifest, scope: &Scope)
 
 /// What is to be read of the tables that are asked for.
 async fn stretches(manifest: &Manifest, session: &Session, scope: &Scope) -> Result<VecDeque<Stretch>> {
-    let sizes = queries::table_sizes(session).await?;
+    let sizes = queries::comparing::table_sizes(session).await?;
     let tables = manifest.tables.iter().enumerate();
     let asked = tables.filter(|(_, table)| scope.without_rows(&table.schema, &table.name).is_none());
     let stretches = asked.flat_map(|(place, table)| {
@@ -153,7 +154,9 @@ async fn read_stretch(
         columns,
         ..
     } = &stretch.table;
-    let Some(rows) = queries::copy_out(session, schema, name, columns, stretch.pages.clone()).await? else {
+    let Some(rows) =
+        queries::comparing::copy_out(session, schema, name, columns, stretch.pages.clone()).await?
+    else {
         return Ok(None);
     };
     pin_mut!(rows);

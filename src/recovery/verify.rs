@@ -65,7 +65,7 @@ pub async fn target(
     let expected = scope.expected_entries(manifest);
     let found = scope.found_entries(&restored, &expected, plan::definitions(&restored));
 
-    let unvalidated = queries::unvalidated_constraints(&session).await?;
+    let unvalidated = queries::comparing::unvalidated_constraints(&session).await?;
     let mut checks = vec![
         comparison::rows(&tables),
         content,
@@ -73,13 +73,13 @@ pub async fn target(
         comparison::definitions(&expected, &found, wording(manifest, &restored)),
         comparison::sequences(
             &scope.expected_sequences(manifest),
-            &queries::sequences(&session).await?,
+            &queries::comparing::sequences(&session).await?,
         ),
         comparison::constraints(&unvalidated, &plan::unvalidated_constraints(&restored)),
-        comparison::indexes(&queries::invalid_indexes(&session).await?),
+        comparison::indexes(&queries::comparing::invalid_indexes(&session).await?),
         comparison::populated_views(
             &scope.expected_views(manifest),
-            &queries::populated_views(&session).await?,
+            &queries::comparing::populated_views(&session).await?,
         ),
     ];
     if !scope.filled().is_empty() {
@@ -96,7 +96,10 @@ pub async fn counts_against(verification: &Verification, other: &Conninfo) -> Re
     queries::forbid_writes(&session).await?;
     let mut counts = CanonicalCounts::new();
     for table in CANONICAL_TABLES {
-        counts.insert(table, queries::count_rows(&session, "public", table).await?);
+        counts.insert(
+            table,
+            queries::comparing::count_rows(&session, "public", table).await?,
+        );
     }
     Ok(comparison::counts_against(
         &verification.canonical_counts(),
@@ -160,11 +163,12 @@ fn wording(manifest: &Manifest, restored: &Contents) -> Wording {
 
 async fn read_large_objects(session: &Session) -> Result<Fingerprint> {
     let mut hasher = LargeObjectHasher::new();
-    for oid in queries::large_objects(session).await? {
+    for oid in queries::comparing::large_objects(session).await? {
         hasher.began(oid);
         let mut offset = 0;
         loop {
-            let piece = queries::read_large_object(session, oid, offset, LARGE_OBJECT_READ_BYTES).await?;
+            let piece =
+                queries::comparing::read_large_object(session, oid, offset, LARGE_OBJECT_READ_BYTES).await?;
             if piece.is_empty() {
                 break;
             }

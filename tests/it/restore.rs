@@ -299,7 +299,7 @@ fn an_error_says_where_and_quotes_no_row() {
         let target = world.postgres.database(Side::Target).await;
         execute(&target, "CREATE TABLE t (a int NOT NULL, b text)").await;
         let session = Session::connect(&target).await.expect("a connection");
-        let sink = queries::copy_in(&session, "COPY t FROM stdin")
+        let sink = queries::loading::copy_in(&session, "COPY t FROM stdin")
             .await
             .expect("a sink");
         let mut sink = Box::pin(sink);

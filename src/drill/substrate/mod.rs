@@ -91,7 +91,7 @@ struct Shared {
 /// Where servers run.
 #[derive(Debug)]
 enum Place {
-    Local(Machine),
+    Local(Box<Machine>),
     Containers(Box<Harbour>),
 }
 
@@ -111,10 +111,10 @@ impl Ground {
         let place = match held {
             None => {
                 let machine = Machine::new(wish.tools)?;
-                Place::Local(match wish.s3_program {
+                Place::Local(Box::new(match wish.s3_program {
                     Some(program) => machine.with_store(program, directory.path()).await?,
                     None => machine,
-                })
+                }))
             }
             Some(held) => {
                 let harbour = Harbour::open(held, &wish.images, wish.limits, wish.program, observer);
@@ -127,7 +127,11 @@ impl Ground {
 
     /// What drills on this machine share: the files that private servers begin from.
     pub fn local(tools: &Tools) -> Result<Self> {
-        Self::on(Place::Local(Machine::new(tools)?), ground_directory()?, true)
+        Self::on(
+            Place::Local(Box::new(Machine::new(tools)?)),
+            ground_directory()?,
+            true,
+        )
     }
 
     fn on(place: Place, directory: TempDir, is_chosen: bool) -> Result<Self> {
@@ -194,14 +198,15 @@ impl Ground {
             .map_err(|cause| no_room(ground.directory.path(), cause))?;
         ground.take_over(directory.path())?;
         let (store_server, store_address, location) = match &ground.place {
-            Place::Local(machine) => match machine.bucket().await? {
-                Some((address, location)) => (None, address, location),
-                None => {
+            Place::Local(machine) => {
+                if let Some((address, location)) = machine.bucket().await? {
+                    (None, address, location)
+                } else {
                     let (server, location) = local::start_inside(directory.path()).await?;
                     let address = server.address();
                     (Some(server), address, location)
                 }
-            },
+            }
             Place::Containers(harbour) => (None, harbour.store_address(), harbour.bucket().await?),
         };
         Ok(Substrate {

@@ -20,9 +20,10 @@ impl Contents {
         let session = Session::connect(database).await?;
         let failed = |cause| session.failed("cannot read what the database holds", cause);
         let client = session.client();
-        // Values must be worded alike on both sides.
+        // Values must be worded alike on both sides. A lock that a fault holds is there until the run has ended.
         let settings = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres';
-            SET extra_float_digits = 1; SET bytea_output = 'hex'; SET search_path = pg_catalog";
+            SET extra_float_digits = 1; SET bytea_output = 'hex'; SET search_path = pg_catalog;
+            SET lock_timeout = '5s'";
         client.batch_execute(settings).await.map_err(failed)?;
         let tables = client
             .query(

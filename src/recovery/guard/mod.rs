@@ -13,7 +13,8 @@ use crate::model::manifest::Manifest;
 use crate::model::profile::{PLATFORM_EXTENSIONS, Profile};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::pooling;
-use crate::postgres::queries::{self, Facts, UserObject};
+use crate::postgres::queries::clearing::UserObject;
+use crate::postgres::queries::{self, Facts};
 use crate::postgres::rights;
 use crate::postgres::session::Session;
 use crate::postgres::tools::major_version;
@@ -105,7 +106,7 @@ pub async fn clear(
         missing.retain(|name| !PLATFORM_EXTENSIONS.contains(&name.as_str()));
         check_present("extension", &missing)?;
     }
-    let mut present = queries::user_objects(&session).await?;
+    let mut present = queries::clearing::user_objects(&session).await?;
     present
         .retain(|object| !matches!(object, UserObject::Named { schema, .. } if profile.owns_schema(schema)));
     if terms.clean {

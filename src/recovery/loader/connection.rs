@@ -44,8 +44,8 @@ struct Copy {
 /// Works over one connection until nothing is left to do.
 pub(super) async fn work(common: Arc<Common>, number: usize) -> Result<()> {
     let session = Session::connect(&common.target).await?;
-    queries::prepare_load(&session, plan::encoding(&common.contents)).await?;
-    queries::prepare_builds(&session).await?;
+    queries::loading::prepare_load(&session, plan::encoding(&common.contents)).await?;
+    queries::loading::prepare_builds(&session).await?;
     let mut connection = Connection {
         common: &common,
         session,
@@ -58,7 +58,7 @@ pub(super) async fn work(common: Arc<Common>, number: usize) -> Result<()> {
             Work::Rows(batch) => connection.load(batch).await?,
             Work::EndCopy => connection.end_copy().await?,
             Work::Build(build) => connection.build(&build).await?,
-            Work::Nothing => return queries::settle(&connection.session).await,
+            Work::Nothing => return queries::loading::settle(&connection.session).await,
         }
     }
 }
@@ -81,7 +81,7 @@ impl Connection<'_> {
 
     async fn begin_copy(&mut self, table: DumpId) -> Result<Copy> {
         self.be_for_rows(true).await?;
-        let begun = queries::copy_in(&self.session, &self.entry(table)?.copy_statement);
+        let begun = queries::loading::copy_in(&self.session, &self.entry(table)?.copy_statement);
         let sink = self.session.bear(begun).await?;
         Ok(Copy {
             table,
@@ -102,7 +102,7 @@ impl Connection<'_> {
 
     async fn build(&mut self, build: &Build) -> Result<()> {
         self.be_for_rows(false).await?;
-        queries::make(&self.session, &build.what, &build.statement).await?;
+        queries::loading::make(&self.session, &build.what, &build.statement).await?;
         self.common.queue.made(build);
         Ok(())
     }

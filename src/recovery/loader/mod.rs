@@ -54,7 +54,7 @@ impl<'a> Loader<'a> {
         builds: Builds,
         connections: usize,
     ) -> Result<Self> {
-        queries::prepare_load(session, plan::encoding(contents)).await?;
+        queries::loading::prepare_load(session, plan::encoding(contents)).await?;
         let common = Arc::new(Common {
             target: target.clone(),
             contents: Arc::clone(contents),
@@ -132,7 +132,7 @@ impl<'a> Loader<'a> {
         let queue = &common.queue;
         self.unless_one_fails(queue.built()).await?;
         for key in &self.builds.foreign_keys {
-            queries::make(self.session, &key.attach.what, &key.attach.statement).await?;
+            queries::loading::make(self.session, &key.attach.what, &key.attach.statement).await?;
             queue.made(&key.attach);
         }
         queue.add(self.builds.foreign_keys.iter().map(|key| key.check.clone()));
@@ -168,7 +168,7 @@ impl<'a> Loader<'a> {
             return Ok(());
         };
         if !self.waiting.is_empty() {
-            let written = queries::write_large_object(self.session, *oid, *offset, &self.waiting);
+            let written = queries::loading::write_large_object(self.session, *oid, *offset, &self.waiting);
             self.session.bear(written).await??;
             *offset += i64::try_from(self.waiting.len()).unwrap_or(i64::MAX);
             self.waiting.clear();

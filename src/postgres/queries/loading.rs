@@ -1,0 +1,95 @@
+//! Rows and large objects into a target, and what is built over them.
+
+use bytes::Bytes;
+use tokio_postgres::CopyInSink;
+
+use super::{batch, one};
+use crate::error::Result;
+use crate::postgres::session::Session;
+
+/// Makes the session ready to take rows as the dump wrote them.
+pub async fn prepare_load(session: &Session, encoding: &str) -> Result<()> {
+    one(
+        session,
+        "cannot set the archive's encoding",
+        "SELECT pg_catalog.set_config('client_encoding', $1, false)",
+        &[&encoding],
+    )
+    .await?;
+    batch(
+        session,
+        "cannot prepare the session",
+        "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;
+         SET row_security = off; SET check_function_bodies = false; SET xmloption = content;
+         SET client_min_messages = warning; SELECT pg_catalog.set_config('search_path', '', false)",
+    )
+    .await
+}
+
+/// Makes the session ready to build indexes and constraints, as `pg_restore` does. What it commits need not be safe from a crash
+/// of the server before [`settle`].
+pub async fn prepare_builds(session: &Session) -> Result<()> {
+    batch(
+        session,
+        "cannot prepare the session",
+        "SET synchronous_commit = off; SET default_tablespace = ''",
+    )
+    .await?;
+    // Where the server's system can tell that we are gone, it ends what it does for us. Where it cannot, it refuses the setting.
+    let checked = session
+        .client()
+        .batch_execute("SET client_connection_check_interval = '1s'");
+    let _ = session.bear(checked).await?;
+    Ok(())
+}
+
+/// Makes one index or constraint. It may take hours, and the server says nothing meanwhile.
+pub async fn make(session: &Session, what: &str, statement: &str) -> Result<()> {
+    let made = session.client().batch_execute(statement).await;
+    made.map_err(|cause| session.failed(format!("cannot make the {what}"), cause))
+}
+
+/// Makes what the session and others before it committed safe from a crash of the server.
+pub async fn settle(session: &Session) -> Result<()> {
+    // A commit that waits for the disk waits for all before it. Only one that wrote something does.
+    batch(
+        session,
+        "cannot settle what was written",
+        "SET synchronous_commit = on; SELECT pg_catalog.lo_unlink(pg_catalog.lo_create(0))",
+    )
+    .await
+}
+
+/// Begins to load rows with an archive's own COPY statement.
+pub async fn copy_in(session: &Session, statement: &str) -> Result<CopyInSink<Bytes>, tokio_postgres::Error> {
+    let statement = statement.trim_end().trim_end_matches(';');
+    session.client().copy_in(statement).await
+}
+
+/// Whether a program of ours is at work in the session's database: a statement runs, and waits for no client and no lock.
+pub async fn program_works(session: &Session) -> Result<bool> {
+    let row = one(
+        session,
+        "cannot see what the server is doing",
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity
+         WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()
+         AND application_name = 'paycraft-dr' AND state = 'active'
+         AND coalesce(wait_event_type, '') NOT IN ('Client', 'Lock'))",
+        &[],
+    )
+    .await?;
+    Ok(row.get(0))
+}
+
+/// Writes `bytes` into a large object that exists, at `offset`.
+pub async fn write_large_object(session: &Session, oid: u32, offset: i64, bytes: &[u8]) -> Result<()> {
+    let what = format!("cannot write large object {oid}");
+    one(
+        session,
+        &what,
+        "SELECT pg_catalog.lo_put($1, $2, $3)",
+        &[&oid, &offset, &bytes],
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! Every SQL statement of the verbs, behind a name.
+
+/// What a target holds, and taking it away.
+pub mod clearing;
+/// Everything of a database that is compared with what a backup recorded.
+pub mod comparing;
+/// Rows and large objects into a target, and what is built over them.
+pub mod loading;
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::session::Session;
+use crate::error::Result;
+
+/// Session settings that shape COPY text and that pg_dump fixes itself, or that its environment fixes for it.
+const FIXED_COPY_SETTINGS: [(&str, &str); 5] = [
+    ("DateStyle", "ISO"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("extra_float_digits", "3"),
+    ("search_path", ""),
+];
+/// Session settings that shape COPY text and that pg_dump leaves as database and role have them.
+const OWN_COPY_SETTINGS: &str = "bytea_output,xmlbinary";
+
+/// Schemas that belong to PostgreSQL itself.
+pub(super) const SYSTEM_SCHEMAS: &str = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
+
+/// What is known of a database before it is touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Its name.
+    pub database: String,
+    /// The server's version, as it words it.
+    pub server_version: String,
+    /// The server's major version.
+    pub major: u32,
+    /// The cluster's system identifier, where the role may read it.
+    pub system_identifier: Option<String>,
+    /// Its size on disk, in bytes.
+    pub bytes: u64,
+    /// Whether it takes no writes.
+    pub read_only: bool,
+}
+
+/// Reads what is known of the database.
+pub async fn facts(session: &Session) -> Result<Facts> {
+    let row = one(
+        session,
+        "cannot read the server's facts",
+        "SELECT current_database(), current_setting('server_version'), current_setting('server_version_num')::int,
+                pg_database_size(current_database()),
+                pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool",
+        &[],
+    )
+    .await?;
+    // Not every role may read the control file; without it the guard has one fact less.
+    let identifier = session
+        .client()
+        .query_one("SELECT system_identifier::text FROM pg_control_system()", &[])
+        .await;
+    Ok(Facts {
+        database: row.get(0),
+        server_version: row.get(1),
+        major: u32::try_from(row.get::<_, i32>(2)).unwrap_or(0) / 10_000,
+        system_identifier: identifier.ok().map(|row| row.get(0)),
+        bytes: u64::try_from(row.get::<_, i64>(3)).unwrap_or(0),
+        read_only: row.get(4),
+    })
+}
+
+/// The session settings under which pg_dump will write this database's rows.
+pub async fn copy_settings(session: &Session) -> Result<BTreeMap<String, String>> {
+    let rows = all(
+        session,
+        "cannot read the session's settings",
+        "SELECT name, setting FROM pg_settings
+          WHERE name = ANY (string_to_array($1, ','))
+             OR name = 'lc_monetary' AND EXISTS (SELECT FROM pg_attribute WHERE atttypid = 'money'::regtype)
+         UNION ALL SELECT 'client_encoding', current_setting('server_encoding')",
+        &[&OWN_COPY_SETTINGS],
+    )
+    .await?;
+    let fixed = FIXED_COPY_SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let own = rows.iter().map(|row| (row.get(0), row.get(1)));
+    Ok(fixed.into_iter().chain(own).collect())
+}
+
+/// The session settings under which the rows of a dump are usually written, where nobody recorded them: a server in UTC with
+/// its other settings left alone.
+pub fn usual_copy_settings(encoding: &str) -> BTreeMap<String, String> {
+    let usual = [
+        ("bytea_output", "hex"),
+        ("xmlbinary", "base64"),
+        ("client_encoding", encoding),
+    ];
+    let settings = FIXED_COPY_SETTINGS.into_iter().chain(usual);
+    settings
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// The roles that policies name.
+pub async fn policy_roles(session: &Session) -> Result<Vec<String>> {
+    let sql = "SELECT DISTINCT rolname::text FROM pg_policy, unnest(polroles) AS role JOIN pg_roles ON pg_roles.oid = role ORDER BY 1";
+    Ok(strings(
+        &all(session, "cannot read the policies' roles", sql, &[]).await?,
+    ))
+}
+
+/// Which of `names` are no roles of the server.
+pub async fn missing_roles(session: &Session, names: &[String]) -> Result<Vec<String>> {
+    let sql = "SELECT name FROM unnest($1::text[]) AS name WHERE name NOT IN (SELECT rolname FROM pg_roles)";
+    Ok(strings(
+        &all(session, "cannot read the server's roles", sql, &[&names]).await?,
+    ))
+}
+
+/// Which of `names` are no extensions that the server could create.
+pub async fn missing_extensions(session: &Session, names: &[String]) -> Result<Vec<String>> {
+    let sql = "SELECT name FROM unnest($1::text[]) AS name WHERE name NOT IN (SELECT name FROM pg_available_extensions)";
+    Ok(strings(
+        &all(session, "cannot read the server's extensions", sql, &[&names]).await?,
+    ))
+}
+
+/// From here on the session cannot change anything.
+pub async fn forbid_writes(session: &Session) -> Result<()> {
+    let sql = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY";
+    batch(session, "cannot make the session read-only", sql).await
+}
+
+/// From here on the session can write again.
+pub async fn allow_writes(session: &Session) -> Result<()> {
+    let sql = "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE";
+    batch(session, "cannot let the session write", sql).await
+}
+
+/// Makes the session write COPY text as the backup's dump did.
+pub async fn apply_copy_settings(session: &Session, settings: &BTreeMap<String, String>) -> Result<()> {
+    for (name, value) in settings {
+        let what = format!("cannot set {name} to {value:?} in the session");
+        one(
+            session,
+            &what,
+            "SELECT pg_catalog.set_config($1, $2, false)",
+            &[name, value],
+        )
+        .await?;
+    }
+    batch(
+        session,
+        "cannot prepare the session",
+        "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET row_security = off",
+    )
+    .await
+}
+
+/// A name as SQL wants it, whatever characters it has.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+pub(super) async fn one(
+    session: &Session,
+    what: &str,
+    sql: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Row> {
+    let row = session.bear(session.client().query_one(sql, values)).await?;
+    row.map_err(|cause| session.failed(what, cause))
+}
+
+pub(super) async fn all(
+    session: &Session,
+    what: &str,
+    sql: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>> {
+    let rows = session.bear(session.client().query(sql, values)).await?;
+    rows.map_err(|cause| session.failed(what, cause))
+}
+
+pub(super) async fn batch(session: &Session, what: &str, sql: &str) -> Result<()> {
+    let done = session.bear(session.client().batch_execute(sql)).await?;
+    done.map_err(|cause| session.failed(what, cause))
+}
+
+pub(super) fn strings(rows: &[Row]) -> Vec<String> {
+    rows.iter().map(|row| row.get(0)).collect()
+}
