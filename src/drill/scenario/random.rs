@@ -71,8 +71,24 @@ fn fits(fault: &Fault, others: &[Fault]) -> bool {
     let runs_alone =
         |fault: &Fault| matches!(fault.what, Strike::Tool(_) | Strike::Space(Space::TemporaryFiles));
     let is_new = may_repeat || others.iter().all(|other| kind(other) != kind(fault));
-    // A verb is a process of its own for one reason at a time.
-    is_new && !(runs_alone(fault) && others.iter().any(runs_alone))
+    // A verb is a process of its own for one reason at a time, and has a real run's patience with what lasts.
+    let clashes = |one: &Fault, other: &Fault| runs_alone(one) && (runs_alone(other) || lasts(&other.what));
+    is_new && !others.iter().any(|other| clashes(fault, other) || clashes(other, fault))
+}
+
+/// Whether only somebody's patience ends it.
+fn lasts(what: &Strike) -> bool {
+    match what {
+        Strike::Cut(_) | Strike::Session(_) => true,
+        Strike::Program(program) => matches!(program, Program::StopDump | Program::StopRestore),
+        Strike::Server(server) => !server.restarts,
+        Strike::Store(fault) => fault.times.is_none() || fault.answer == Answer::Silence,
+        Strike::Toxic(fault) => matches!(
+            fault.toxic,
+            Toxic::Timeout(_) | Toxic::ResetPeer(_) | Toxic::LimitData(_)
+        ),
+        _ => false,
+    }
 }
 
 fn draw_fault(rng: &mut ChaCha8Rng, has_history: bool, cuts_over: bool) -> Fault {
