@@ -31,7 +31,7 @@ use self::args::Arguments;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    memory::return_large_buffers();
+    memory::share_buffers();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(refusal) => return ExitCode::from(output::refuse(&refusal)),
