@@ -77,7 +77,13 @@ async fn back_up(place: &mut Place, set: Set, measurements: &mut Measurements) -
         set,
         shell::run(place, shell::DUMP_TO_NOWHERE, source).await?,
     );
-    measurements.sizes(set, &document["backup"], shell_bytes);
+    for (what, bytes) in [
+        ("raw", document["backup"]["raw_bytes"].as_u64()),
+        ("stored", document["backup"]["stored_bytes"].as_u64()),
+        ("stored_by_shell", Some(shell_bytes)),
+    ] {
+        measurements.size(set, what, bytes.ok_or("a backup without a size")?);
+    }
     document["backup"]["key"]
         .as_str()
         .ok_or("a backup without a key")?
@@ -95,6 +101,10 @@ async fn restore(place: &mut Place, set: Set, measurements: &mut Measurements) -
 
     // What the two read that download nothing. Writing it is not measured.
     shell::run(place, shell::UNPACK, set.database()).await?;
+    if !measurements.has_size(set, "by_gzip_6") {
+        shell::run(place, shell::GZIP, set.database()).await?;
+        measurements.size(set, "by_gzip_6", place.file_bytes("unpacked.dump.gz")?);
+    }
     let target = place.target().await?;
     measurements.take(
         Name::PgRestore,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::sets::Set;
 
@@ -54,7 +54,7 @@ pub(super) struct Taken {
 #[derive(Debug, Default)]
 pub(super) struct Measurements {
     pub(super) taken: BTreeMap<(Name, Set), Vec<Taken>>,
-    pub(super) bytes: BTreeMap<Set, Value>,
+    pub(super) bytes: BTreeMap<Set, BTreeMap<&'static str, u64>>,
 }
 
 impl Measurements {
@@ -62,10 +62,14 @@ impl Measurements {
         self.taken.entry((name, set)).or_default().push(taken);
     }
 
-    /// How large a backup is, and the shell's.
-    pub(super) fn sizes(&mut self, set: Set, backup: &Value, shell_bytes: u64) {
-        let sizes = json!({ "raw": backup["raw_bytes"], "stored": backup["stored_bytes"], "stored_by_shell": shell_bytes });
-        self.bytes.insert(set, sizes);
+    /// How large something is. Each round makes the same again.
+    pub(super) fn size(&mut self, set: Set, what: &'static str, bytes: u64) {
+        self.bytes.entry(set).or_default().insert(what, bytes);
+    }
+
+    /// Whether that is known.
+    pub(super) fn has_size(&self, set: Set, what: &str) -> bool {
+        self.bytes.get(&set).is_some_and(|sizes| sizes.contains_key(what))
     }
 
     pub(super) fn median(&self, name: Name, set: Set, of: impl Fn(&Taken) -> f64) -> f64 {

@@ -32,7 +32,13 @@ pub(super) fn table(measurements: &Measurements) -> String {
 pub(super) fn document(asked: &Asked, measurements: &Measurements) -> Value {
     let median = |name, set| measurements.median(name, set, |taken| taken.seconds);
     let ratio = |ours, other, set| median(ours, set) / median(other, set);
-    let size = |field: &str| measurements.bytes[&Set::Many][field].as_f64().unwrap_or(f64::NAN);
+    #[expect(clippy::cast_precision_loss, reason = "a size of some GiB")]
+    let size = |what: &str| {
+        let sizes = measurements.bytes.get(&Set::Many);
+        sizes
+            .and_then(|sizes| sizes.get(what))
+            .map_or(f64::NAN, |bytes| *bytes as f64)
+    };
     let (many, skewed) = (Set::Many, Set::Skewed);
     let rows: Vec<Value> = measurements
         .taken
@@ -50,6 +56,7 @@ pub(super) fn document(asked: &Asked, measurements: &Measurements) -> Value {
         "ratios": {
             "backup_vs_shell": ratio(Name::OurBackup, Name::ShellBackup, many),
             "backup_vs_dump_null": ratio(Name::OurBackup, Name::DumpToNowhere, many),
+            "backup_size_vs_gzip_6": size("stored") / size("by_gzip_6"),
             "backup_size_vs_shell": size("stored") / size("stored_by_shell"),
             "restore_vs_shell": ratio(Name::OurRestore, Name::ShellRestore, many),
             "restore_vs_shell_skewed": ratio(Name::OurRestore, Name::ShellRestore, skewed),

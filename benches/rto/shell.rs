@@ -31,6 +31,9 @@ pub(super) const PG_RESTORE: &str =
 pub(super) const UNPACK: &str =
     r#""$BIN/pg_dump" -Fc --compress=0 --no-owner --no-acl -f "$WORK/unpacked.dump" "$DB_URL""#;
 
+/// What the object's size is held against.
+pub(super) const GZIP: &str = r#"gzip -6 < "$WORK/unpacked.dump" > "$WORK/unpacked.dump.gz""#;
+
 pub(super) async fn run(place: &Place, script: &str, database: &str) -> Outcome<Taken> {
     let location = place.substrate.location();
     let bin = place.installation.program("pg_dump");

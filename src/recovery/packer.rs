@@ -16,9 +16,8 @@ use crate::store::{StoredPart, Upload};
 
 /// How much of the archive becomes one gzip member.
 pub const BLOCK_RAW_BYTES: usize = 1 << 20;
-/// Of libdeflate's levels the fastest whose objects are no larger than what the plain tools store, `pg_dump -Fc | gzip`: that
-/// compresses each table by itself and is smaller than `gzip -6` of the whole, which level 4 already beats.
-const LEVEL: i32 = 6;
+/// Of libdeflate's levels the fastest whose objects are no larger than those of `gzip -6`.
+const LEVEL: i32 = 5;
 const SMALLEST_PART_BYTES: u64 = 8 << 20;
 /// Parts being sent take no more memory than this together, save where a single one is larger.
 const SENDING_BYTES: u64 = 24 << 20;

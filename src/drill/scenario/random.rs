@@ -73,7 +73,10 @@ fn fits(fault: &Fault, others: &[Fault]) -> bool {
     let is_new = may_repeat || others.iter().all(|other| kind(other) != kind(fault));
     // A verb is a process of its own for one reason at a time, and has a real run's patience with what lasts.
     let clashes = |one: &Fault, other: &Fault| runs_alone(one) && (runs_alone(other) || lasts(&other.what));
-    is_new && !others.iter().any(|other| clashes(fault, other) || clashes(other, fault))
+    is_new
+        && !others
+            .iter()
+            .any(|other| clashes(fault, other) || clashes(other, fault))
 }
 
 /// Whether only somebody's patience ends it.
