@@ -82,9 +82,15 @@ impl<'a> Definitions<'a> {
             ended = program.ended() => ended?,
             silence = silence(self.target.session(), "pg_restore") => return Err(silence),
         };
-        ended
-            .well(Kind::Target)
-            .map_err(|error| error.hint("see what pg_restore said; restore into a new, empty database"))
+        ended.well(Kind::Target).map_err(|error| {
+            // A newer server, also by a minor release only, has settings and options that an older one does not know.
+            let is_older = error.causes().iter().any(|cause| cause.contains("unrecognized parameter"));
+            error.hint(if is_older {
+                "the target's server is older than the source's was: restore into one of the same minor release, or newer"
+            } else {
+                "see what pg_restore said; restore into a new, empty database"
+            })
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Drills in containers: the same servers as on this machine, the choice between both, and that nothing is ever left.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,9 +11,11 @@ use paycraft_dr::drill::substrate::{Choice, Ground, Images, Limits, Server, Wish
 use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::session::Session;
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
-use super::kit::{Nobody, execute, json, leftovers, output, postgres, program, query, run, said, skip};
+use super::kit::{
+    Nobody, drill_place, execute, json, leftovers, output, postgres, program, query, run, said, said_until,
+    skip,
+};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -70,15 +72,6 @@ fn assert_none_left_of(process: u32) {
     }
 }
 
-/// A place whose `tmp` servers' users may enter.
-fn place() -> TempDir {
-    use std::os::unix::fs::PermissionsExt;
-    let place = tempfile::tempdir().expect("a directory");
-    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
-    std::fs::create_dir(place.path().join("tmp")).expect("a directory");
-    place
-}
-
 /// A small drill with the images of the tests.
 fn drill(place: &Path, images: &Images, arguments: &[&str]) -> Command {
     let mut command = program(&["drill", "--seed", "7", "--scale", "1MiB"]);
@@ -101,14 +94,7 @@ fn drill_until(place: &Path, images: &Images, word: &str) -> (Child, BufReader<i
         .spawn()
         .expect("the program starts");
     let mut said = BufReader::new(drill.stderr.take().expect("a pipe"));
-    let mut told = String::new();
-    while !told.lines().last().unwrap_or_default().starts_with(word) {
-        assert_ne!(
-            said.read_line(&mut told).expect("text"),
-            0,
-            "{word} never came: {told}"
-        );
-    }
+    said_until(&mut said, word);
     (drill, said)
 }
 
@@ -135,7 +121,7 @@ fn watchdog_of(drill: u32) -> u32 {
 fn a_drill_in_containers_proves_and_leaves_nothing() {
     run(async {
         let Some(images) = images() else { return };
-        let place = place();
+        let place = drill_place();
         let held = output(drill(
             place.path(),
             &images,
@@ -270,7 +256,7 @@ fn servers_in_containers_keep_the_contract() {
 fn an_engine_that_accepts_and_never_answers_holds_nothing_up() {
     run(async {
         let Some(_) = postgres() else { return };
-        let place = place();
+        let place = drill_place();
         let socket = place.path().join("silent.sock");
         // Connections wait in its queue for ever.
         let _listener = UnixListener::bind(&socket).expect("a socket");
@@ -319,12 +305,12 @@ fn auto_says_what_it_takes_and_why() {
                 "substrate local: the container engine does not hold localhost:1/nowhere/postgres:15",
             ),
         ] {
-            let place = place();
+            let place = drill_place();
             let held = output(drill(place.path(), images, &[])).await;
             assert_eq!(held.status.code(), Some(0), "{}", said(&held));
             assert!(said(&held).contains(says), "{}", said(&held));
         }
-        let place = place();
+        let place = drill_place();
         let refused = output(drill(place.path(), &unknown, &["--substrate", "containers"])).await;
         assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
         let told = said(&refused);
@@ -350,7 +336,7 @@ fn an_image_that_is_newer_than_the_programs_is_refused() {
             postgres: name.clone(),
             ..images
         };
-        let place = place();
+        let place = drill_place();
         let refused = output(drill(place.path(), &too_new, &["--substrate", "containers"])).await;
         let auto = output(drill(place.path(), &too_new, &[])).await;
         engine(&["image", "rm", &name]).expect("a removal");
@@ -372,7 +358,7 @@ fn an_image_that_is_newer_than_the_programs_is_refused() {
 #[test]
 fn a_signal_ends_a_drill_in_containers_and_them() {
     let Some(images) = images() else { return };
-    let place = place();
+    let place = drill_place();
     let (mut drill, mut said) = drill_until(place.path(), &images, "backup");
     assert!(containers_of(drill.id()).len() >= 2, "a store and a source");
     signal(drill.id(), Signal::INT);
@@ -386,7 +372,7 @@ fn a_signal_ends_a_drill_in_containers_and_them() {
 #[test]
 fn the_containers_of_a_killed_drill_are_removed() {
     let Some(images) = images() else { return };
-    let place = place();
+    let place = drill_place();
     let (mut drill, _said) = drill_until(place.path(), &images, "backup");
     assert!(containers_of(drill.id()).len() >= 2, "a store and a source");
     signal(drill.id(), Signal::KILL);
@@ -398,7 +384,7 @@ fn the_containers_of_a_killed_drill_are_removed() {
 fn what_a_drill_left_that_was_killed_with_its_watchdog_the_next_one_removes() {
     run(async {
         let Some(images) = images() else { return };
-        let place = place();
+        let place = drill_place();
         let (mut killed, _said) = drill_until(place.path(), &images, "backup");
         signal(watchdog_of(killed.id()), Signal::KILL);
         signal(killed.id(), Signal::KILL);

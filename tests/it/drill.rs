@@ -1,28 +1,21 @@
 //! Whole drills through the program, and what is left of them.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
 use super::kit::{
-    SMALL_SCHEMA, World, execute, json, leftovers, output, postgres, processes_about, program, run, skip,
+    SMALL_SCHEMA, World, drill_place, execute, json, leftovers, output, postgres, processes_about, program,
+    run, said_until, skip,
 };
 
-/// A directory that servers' users may enter, for everything a drill makes.
-fn place() -> TempDir {
-    use std::os::unix::fs::PermissionsExt;
-    let place = tempfile::tempdir().expect("a directory");
-    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
-    place
-}
+/// A drill that can be interrupted in the middle.
+const LARGER: [&str; 2] = ["--scale", "8MiB"];
 
 /// A drill that keeps its temporary files in `tmp` and its evidence in `drills`, both inside `place`.
 fn drill(place: &Path, arguments: &[&str]) -> Command {
-    let tmp = place.join("tmp");
-    std::fs::create_dir_all(&tmp).expect("a directory");
     let mut command = program(&["drill", "--seed", "7", "--substrate", "local"]);
     if !arguments.contains(&"--scale") {
         command.args(["--scale", "1MiB"]);
@@ -31,7 +24,7 @@ fn drill(place: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .arg("--report")
         .arg(place.join("drills"))
-        .env("TMPDIR", tmp)
+        .env("TMPDIR", place.join("tmp"))
         .current_dir(place);
     command
 }
@@ -56,7 +49,7 @@ fn a_drill_proves_logs_keeps_evidence_and_cleans_up() {
         if postgres().is_none() {
             return;
         }
-        let place = place();
+        let place = drill_place();
         let log = place.path().join("drill-log.md");
         let mut command = drill(place.path(), &["--operator", "ann", "--json"]);
         command.arg("--log").arg(&log);
@@ -153,7 +146,7 @@ fn a_drill_keeps_its_backups_in_an_s3_server_of_others() {
         return skip("weed", "it is not on the path: `make setup-test` installs it");
     };
     run(async {
-        let place = place();
+        let place = drill_place();
         let mut command = drill(place.path(), &["--json"]);
         command.env("PAYCRAFT_S3_PROGRAM", &weed);
         let held = output(command).await;
@@ -190,7 +183,7 @@ fn a_drill_keeps_its_backups_in_an_s3_server_of_others() {
 fn a_drill_that_cannot_begin_says_why_and_leaves_nothing() {
     run(async {
         let Some(postgres) = postgres() else { return };
-        let place = place();
+        let place = drill_place();
         let no_table = place.path().join("notes.md");
         std::fs::write(&no_table, "# Notes\n").expect("a file");
         let empty = place.path().join("empty");
@@ -224,23 +217,16 @@ fn a_drill_that_cannot_begin_says_why_and_leaves_nothing() {
     });
 }
 
-/// Starts a drill, sends `signal` when the phase `after` has ended, and waits for its end.
-fn interrupt(place: &Path, signal: Signal, after: &str) -> (Option<i32>, String) {
-    let mut command = drill(place, &["--scale", "8MiB"]);
+/// Starts a drill, sends `signal` when it has said `after`, as it does of a phase that has ended, and waits for its end.
+fn interrupt(place: &Path, arguments: &[&str], signal: Signal, after: &str) -> (Option<i32>, String) {
+    let mut command = drill(place, arguments);
     let mut drill = command
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
     let mut said = BufReader::new(drill.stderr.take().expect("a pipe"));
-    let mut told = String::new();
-    while !told.lines().last().unwrap_or_default().starts_with(after) {
-        assert_ne!(
-            said.read_line(&mut told).expect("text"),
-            0,
-            "{after} never came: {told}"
-        );
-    }
+    let mut told = said_until(&mut said, after);
     let id = Pid::from_raw(drill.id().cast_signed()).expect("an id");
     kill_process(id, signal).expect("the drill runs");
     said.read_to_string(&mut told).expect("text");
@@ -261,8 +247,8 @@ fn a_signal_at_any_moment_ends_a_drill_cleanly() {
         (Signal::TERM, "transfer"),
         (Signal::INT, "finish"),
     ] {
-        let place = place();
-        let (code, told) = interrupt(place.path(), signal, after);
+        let place = drill_place();
+        let (code, told) = interrupt(place.path(), &LARGER, signal, after);
         assert_eq!(code, Some(130), "{after}: {told}");
         assert!(
             told.contains("error: interrupted") && told.contains("hint: "),
@@ -273,12 +259,24 @@ fn a_signal_at_any_moment_ends_a_drill_cleanly() {
 }
 
 #[test]
+fn a_signal_ends_all_drills_that_are_held_at_once() {
+    if postgres().is_none() {
+        return;
+    }
+    let place = drill_place();
+    let several = ["--scenario", "random", "--runs", "6", "--at-once", "2"];
+    let (code, told) = interrupt(place.path(), &several, Signal::TERM, "  1 of 6");
+    assert_eq!(code, Some(130), "{told}");
+    assert_nothing_left(place.path(), "the first of several drills");
+}
+
+#[test]
 fn a_killed_drill_takes_its_servers_with_it() {
     if postgres().is_none() {
         return;
     }
-    let place = place();
-    let (code, _) = interrupt(place.path(), Signal::KILL, "provision");
+    let place = drill_place();
+    let (code, _) = interrupt(place.path(), &LARGER, Signal::KILL, "provision");
     assert_eq!(code, None, "killed");
     // The watchdogs see the end of their pipes; nobody can wait for them but by looking.
     let patience = std::time::Instant::now();
@@ -305,7 +303,7 @@ fn a_drill_from_the_store_restores_the_real_newest_backup_and_only_reads() {
         execute(&source, &policy).await;
         let now = jiff::Timestamp::now().to_string();
         let made = world.back_up_at(&source, &now).await.expect("a backup");
-        let place = place();
+        let place = drill_place();
         let log = place.path().join("drill-log.md");
         let mut command = program(&[
             "drill",

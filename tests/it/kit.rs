@@ -1,6 +1,6 @@
 //! What every test shares: servers that start once, a database and a store of its own for each test, the program itself.
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -226,6 +226,24 @@ pub fn location(endpoint: &str, secret: &str) -> Location {
         access_key_id: ACCESS_KEY_ID.to_owned(),
         secret_access_key: Secret::new(secret),
     }
+}
+
+/// A place for everything that a drill makes, whose `tmp` servers' users may enter.
+pub fn drill_place() -> TempDir {
+    let place = tempfile::tempdir().expect("a directory");
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+    std::fs::create_dir(place.path().join("tmp")).expect("a directory");
+    place
+}
+
+/// What a program says until a line of it begins with `word`.
+pub fn said_until(said: &mut impl BufRead, word: &str) -> String {
+    let mut told = String::new();
+    while !told.lines().last().unwrap_or_default().starts_with(word) {
+        let bytes = said.read_line(&mut told).expect("text");
+        assert_ne!(bytes, 0, "{word} never came: {told}");
+    }
+    told
 }
 
 /// An observer that remembers nothing.
