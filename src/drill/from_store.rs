@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::canaries::{self, Original};
 use super::cluster::Traits;
 use super::database;
-use super::rehearsal::{BackupFacts, Options, Rehearsal};
+use super::rehearsal::{BackupFacts, Rehearsal};
 use super::substrate::Substrate;
 use crate::error::Result;
 use crate::model::catalog::Listed;
@@ -16,15 +16,25 @@ use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
 use crate::model::timeline::Observer;
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Side;
+use crate::postgres::tools::Tools;
+use crate::recovery::backup::Clock;
 use crate::recovery::guard::{Production, Terms};
 use crate::recovery::restore;
 use crate::store::Store;
 
 const DATABASE: &str = "paycraft";
 
+/// What the newest backup is restored with.
+#[derive(Clone, Copy)]
+pub(super) struct Means<'a> {
+    pub(super) tools: &'a Tools,
+    pub(super) jobs: usize,
+    pub(super) clock: Clock<'a>,
+}
+
 /// Restores and proves the newest backup. What that shows goes into `rehearsal` as it becomes known.
 pub(super) async fn recover(
-    options: Options<'_>,
+    means: Means<'_>,
     store: &Store,
     substrate: &Substrate,
     rehearsal: &mut Rehearsal,
@@ -32,18 +42,18 @@ pub(super) async fn recover(
 ) -> Result<()> {
     let before = store.list("").await?;
     let production = Production::default();
-    let (declared, declared_at) = (Instant::now(), (options.clock)());
+    let (declared, declared_at) = (Instant::now(), (means.clock)());
     let request = restore::Request {
         store,
         selector: Selector::Latest,
-        tools: options.tools,
+        tools: means.tools,
         terms: Terms {
             production: &production,
             consent: None,
             clean: false,
         },
         profile: None,
-        jobs: options.jobs,
+        jobs: means.jobs,
         depth: Depth::Content,
     };
     let mut target = None;
@@ -69,8 +79,8 @@ pub(super) async fn recover(
         store,
         may_write: false,
         target: &restored.target,
-        tools: options.tools,
-        jobs: options.jobs,
+        tools: means.tools,
+        jobs: means.jobs,
     };
     rehearsal.checks.push(canaries::check(&original).await?);
     let changes = changes(&before, &store.list("").await?);

@@ -22,8 +22,10 @@ mod processes;
 pub mod proxy;
 /// An observer of what nobody follows.
 mod quiet;
-/// One rehearsal from seed to verdict.
+/// What one rehearsal showed.
 pub mod rehearsal;
+/// One rehearsal from seed to verdict.
+pub mod rehearse;
 /// Failures of an S3 service.
 pub mod s3_faults;
 /// An S3 server in this process, on loopback.

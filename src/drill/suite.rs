@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::quiet::Quiet;
-use super::rehearsal::{Options, Origin, Rehearsal, rehearse};
+use super::rehearsal::Rehearsal;
+use super::rehearse::{Options, Origin, rehearse};
 use super::scenario::Scenario;
 use super::substrate::Ground;
 use crate::error::{Error, Kind, Result};

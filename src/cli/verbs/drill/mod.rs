@@ -16,7 +16,7 @@ use crate::cli::outcome::Report;
 use crate::cli::run::Context;
 use crate::cli::units::parse_size;
 use crate::drill::evidence::{DrillLog, EvidenceDirectory, log_row};
-use crate::drill::rehearsal::{Options, Origin, rehearse};
+use crate::drill::rehearse::{Options, Origin, rehearse};
 use crate::drill::scenario::{self, BASELINE, RANDOM, Scenario};
 use crate::drill::substrate::{Choice, Ground, Wish};
 use crate::drill::suite::{self, Equipment, Planned};

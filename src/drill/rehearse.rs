@@ -1,0 +1,225 @@
+//! One rehearsal from seed to verdict, with the verbs that production uses.
+
+use std::path::Path;
+
+use super::from_store::{self, Means};
+use super::rehearsal::Rehearsal;
+use super::scenario::{BASELINE, Expectation, Scenario};
+use super::substrate::Ground;
+use super::trial::{self, Props};
+use crate::error::Result;
+use crate::model::catalog::{choose, read_listing};
+use crate::model::key::Selector;
+use crate::model::objective::Measured;
+use crate::model::timeline::Observer;
+use crate::model::verdict::{Check, Verdict};
+use crate::postgres::tools::Tools;
+use crate::recovery::backup::Clock;
+use crate::recovery::recorder::Recorder;
+use crate::store::Store;
+
+/// Rows take about so many times the room of their compressed form.
+const RAW_PER_STORED: u64 = 6;
+
+/// What a rehearsal restores.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin<'a> {
+    /// Synthetic data, backed up first, and what a scenario does to it.
+    Synthetic {
+        /// What happens.
+        scenario: &'a Scenario,
+        /// Picks the data, and what faults leave to chance.
+        seed: u64,
+        /// COPY text to generate, in bytes, if not as much as the scenario says.
+        scale_bytes: Option<u64>,
+    },
+    /// The newest backup in a real store, which is only read.
+    Store(&'a Store),
+}
+
+/// What a rehearsal is to do.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// What is restored.
+    pub origin: Origin<'a>,
+    /// Where its servers run.
+    pub ground: &'a Ground,
+    /// PostgreSQL's programs.
+    pub tools: &'a Tools,
+    /// How many connections work side by side.
+    pub jobs: usize,
+    /// Tells the time.
+    pub clock: Clock<'a>,
+    /// This program, for verbs that are ended from outside.
+    pub program: &'a Path,
+}
+
+/// Restores what `options` name into a fresh cluster and holds what happened against what had to happen. Nothing is left running
+/// or lying about, whatever the outcome.
+///
+/// An error means that no drill could begin; a drill that failed is a rehearsal with a failure in it.
+pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<Rehearsal> {
+    let recorder = Recorder::new(observer);
+    let started_at = (options.clock)();
+    let substrate = options
+        .ground
+        .substrate(options.origin.size_bytes().await?)
+        .await?;
+    let mut rehearsal = Rehearsal {
+        scenario: options.origin.name().to_owned(),
+        seed: options.origin.seed(),
+        scale_bytes: options.origin.scale_bytes(),
+        substrate: options.ground.name(),
+        started_at,
+        tool_version: env!("CARGO_PKG_VERSION"),
+        server_version: options.ground.server_version(),
+        verdict: Verdict::NotProven,
+        expected: options.origin.expectation().to_string(),
+        happened: "nothing yet".to_owned(),
+        retries: 0,
+        rto: None,
+        rpo: None,
+        phases: Vec::new(),
+        peak_rss_bytes: None,
+        backup: None,
+        tables: Vec::new(),
+        checks: Vec::new(),
+        failure: None,
+        faults: Vec::new(),
+        repeat: format!("{}{}", options.origin.repeat(), options.ground.words()),
+    };
+    let played = match options.origin {
+        Origin::Synthetic { scenario, seed, .. } => {
+            let props = Props {
+                scenario,
+                seed,
+                scale_bytes: rehearsal.scale_bytes.unwrap_or(scenario.scale_bytes),
+                tools: options.tools,
+                jobs: options.jobs,
+                clock: options.clock,
+                program: options.program,
+            };
+            Box::pin(trial::play(props, &substrate, &mut rehearsal, &recorder)).await
+        }
+        Origin::Store(store) => {
+            let means = Means {
+                tools: options.tools,
+                jobs: options.jobs,
+                clock: options.clock,
+            };
+            Box::pin(from_store::recover(
+                means,
+                store,
+                &substrate,
+                &mut rehearsal,
+                &recorder,
+            ))
+            .await
+        }
+    };
+    rehearsal.failure = played.err();
+    let left = substrate.tear_down().await;
+    rehearsal
+        .checks
+        .push(torn_down(options.origin.expectation(), &left));
+    rehearsal.phases = recorder.spans();
+    rehearsal.peak_rss_bytes = peak_rss_bytes();
+    let is_met = |objective: Option<Measured>| objective.is_some_and(|measured| measured.met);
+    let must_meet = *options.origin.expectation() == Expectation::Recovers;
+    if rehearsal.failure.is_none() && (!must_meet || is_met(rehearsal.rto) && is_met(rehearsal.rpo)) {
+        rehearsal.verdict = Verdict::over(&rehearsal.checks);
+    }
+    Ok(rehearsal)
+}
+
+/// Whether nothing was left behind, or exactly what was to be.
+fn torn_down(expected: &Expectation, left: &[String]) -> Check {
+    const NAME: &str = "tear-down";
+    let Expectation::TurnsRed(red) = expected else {
+        return Check::none_of(NAME, left, "nothing left behind");
+    };
+    if left.iter().any(|left| left.contains(&red.says)) {
+        return Check::none_of(
+            NAME,
+            &[],
+            format!("{} was left behind, and told", left.join("; ")),
+        );
+    }
+    let problem = format!("what was left behind was not told: {left:?}");
+    Check::none_of(NAME, &[problem], "")
+}
+
+impl Origin<'_> {
+    /// About how much data will be restored, as COPY text.
+    async fn size_bytes(self) -> Result<u64> {
+        let store = match self {
+            Self::Synthetic { .. } => return Ok(self.scale_bytes().unwrap_or(0)),
+            Self::Store(store) => store,
+        };
+        let found = read_listing(&store.list("").await?);
+        let newest = choose(&found, Selector::Latest)?;
+        Ok(newest.stored_bytes.unwrap_or(0).saturating_mul(RAW_PER_STORED))
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Synthetic { scenario, .. } => &scenario.name,
+            Self::Store(_) => "from-store",
+        }
+    }
+
+    fn seed(self) -> Option<u64> {
+        match self {
+            Self::Synthetic { seed, .. } => Some(seed),
+            Self::Store(_) => None,
+        }
+    }
+
+    fn scale_bytes(self) -> Option<u64> {
+        match self {
+            Self::Synthetic {
+                scenario,
+                scale_bytes,
+                ..
+            } => scale_bytes.or(Some(scenario.scale_bytes)),
+            Self::Store(_) => None,
+        }
+    }
+
+    fn expectation(&self) -> &Expectation {
+        match self {
+            Self::Synthetic { scenario, .. } => &scenario.expect,
+            Self::Store(_) => &Expectation::Recovers,
+        }
+    }
+
+    /// The command that does the same again.
+    fn repeat(self) -> String {
+        let Self::Synthetic {
+            scenario,
+            seed,
+            scale_bytes,
+        } = self
+        else {
+            return "paycraft-dr drill --from-store".to_owned();
+        };
+        let mut repeat = "paycraft-dr drill".to_owned();
+        if scenario.argument != BASELINE {
+            repeat = format!("{repeat} --scenario {}", scenario.argument);
+        }
+        repeat = format!("{repeat} --seed {seed}");
+        match scale_bytes {
+            None if scenario.argument == BASELINE => format!("{repeat} --scale {}", scenario.scale_bytes),
+            None => repeat,
+            Some(scale_bytes) => format!("{repeat} --scale {scale_bytes}"),
+        }
+    }
+}
+
+/// What Linux says of this process alone; the servers' memory is their own.
+fn peak_rss_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
+}
