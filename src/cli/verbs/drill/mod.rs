@@ -122,8 +122,8 @@ impl DrillArguments {
         }
     }
 
-    /// Every drill that is asked for, where that is more than one scenario of a name.
-    fn suite(&self, seed: u64) -> Result<Option<Vec<Planned>>> {
+    /// What is asked for. Nothing is started before that is known.
+    fn asked(&self, seed: u64) -> Result<Asked> {
         let misplaced = |flag: &str, with: &str| {
             let message = format!("{flag} goes only with --scenario {with}");
             Err(Error::new(Kind::Usage, message).hint("leave it out, or name that scenario"))
@@ -134,7 +134,9 @@ impl DrillArguments {
         match self.scenario.as_str() {
             ALL => {
                 let planned = |scenario| Planned { scenario, seed };
-                Ok(Some(scenario::all()?.into_iter().map(planned).collect()))
+                Ok(Asked::Several(
+                    scenario::all()?.into_iter().map(planned).collect(),
+                ))
             }
             RANDOM => {
                 let seeds = (0..self.runs.unwrap_or(1)).map(|run| seed.wrapping_add(u64::from(run)));
@@ -142,18 +144,24 @@ impl DrillArguments {
                     scenario: scenario::draw(seed),
                     seed,
                 };
-                Ok(Some(seeds.map(planned).collect()))
+                Ok(Asked::Several(seeds.map(planned).collect()))
             }
             _ if self.at_once.is_some() => misplaced("--at-once", "all or random"),
-            _ => Ok(None),
+            _ => self.scenario().map(|scenario| Asked::One(Box::new(scenario))),
         }
     }
+}
+
+/// What a command line asks for.
+enum Asked {
+    One(Box<Scenario>),
+    Several(Vec<Planned>),
 }
 
 /// Holds what was asked for and keeps the evidence.
 pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> {
     let seed = own.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    let plan = own.suite(seed)?;
+    let asked = own.asked(seed)?;
     let log = own.log.as_deref().map(DrillLog::open).transpose()?;
     let evidence = EvidenceDirectory::open(&own.report)?;
     let operator = context.settings.operator(own.operator.as_deref())?;
@@ -172,19 +180,21 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
         program: &program,
     };
     let ground = Ground::prepare(&wish, context.observer).await?;
-    if let Some(plan) = plan {
-        let equipment = Equipment {
-            ground,
-            tools,
-            jobs: context.jobs(),
-            at_once: crate::cli::settings::jobs(own.at_once),
-            scale_bytes: own.scale,
-            program,
-        };
-        return run_suite(context, plan, seed, equipment, &evidence).await;
-    }
+    let scenario = match asked {
+        Asked::One(scenario) => scenario,
+        Asked::Several(plan) => {
+            let equipment = Equipment {
+                ground,
+                tools,
+                jobs: context.jobs(),
+                at_once: crate::cli::settings::jobs(own.at_once),
+                scale_bytes: own.scale,
+                program,
+            };
+            return run_suite(context, plan, seed, equipment, &evidence).await;
+        }
+    };
 
-    let scenario = own.scenario()?;
     let origin = if own.from_store {
         Origin::Store(context.store()?)
     } else {
