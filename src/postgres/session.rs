@@ -1,6 +1,10 @@
 //! A connection and the task that drives it.
 
+use std::time::Duration;
+
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
@@ -15,13 +19,16 @@ const ACCESS_CODES: [SqlState; 3] = [
     SqlState::INVALID_CATALOG_NAME,
 ];
 
+/// How long the end of a connection is waited for.
+const FAREWELL: Duration = Duration::from_millis(250);
+
 /// An open connection. Dropped, it is closed.
 #[derive(Debug)]
 pub struct Session {
     client: Client,
     side: Side,
     patience: Patience,
-    driver: JoinHandle<()>,
+    driver: Option<JoinHandle<()>>,
 }
 
 impl Session {
@@ -57,7 +64,7 @@ impl Session {
             client,
             side,
             patience: conninfo.patience(),
-            driver,
+            driver: Some(driver),
         })
     }
 
@@ -131,7 +138,21 @@ fn refused(error: Error, cause: tokio_postgres::Error) -> Error {
 }
 
 impl Drop for Session {
+    /// The connection is closed once the server has answered what was sent: a pooler that is left in the middle of an answer may
+    /// give the rest of it to the next client. A statement under way is not waited for.
     fn drop(&mut self) {
-        self.driver.abort();
+        let Some(mut driver) = self.driver.take() else {
+            return;
+        };
+        match Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(async move {
+                    if timeout(FAREWELL, &mut driver).await.is_err() {
+                        driver.abort();
+                    }
+                });
+            }
+            Err(_) => driver.abort(),
+        }
     }
 }
