@@ -1,6 +1,6 @@
 //! Encrypted connections and poolers, through real servers of each kind.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +12,9 @@ use paycraft_dr::model::key::Selector;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use super::certificates;
 use super::kit::{SMALL_SCHEMA, World, execute, failed, output, postgres, program, query, run, skip};
@@ -293,6 +296,60 @@ fn pgbouncer() -> Option<PathBuf> {
     places
         .map(|place| place.join("pgbouncer"))
         .find(|program| program.is_file())
+}
+
+/// What a client says through a relay to `server`, until it hangs up.
+async fn overheard(server: SocketAddr) -> (SocketAddr, JoinHandle<Vec<u8>>) {
+    let relay = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = relay.local_addr().expect("an address");
+    let heard = tokio::spawn(async move {
+        let (client, _) = relay.accept().await.expect("a client");
+        let (mut from_client, mut to_client) = client.into_split();
+        let upstream = TcpStream::connect(server).await.expect("the server");
+        let (mut from_server, mut to_server) = upstream.into_split();
+        tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+        let (mut heard, mut piece) = (Vec::new(), [0; 4096]);
+        while let Ok(length @ 1..) = from_client.read(&mut piece).await {
+            heard.extend_from_slice(&piece[..length]);
+            if to_server.write_all(&piece[..length]).await.is_err() {
+                break;
+            }
+        }
+        heard
+    });
+    (address, heard)
+}
+
+/// A pooler that is left in the middle of an answer may give the rest of it to the next client.
+#[test]
+fn a_session_takes_its_leave() {
+    run(async {
+        let Some(postgres) = postgres() else { return };
+        let database = postgres.database(Side::Target).await;
+        let url = postgres.url(&database);
+        let (_, place) = url.rsplit_once('@').expect("a host");
+        let (server, _) = place.split_once('/').expect("a database");
+        let (relay, heard) = overheard(server.parse().expect("an address")).await;
+        let url = url.replace(server, &relay.to_string());
+        let session = Session::connect(&Conninfo::parse(Side::Target, &url).expect("a connection string"))
+            .await
+            .expect("a connection");
+        // The statement is closed when it goes out of use: that is asked for, and the answer is not waited for here.
+        session
+            .client()
+            .query_one("SELECT $1::text", &[&"x"])
+            .await
+            .expect("an answer");
+        drop(session);
+        let heard = heard.await.expect("a client that hangs up");
+        assert!(
+            heard.ends_with(b"X\0\0\0\x04"),
+            "the last it said: {:?}",
+            heard.last_chunk::<16>()
+        );
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::io::{BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -27,6 +28,19 @@ fn drill(place: &Path, arguments: &[&str]) -> Command {
         .env("TMPDIR", place.join("tmp"))
         .current_dir(place);
     command
+}
+
+/// Watchdogs see the end of their pipes; nobody can wait for them but by looking.
+#[track_caller]
+fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let patience = Instant::now();
+    while !holds() {
+        assert!(
+            patience.elapsed() < Duration::from_secs(20),
+            "not in time: {what}"
+        );
+        std::thread::yield_now();
+    }
 }
 
 #[track_caller]
@@ -161,6 +175,20 @@ fn a_drill_keeps_its_backups_in_an_s3_server_of_others() {
         );
         assert_nothing_left(place.path(), "a drill with an S3 server of others");
 
+        let mut killed = drill(place.path(), &[])
+            .env("PAYCRAFT_S3_PROGRAM", &weed)
+            .spawn()
+            .expect("a drill");
+        let tmp = place.path().join("tmp");
+        eventually("its server begins", || {
+            processes_about(&tmp).iter().any(|line| line.contains("-s3.port"))
+        });
+        killed.kill().expect("it runs");
+        killed.wait().expect("an end");
+        eventually("killed while that begins, it leaves nothing", || {
+            processes_about(&tmp).is_empty() && leftovers(&tmp).is_empty()
+        });
+
         let nobodys = place.path().join("nobodys");
         let unable = place.path().join("minio");
         std::fs::copy("/bin/false", &unable).expect("a program");
@@ -278,16 +306,8 @@ fn a_killed_drill_takes_its_servers_with_it() {
     let place = drill_place();
     let (code, _) = interrupt(place.path(), &LARGER, Signal::KILL, "provision");
     assert_eq!(code, None, "killed");
-    // The watchdogs see the end of their pipes; nobody can wait for them but by looking.
-    let patience = std::time::Instant::now();
-    while !processes_about(&place.path().join("tmp")).is_empty() {
-        assert!(
-            patience.elapsed().as_secs() < 20,
-            "{:?}",
-            processes_about(&place.path().join("tmp"))
-        );
-        std::thread::yield_now();
-    }
+    let tmp = place.path().join("tmp");
+    eventually("its servers end", || processes_about(&tmp).is_empty());
 }
 
 #[test]

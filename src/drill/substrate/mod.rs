@@ -33,7 +33,7 @@ const BUCKET: &str = "paycraft-backups";
 const CLEAR_AWAY: &str = r#"
     read -r _
     waited=0
-    while [ $waited -lt 100 ] && ls "$1"/*/*/server >/dev/null 2>&1; do
+    while [ $waited -lt 100 ] && [ -n "$(ls "$1"/*/*/server "$1"/store/server 2>/dev/null)" ]; do
         sleep 0.1
         waited=$((waited + 1))
     done
@@ -107,12 +107,12 @@ impl Ground {
             Choice::Containers => Some(containers::fetch(&wish.images, wish.tools, observer).await?),
             Choice::Auto => choose(wish, observer).await?,
         };
-        let directory = ground_directory()?;
+        let files = Files::new()?;
         let place = match held {
             None => {
                 let machine = Machine::new(wish.tools)?;
                 Place::Local(Box::new(match wish.s3_program {
-                    Some(program) => machine.with_store(program, directory.path()).await?,
+                    Some(program) => machine.with_store(program, files.directory.path()).await?,
                     None => machine,
                 }))
             }
@@ -122,30 +122,19 @@ impl Ground {
             }
         };
         let is_chosen = wish.choice != Choice::Auto;
-        Self::on(place, directory, is_chosen)
+        Self::on(place, files, is_chosen)
     }
 
     /// What drills on this machine share: the files that private servers begin from.
     pub fn local(tools: &Tools) -> Result<Self> {
-        Self::on(
-            Place::Local(Box::new(Machine::new(tools)?)),
-            ground_directory()?,
-            true,
-        )
+        Self::on(Place::Local(Box::new(Machine::new(tools)?)), Files::new()?, true)
     }
 
-    fn on(place: Place, directory: TempDir, is_chosen: bool) -> Result<Self> {
-        let mut command = Command::new("/bin/sh");
-        command
-            .args(["-c", CLEAR_AWAY, "clear-away"])
-            .arg(directory.path())
-            .current_dir("/")
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin");
+    fn on(place: Place, files: Files, is_chosen: bool) -> Result<Self> {
         let shared = Shared {
-            _leash: Leash::hold(command, CLEARING)?,
             place,
-            directory,
+            directory: files.directory,
+            _leash: files.leash,
         };
         shared.take_over(shared.directory.path())?;
         Ok(Self {
@@ -353,10 +342,26 @@ impl Substrate {
     }
 }
 
-/// What the drills of a ground keep in files.
-fn ground_directory() -> Result<TempDir> {
-    let made = tempfile::Builder::new().prefix("paycraft-drill-").tempdir();
-    made.map_err(|cause| no_room(&std::env::temp_dir(), cause))
+/// A directory for what drills keep in files, and whoever removes it should this process be killed.
+struct Files {
+    directory: TempDir,
+    leash: Leash,
+}
+
+impl Files {
+    fn new() -> Result<Self> {
+        let made = tempfile::Builder::new().prefix("paycraft-drill-").tempdir();
+        let directory = made.map_err(|cause| no_room(&std::env::temp_dir(), cause))?;
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", CLEAR_AWAY, "clear-away"])
+            .arg(directory.path())
+            .current_dir("/")
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin");
+        let leash = Leash::hold(command, CLEARING)?;
+        Ok(Self { directory, leash })
+    }
 }
 
 /// Removes the directory, and tells it where that fails.

@@ -22,17 +22,19 @@ const PORT_ATTEMPTS: u32 = 3;
 const ENDING: Duration = Duration::from_secs(10);
 /// How much of what it said is told.
 const SAID_BYTES: usize = 2000;
-/// Runs `$3 …` with its words going to the file `$1`, until it ends or until standard input does, and removes the files `$2`.
+/// Runs `$3 …` until it ends or until standard input does, and removes the files `$2`. In the directory `$1` are its words, and a file
+/// for as long as it runs.
 const WATCHDOG: &str = r#"
-    words=$1 leavings=$2; shift 2
+    place=$1 leavings=$2; shift 2
     exec 3<&0
-    "$@" 3<&- </dev/null >"$words" 2>&1 &
+    : > "$place/server"
+    "$@" 3<&- </dev/null >"$place/words" 2>&1 &
     server=$!
     { read -r _ <&3; kill -KILL $server; } 2>/dev/null &
     reader=$!
     wait $server
     kill $reader 2>/dev/null
-    rm -f -- $leavings
+    rm -f -- $leavings "$place/server"
 "#;
 /// Listeners of SeaweedFS beside those that are needed, where a version has them.
 const UNWANTED_LISTENERS: [&str; 2] = ["s3.port.iceberg", "s3.port.lance"];
@@ -105,12 +107,11 @@ impl StoreProcess {
     fn begin(program: &Path, make: Make, directory: &Path, user: ServerUser) -> Result<Self> {
         let ports = free_ports::<8>()?;
         let secret = new_secret();
-        let words = directory.join("words");
         let mut command = Command::new("/bin/sh");
         user.run(&mut command);
         command
             .args(["-c", WATCHDOG, "watchdog"])
-            .arg(&words)
+            .arg(directory)
             .arg(make.leavings(ports).join(" "))
             .arg(program)
             .args(make.arguments(program, directory, ports))
@@ -130,7 +131,7 @@ impl StoreProcess {
             address: (Ipv4Addr::LOCALHOST, ports[0]).into(),
             secret_access_key: Secret::new(secret),
             program: program.to_owned(),
-            words,
+            words: directory.join("words"),
         })
     }
 
