@@ -66,14 +66,15 @@ pub async fn copy_in(session: &Session, statement: &str) -> Result<CopyInSink<By
     session.client().copy_in(statement).await
 }
 
-/// Whether a program of ours is at work in the session's database: a statement runs, and waits for no client and no lock.
+/// Whether something is at work in the session's database for the role that opened it: a statement runs, and waits for no client
+/// and no lock. The role tells, as a pooler gives its own name for every program behind it.
 pub async fn program_works(session: &Session) -> Result<bool> {
     let row = one(
         session,
         "cannot see what the server is doing",
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity
          WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()
-         AND application_name = 'paycraft-dr' AND state = 'active'
+         AND usename = session_user AND backend_type = 'client backend' AND state = 'active'
          AND coalesce(wait_event_type, '') NOT IN ('Client', 'Lock'))",
         &[],
     )
