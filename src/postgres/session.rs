@@ -19,6 +19,11 @@ const ACCESS_CODES: [SqlState; 3] = [
     SqlState::INVALID_CATALOG_NAME,
 ];
 
+/// How long one step of a connection may take where its connection string does not say.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A host may have two addresses, of which one leads nowhere; and a server that is reached may never let us in.
+const CONNECT_STEPS: u32 = 3;
+
 /// How long the end of a connection is waited for.
 const FAREWELL: Duration = Duration::from_millis(250);
 
@@ -35,7 +40,19 @@ impl Session {
     /// Connects to the database.
     pub async fn connect(conninfo: &Conninfo) -> Result<Self> {
         let side = conninfo.side();
-        let answer = conninfo.config().connect(conninfo.tls().connector()).await;
+        let message = format!("cannot connect to the {side} database {conninfo}");
+        let limit = conninfo
+            .config()
+            .get_connect_timeout()
+            .copied()
+            .unwrap_or(CONNECT_TIMEOUT)
+            * CONNECT_STEPS;
+        let answer = timeout(limit, conninfo.config().connect(conninfo.tls().connector())).await;
+        let answer = answer.map_err(|_| {
+            Error::new(side.kind(), &message)
+                .caused_by(format!("no answer within {} s", limit.as_secs()))
+                .hint(conninfo.unreachable_hint())
+        })?;
         let (client, connection) = answer.map_err(|cause| {
             let hint = match (cause.code(), tls_trouble(&cause)) {
                 (Some(code), _) if !ACCESS_CODES.contains(code) => {
@@ -47,14 +64,7 @@ impl Session {
                 (None, Some(hint)) => hint.to_owned(),
                 (None, None) => conninfo.unreachable_hint(),
             };
-            refused(
-                Error::new(
-                    side.kind(),
-                    format!("cannot connect to the {side} database {conninfo}"),
-                ),
-                cause,
-            )
-            .hint(hint)
+            refused(Error::new(side.kind(), &message), cause).hint(hint)
         })?;
         let driver = tokio::spawn(async move {
             // How the connection ended is told by whichever statement was under way.

@@ -1,5 +1,7 @@
 //! The verbs of the runbook, each a recipe over the layers below.
 
+/// What a program of PostgreSQL writes, where all of it is wanted at once.
+mod answer;
 /// An object without a manifest, read to its end: what its manifest says, and publishing it.
 pub mod attest;
 /// Work that goes on while nobody waits for it.

@@ -46,7 +46,7 @@ pub(super) async fn compare(
     jobs: usize,
     observer: &dyn Observer,
 ) -> Result<Vec<TableReport>> {
-    let stretches = stretches(manifest, &Session::connect(target).await?, scope).await?;
+    let stretches = stretches(manifest, target, scope).await?;
     let connections = jobs.clamp(1, stretches.len().max(1));
     let queue = Arc::new(Mutex::new(stretches));
     let (progress, mut read) = mpsc::unbounded_channel();
@@ -109,8 +109,10 @@ pub(super) async fn count(session: &Session, manifest: &Manifest, scope: &Scope)
 }
 
 /// What is to be read of the tables that are asked for.
-async fn stretches(manifest: &Manifest, session: &Session, scope: &Scope) -> Result<VecDeque<Stretch>> {
-    let sizes = queries::comparing::table_sizes(session).await?;
+async fn stretches(manifest: &Manifest, target: &Conninfo, scope: &Scope) -> Result<VecDeque<Stretch>> {
+    let session = Session::connect(target).await?;
+    queries::be_patient(&session).await?;
+    let sizes = queries::comparing::table_sizes(&session).await?;
     let tables = manifest.tables.iter().enumerate();
     let asked = tables.filter(|(_, table)| scope.without_rows(&table.schema, &table.name).is_none());
     let stretches = asked.flat_map(|(place, table)| {

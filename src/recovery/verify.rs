@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio::io::AsyncReadExt;
-
+use super::answer::answer;
 use super::object::{self, CheckedArchive};
 use super::plan;
 use super::platform::{self, Scope};
 use super::survey::Survey;
 use super::tables;
 use crate::archive::Contents;
-use crate::child::Child;
 use crate::error::{Error, Kind, Result};
 use crate::model::CANONICAL_TABLES;
 use crate::model::comparison::{self, CanonicalCounts, TableReport, Verification, Wording};
@@ -43,6 +41,7 @@ pub async fn target(
 ) -> Result<Verification> {
     pooling::refuse_transactions(target).await?;
     let session = Session::connect(target).await?;
+    queries::be_patient(&session).await?;
     observer.observe(Event::Expected(manifest.raw_bytes));
     let tables = match scope.depth() {
         Depth::Content => tables::compare(manifest, target, scope, jobs, observer).await?,
@@ -92,8 +91,10 @@ pub async fn target(
 
 /// Compares the tables the runbook counts with those of another database, which is only read.
 pub async fn counts_against(verification: &Verification, other: &Conninfo) -> Result<Check> {
+    pooling::refuse_transactions(other).await?;
     let session = Session::connect(other).await?;
     queries::forbid_writes(&session).await?;
+    queries::be_patient(&session).await?;
     let mut counts = CanonicalCounts::new();
     for table in CANONICAL_TABLES {
         counts.insert(
@@ -209,13 +210,7 @@ pub(super) async fn dump_definitions(
     let facts = queries::facts(session).await?;
     let without = examination::unreadable(session).await?.platforms;
     let installation = tools.for_server(facts.major, target.side().kind())?;
-    let mut dump = Child::start("pg_dump", installation.dump_schema(target, &without))?;
-    let mut archive = Vec::new();
-    if let Some(mut output) = dump.take_output() {
-        let read = output.read_to_end(&mut archive).await;
-        read.map_err(|cause| Error::new(Kind::Target, "cannot read from pg_dump").caused_by(cause))?;
-    }
-    dump.ended().await?.well(Kind::Target)?;
+    let archive = answer("pg_dump", installation.dump_schema(target, &without), target).await?;
     let mut survey = Survey::default();
     survey
         .feed(&archive)

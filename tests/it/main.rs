@@ -31,6 +31,7 @@ mod cutover;
 mod damage;
 mod parallel;
 mod plain_tools;
+mod patience;
 mod protocol;
 mod prune;
 mod recover;

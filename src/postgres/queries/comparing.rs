@@ -6,7 +6,7 @@ use std::ops::Range;
 use tokio_postgres::CopyOutStream;
 use tokio_postgres::error::SqlState;
 
-use super::{SYSTEM_SCHEMAS, all, identifier, one, strings};
+use super::{SYSTEM_SCHEMAS, all, identifier, one, strings, unless_failed};
 use crate::error::Result;
 use crate::model::manifest::Sequence;
 use crate::postgres::rights::Name;
@@ -19,10 +19,13 @@ pub async fn count_rows(session: &Session, schema: &str, table: &str) -> Result<
         identifier(schema),
         identifier(table)
     );
-    match session.client().query_one(&statement, &[]).await {
-        Ok(row) => Ok(u64::try_from(row.get::<_, i64>(0)).ok()),
+    match session.bear(session.client().query_one(&statement, &[])).await? {
         Err(cause) if cause.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
-        Err(cause) => Err(session.failed(format!("cannot count the rows of {schema}.{table}"), cause)),
+        answer => {
+            let what = format!("cannot count the rows of {schema}.{table}");
+            let row = unless_failed(session, &what, answer).await?;
+            Ok(u64::try_from(row.get::<_, i64>(0)).ok())
+        }
     }
 }
 
@@ -78,10 +81,12 @@ pub async fn copy_out(
         ),
         _ => format!("COPY {name} {columns} TO STDOUT"),
     };
-    match session.client().copy_out(&statement).await {
-        Ok(stream) => Ok(Some(stream)),
+    match session.bear(session.client().copy_out(&statement)).await? {
         Err(cause) if cause.code().is_some_and(|code| MISSING.contains(code)) => Ok(None),
-        Err(cause) => Err(session.failed(format!("cannot read {schema}.{table}"), cause)),
+        answer => {
+            let what = format!("cannot read {schema}.{table}");
+            unless_failed(session, &what, answer).await.map(Some)
+        }
     }
 }
 

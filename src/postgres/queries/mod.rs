@@ -10,6 +10,7 @@ pub mod loading;
 use std::collections::BTreeMap;
 
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::session::Session;
@@ -58,10 +59,8 @@ pub async fn facts(session: &Session) -> Result<Facts> {
     )
     .await?;
     // Not every role may read the control file; without it the guard has one fact less.
-    let identifier = session
-        .client()
-        .query_one("SELECT system_identifier::text FROM pg_control_system()", &[])
-        .await;
+    let sql = "SELECT system_identifier::text FROM pg_control_system()";
+    let identifier = session.bear(session.client().query_one(sql, &[])).await?;
     Ok(Facts {
         database: row.get(0),
         server_version: row.get(1),
@@ -151,12 +150,21 @@ pub async fn apply_copy_settings(session: &Session, settings: &BTreeMap<String, 
         )
         .await?;
     }
-    batch(
-        session,
-        "cannot prepare the session",
-        "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET row_security = off",
-    )
-    .await
+    be_patient(session).await?;
+    batch(session, "cannot prepare the session", "SET row_security = off").await
+}
+
+/// Lets the session's statements take as long as we bear silence, and wait for a lock as long as we bear that: a platform ends
+/// statements after minutes, which are meant for an application's. Behind a pooler that takes turns this would reach others, so such
+/// a one must have been refused.
+pub async fn be_patient(session: &Session) -> Result<()> {
+    let sql = format!(
+        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0;
+         SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout';
+         SET lock_timeout = '{}ms'",
+        session.patience().lock.as_millis()
+    );
+    batch(session, "cannot prepare the session", &sql).await
 }
 
 /// A name as SQL wants it, whatever characters it has.
@@ -171,7 +179,7 @@ pub(super) async fn one(
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Row> {
     let row = session.bear(session.client().query_one(sql, values)).await?;
-    row.map_err(|cause| session.failed(what, cause))
+    unless_failed(session, what, row).await
 }
 
 pub(super) async fn all(
@@ -181,12 +189,44 @@ pub(super) async fn all(
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>> {
     let rows = session.bear(session.client().query(sql, values)).await?;
-    rows.map_err(|cause| session.failed(what, cause))
+    unless_failed(session, what, rows).await
 }
 
 pub(super) async fn batch(session: &Session, what: &str, sql: &str) -> Result<()> {
     let done = session.bear(session.client().batch_execute(sql)).await?;
-    done.map_err(|cause| session.failed(what, cause))
+    unless_failed(session, what, done).await
+}
+
+/// What came of a statement. Where it waited for a lock too long, the error says who holds one.
+pub(super) async fn unless_failed<T>(
+    session: &Session,
+    what: &str,
+    answer: Result<T, tokio_postgres::Error>,
+) -> Result<T> {
+    let cause = match answer {
+        Ok(value) => return Ok(value),
+        Err(cause) => cause,
+    };
+    let is_locked = cause.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
+    let error = session.failed(what, cause);
+    Err(match is_locked {
+        true => error.hint(format!(
+            "{}: end it or let it end, and try again",
+            holders(session).await
+        )),
+        false => error,
+    })
+}
+
+/// Who holds a lock that lets nobody else near a table of the database, as far as the role may know.
+async fn holders(session: &Session) -> String {
+    let sql = "SELECT string_agg(DISTINCT format('process %s of role %s holds a lock on %s', l.pid, a.usename, l.relation::regclass), ', ')
+           FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+          WHERE a.datname = current_database() AND l.pid <> pg_backend_pid() AND l.granted AND l.mode = 'AccessExclusiveLock'
+            AND l.relation >= 16384";
+    let asked = session.bear(session.client().query_one(sql, &[])).await;
+    let told = asked.ok().and_then(Result::ok).and_then(|row| row.get(0));
+    told.unwrap_or_else(|| "another session holds a lock (see pg_locks and pg_stat_activity)".to_owned())
 }
 
 pub(super) fn strings(rows: &[Row]) -> Vec<String> {

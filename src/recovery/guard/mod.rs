@@ -87,6 +87,7 @@ pub async fn clear(
     pooling::refuse_transactions(target).await?;
     let session = Session::connect(target).await?;
     let facts = queries::facts(&session).await?;
+    queries::be_patient(&session).await?;
     queries::forbid_writes(&session).await?;
     if named.is_none() {
         check_identity(target, &facts, manifest, terms).await?;
