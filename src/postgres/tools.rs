@@ -14,6 +14,9 @@ use crate::error::{Error, Kind, Result};
 /// The oldest server and client this program works with.
 pub const OLDEST_MAJOR: u32 = 15;
 
+/// From this version on, `pg_restore` begins with a setting that older servers do not know, and ends there.
+const REFUSED_BY_OLDER: u32 = 17;
+
 /// Where distributions put one directory per version.
 const VERSIONED: [(&str, &str); 4] = [
     ("/usr/lib/postgresql", "bin"),
@@ -90,6 +93,39 @@ impl Tools {
             })
     }
 
+    /// The installation that restores an archive of pg_dump `dump` into a server of version `target`: the oldest that is older than
+    /// neither, as `pg_restore` reads no newer archive. It must not be too new for the server, either.
+    pub fn for_restore(&self, dump: u32, target: u32) -> Result<&Installation> {
+        let needed = dump.max(target).max(OLDEST_MAJOR);
+        if target < REFUSED_BY_OLDER && dump >= REFUSED_BY_OLDER {
+            let message = format!(
+                "pg_dump {dump} made the backup, and the client programs that read it cannot restore into PostgreSQL {target}"
+            );
+            return Err(Error::new(Kind::Refused, message).hint(format!(
+                "restore into PostgreSQL {REFUSED_BY_OLDER} or newer; for backups that go into older servers, install the client \
+                 programs of the source's own version where backups are made"
+            )));
+        }
+        let hint = format!("install the PostgreSQL {needed} client programs");
+        match self.installations.iter().find(|found| found.major >= needed) {
+            Some(found) if target < REFUSED_BY_OLDER && found.major >= REFUSED_BY_OLDER => {
+                let message = format!(
+                    "the client programs of PostgreSQL {} cannot restore into PostgreSQL {target}",
+                    found.major
+                );
+                Err(Error::new(Kind::Refused, message).hint(hint))
+            }
+            Some(found) => Ok(found),
+            None => {
+                let newest = self.installations.last().map_or(0, |found| found.major);
+                let message = format!(
+                    "pg_dump {dump} made the backup and the target is PostgreSQL {target}; the newest client here is {newest}"
+                );
+                Err(Error::new(Kind::Refused, message).hint(hint))
+            }
+        }
+    }
+
     /// The newest installation that also has the server's programs, for a private cluster.
     pub fn newest_with_server(&self) -> Result<&Installation> {
         self.installations
@@ -114,6 +150,23 @@ impl fmt::Display for Tools {
 }
 
 impl Installation {
+    /// What a backup of a server of version `source` made with this one cannot do that one made with the server's own version could.
+    pub fn limit(&self, source: u32) -> Option<String> {
+        let major = self.major;
+        if major <= source {
+            return None;
+        }
+        let into = if major >= REFUSED_BY_OLDER && source < REFUSED_BY_OLDER {
+            format!(", into PostgreSQL {REFUSED_BY_OLDER} or newer alone")
+        } else {
+            String::new()
+        };
+        Some(format!(
+            "pg_dump {major} is newer than the source, PostgreSQL {source}: only client programs of {major} or newer restore \
+             such a backup{into}; install the PostgreSQL {source} client programs"
+        ))
+    }
+
     /// The path of one of its programs.
     pub fn program(&self, name: &str) -> PathBuf {
         self.directory.join(name)

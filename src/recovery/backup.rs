@@ -71,6 +71,9 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
     observer.observe(Event::Began(Phase::Backup));
     observer.observe(Event::Expected(origin.facts.bytes));
     let installation = request.tools.for_server(origin.facts.major, Kind::Source)?;
+    if let Some(limit) = installation.limit(origin.facts.major) {
+        observer.observe(Event::Warned(limit));
+    }
     let upload = request.store.begin_upload(&key.to_string()).await?;
     for (schema, table) in &origin.unreadable {
         let what =

@@ -66,12 +66,8 @@ impl<'a> Definitions<'a> {
             Turn::After => self.request.jobs,
             _ => 1,
         };
-        let installation = self
-            .request
-            .tools
-            .for_server(self.target.facts().major, Kind::Target)?;
         let place = self.directory.path();
-        let command = installation.restore_listed(
+        let command = self.target.installation().restore_listed(
             self.target.conninfo(),
             &place.join("head"),
             &place.join(list_name(turn)),

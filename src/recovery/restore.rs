@@ -102,7 +102,7 @@ async fn restore_selected(
 
     observer.observe(Event::Began(Phase::Provision));
     let target = provision(&manifest).await?;
-    let target = guard::clear(&target, &manifest, request.terms, request.profile).await?;
+    let target = guard::clear(&target, &manifest, request.tools, request.terms, request.profile).await?;
     if target.holds_objects() && is_attested {
         let what = "the target holds what will be replaced: the whole backup is read and checked before that";
         observer.observe(Event::Noted(what.into()));

@@ -296,7 +296,10 @@ fn a_backup_from_a_newer_world() {
         reseal(|manifest| manifest.pg_dump_version = "99.1".to_owned());
         assert_failed(
             &output(ward.doctor(&[])).await,
-            &[("client for backup", "pg_dump 99")],
+            &[
+                ("client for backup", "pg_dump 99"),
+                ("target guard", "pg_dump 99"),
+            ],
         );
         reseal(|manifest| manifest.source.server_version = "99.1".to_owned());
         assert_failed(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;
-use paycraft_dr::error::Kind;
+use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
@@ -13,13 +13,18 @@ use paycraft_dr::recovery::backup;
 use paycraft_dr::recovery::restore;
 use tempfile::TempDir;
 
-use super::kit::{Nobody, SMALL_SCHEMA, World, execute, failed, run, skip, terms};
+use super::kit::{
+    Nobody, SMALL_SCHEMA, Warnings, World, execute, failed, json, output, program, query, run, skip, terms,
+};
 
 const AT: &str = "2026-11-23T02:00:07Z";
 
 /// A server of a newer version than the one all tests share, and both versions' programs.
 struct Newer {
     both: Tools,
+    /// The newer version's programs alone.
+    only: Tools,
+    directory: PathBuf,
     major: u32,
     server: Cluster,
     _place: TempDir,
@@ -44,7 +49,8 @@ impl Newer {
             "the newer version is newer"
         );
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(std::env::split_paths(&path).chain([directory])).expect("a path");
+        let path =
+            std::env::join_paths(std::env::split_paths(&path).chain([directory.clone()])).expect("a path");
         let place = tempfile::tempdir().expect("a directory");
         let user = ServerUser::suitable().expect("a user");
         user.take_over(place.path()).expect("a directory");
@@ -57,6 +63,8 @@ impl Newer {
         .await;
         Some(Self {
             both: Tools::find(None, Some(&path)).await.expect("both"),
+            only,
+            directory,
             major: installation.major,
             server: server.expect("a cluster"),
             _place: place,
@@ -161,17 +169,115 @@ fn a_backup_goes_into_a_newer_server() {
     });
 }
 
+/// What `doctor --json` found under this name: its outcome, and all of it.
+fn finding(document: &serde_json::Value, name: &str) -> (String, String) {
+    let findings = document["findings"].as_array().expect("findings");
+    let found = findings.iter().find(|found| found["name"] == name).expect(name);
+    (found["outcome"].to_string(), found.to_string())
+}
+
+#[test]
+fn programs_that_are_too_new_are_refused_before_the_target_is_touched() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let Some(newer) = Newer::start(&world).await else {
+            return;
+        };
+        let older = world.postgres.installation.major;
+        let source = world.postgres.source(SMALL_SCHEMA).await;
+        let target = world.postgres.database(Side::Target).await;
+        let install = format!("install the PostgreSQL {older} client programs");
+
+        // A backup of the server's own version, where only newer programs are left to restore it.
+        world.back_up(&source).await.expect("a backup");
+        let error = attempt(&world, &newer.only, target.clone()).await;
+        let error = error.expect_err("programs that are too new");
+        assert_eq!(error.kind(), Kind::Refused, "{error}");
+        assert_eq!(error.next_step(), Some(install.as_str()));
+        let mut doctor = program(&["doctor", "--json", "--pg-bin"]);
+        doctor
+            .arg(&newer.directory)
+            .envs(world.bucket.environment())
+            .env("SUPABASE_DB_URL", world.postgres.url(&source))
+            .env("TARGET_DB_URL", world.postgres.url(&target));
+        let document = json(&output(doctor).await);
+        for name in ["client for backup", "target guard"] {
+            let (outcome, text) = finding(&document, name);
+            assert_eq!(outcome, "\"failed\"", "{text}");
+            assert!(text.contains(&install), "{text}");
+        }
+        let (outcome, text) = finding(&document, "client for source");
+        assert_eq!(outcome, "\"passed\"", "{text}");
+        assert!(text.contains(&install), "{text}");
+
+        // A backup made by programs that are newer than its server.
+        let heard = Warnings::default();
+        let later = "2026-11-24T02:00:07Z";
+        let request = backup::Request {
+            source: &source,
+            tools: &newer.only,
+            store: &world.bucket.store,
+            clock: &|| later.parse().expect("an instant"),
+        };
+        backup::backup(request, &heard).await.expect("a backup");
+        let warnings = heard.0.lock().expect("no panic").join(" ");
+        assert!(warnings.contains(&install), "{warnings}");
+        for tools in [&newer.both, &newer.only] {
+            let error = attempt(&world, tools, target.clone()).await;
+            let error = error.expect_err("an archive that is too new");
+            assert_eq!(error.kind(), Kind::Refused, "{error}");
+            let hint = error.next_step().expect("a hint");
+            assert!(hint.contains("PostgreSQL 17 or newer"), "{hint}");
+        }
+        let holds = "SELECT count(*)::text FROM pg_class WHERE relname = 'tenants'";
+        assert_eq!(query(&target, holds).await, "0");
+
+        let target = newer.database(Side::Target, "target").await;
+        let restored = restore(&world, &newer, target).await;
+        assert!(
+            restored.verification.verdict.is_proven(),
+            "{:?}",
+            failed(&restored.verification)
+        );
+    });
+}
+
+#[test]
+fn an_archive_is_restored_by_programs_as_new_as_its_dump() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let Some(newer) = Newer::start(&world).await else {
+            return;
+        };
+        let older = world.postgres.installation.major;
+        for (dump, target, chosen) in [
+            (older, older, Some(older)),
+            (older, newer.major, Some(newer.major)),
+            (newer.major, newer.major, Some(newer.major)),
+            // Programs that read the archive know settings that the server does not.
+            (newer.major, older, None),
+            (older + 1, older, None),
+            (newer.major + 1, newer.major, None),
+        ] {
+            let found = newer.both.for_restore(dump, target).ok().map(|found| found.major);
+            assert_eq!(found, chosen, "pg_dump {dump} into PostgreSQL {target}");
+        }
+    });
+}
+
 async fn restore(world: &World, newer: &Newer, target: Conninfo) -> restore::Restored {
+    attempt(world, &newer.both, target).await.expect("a restore")
+}
+
+async fn attempt(world: &World, tools: &Tools, target: Conninfo) -> Result<restore::Restored, Error> {
     let request = restore::Request {
         store: &world.bucket.store,
         selector: Selector::Latest,
-        tools: &newer.both,
+        tools,
         terms: terms(),
         profile: None,
         jobs: 2,
         depth: Depth::Content,
     };
-    restore::restore(request, async |_| Ok(target), &Nobody)
-        .await
-        .expect("a restore")
+    restore::restore(request, async |_| Ok(target), &Nobody).await
 }

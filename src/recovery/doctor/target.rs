@@ -91,12 +91,15 @@ pub(super) async fn examine_guard(what: Examination<'_>, newest: Option<&Manifes
         };
         return Finding::skipped(NAME, missing);
     };
+    let Ok(tools) = what.tools else {
+        return Finding::skipped(NAME, "there are no PostgreSQL programs");
+    };
     let terms = Terms {
         production: what.production,
         consent: None,
         clean: what.clean,
     };
-    let cleared = within(Kind::Target, guard::clear(target, manifest, terms, None)).await;
+    let cleared = within(Kind::Target, guard::clear(target, manifest, tools, terms, None)).await;
     let answer = cleared.map(|_| {
         format!(
             "a restore may go ahead; its rows alone need {}, and the server does not tell what room it has",

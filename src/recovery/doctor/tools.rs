@@ -30,7 +30,7 @@ pub(super) fn examine(
             Finding::passed("client", tools.to_string()),
             for_server(FOR_SOURCE, tools, Kind::Source, source),
             for_server(FOR_TARGET, tools, Kind::Target, target),
-            for_backup(tools, newest),
+            for_backup(tools, newest, target),
         ],
         Err(error) => {
             let further = [FOR_SOURCE, FOR_TARGET, FOR_BACKUP]
@@ -50,31 +50,26 @@ fn for_server(name: &'static str, tools: &Tools, kind: Kind, server: Option<&Fac
     let Some(major) = server.map(|facts| facts.major) else {
         return Finding::skipped(name, "the server's version is not known");
     };
-    let chosen = tools.for_server(major, kind);
-    Finding::of(
-        name,
-        chosen.map(|chosen| format!("PostgreSQL {} for a server of {major}", chosen.major)),
-    )
+    let chosen = tools.for_server(major, kind).map(|chosen| {
+        let told = format!("PostgreSQL {} for a server of {major}", chosen.major);
+        match (kind, chosen.limit(major)) {
+            (Kind::Source, Some(limit)) => format!("{told}; {limit}"),
+            _ => told,
+        }
+    });
+    Finding::of(name, chosen)
 }
 
-/// Whether some client is not older than the pg_dump that made the newest backup: pg_restore reads no newer archive.
-fn for_backup(tools: &Tools, newest: Option<&Manifest>) -> Finding {
+/// Whether some client can restore the newest backup, into the target where that is known.
+fn for_backup(tools: &Tools, newest: Option<&Manifest>, target: Option<&Facts>) -> Finding {
     let Some(major) = newest.and_then(|manifest| major_version(&manifest.pg_dump_version)) else {
         return Finding::skipped(FOR_BACKUP, "there is no attested backup");
     };
-    match tools.for_server(major, Kind::Usage) {
-        Ok(chosen) => Finding::passed(
-            FOR_BACKUP,
-            format!("PostgreSQL {} for an archive of {major}", chosen.major),
-        ),
-        Err(_) => Finding::failed(
-            FOR_BACKUP,
-            format!("pg_dump {major} made the newest backup, and no client here is as new"),
-        )
-        .hint(format!(
-            "install the PostgreSQL {major} client programs: pg_restore reads no newer archive"
-        )),
-    }
+    let chosen = tools.for_restore(major, target.map_or(major, |facts| facts.major));
+    Finding::of(
+        FOR_BACKUP,
+        chosen.map(|chosen| format!("PostgreSQL {} for an archive of {major}", chosen.major)),
+    )
 }
 
 /// Whether the directory can be written and has room for the head of the archive.

@@ -17,7 +17,7 @@ use crate::postgres::queries::clearing::UserObject;
 use crate::postgres::queries::{self, Facts};
 use crate::postgres::rights;
 use crate::postgres::session::Session;
-use crate::postgres::tools::major_version;
+use crate::postgres::tools::{Installation, Tools, major_version};
 
 /// What the operator allows.
 #[derive(Clone, Copy)]
@@ -34,8 +34,8 @@ pub struct Terms<'a> {
 #[derive(Debug)]
 pub struct ClearedTarget {
     conninfo: Conninfo,
-    facts: Facts,
     session: Session,
+    installation: Installation,
     profile: Profile,
     holds_objects: bool,
 }
@@ -46,9 +46,9 @@ impl ClearedTarget {
         &self.conninfo
     }
 
-    /// What was seen of it.
-    pub fn facts(&self) -> &Facts {
-        &self.facts
+    /// The programs that can restore the backup into it.
+    pub fn installation(&self) -> &Installation {
+        &self.installation
     }
 
     /// The connection that looked at it.
@@ -71,11 +71,12 @@ impl ClearedTarget {
 /// before the target is cleared.
 ///
 /// Refused are: production, by any name and by identity; a target that takes no writes; one whose server is older than the
-/// backup's, or lacks roles or extensions; one that holds anything, or with [`Terms::clean`] anything that the backup would
+/// backup's, or that no programs of `tools` can restore it into, or that lacks roles or extensions; one that holds anything, or with [`Terms::clean`] anything that the backup would
 /// not replace. What a platform makes itself is not looked at; without a `profile` the target tells whether it is on one.
 pub async fn clear(
     target: &Conninfo,
     manifest: &Manifest,
+    tools: &Tools,
     terms: Terms<'_>,
     profile: Option<Profile>,
 ) -> Result<ClearedTarget> {
@@ -86,8 +87,8 @@ pub async fn clear(
     }
     pooling::refuse_transactions(target).await?;
     let session = Session::connect(target).await?;
-    let facts = queries::facts(&session).await?;
     queries::be_patient(&session).await?;
+    let facts = queries::facts(&session).await?;
     queries::forbid_writes(&session).await?;
     if named.is_none() {
         check_identity(target, &facts, manifest, terms).await?;
@@ -97,6 +98,8 @@ pub async fn clear(
             .hint("restore into a primary whose default_transaction_read_only is off"));
     }
     check_version(target, &facts, manifest)?;
+    let dump = major_version(&manifest.pg_dump_version).unwrap_or(0);
+    let installation = tools.for_restore(dump, facts.major)?.clone();
     check_present("role", &queries::missing_roles(&session, &manifest.roles).await?)?;
     let profile = match profile {
         Some(profile) => profile,
@@ -123,7 +126,7 @@ pub async fn clear(
     queries::allow_writes(&session).await?;
     Ok(ClearedTarget {
         conninfo: target.clone(),
-        facts,
+        installation,
         session,
         profile,
         // A platform's tables are there always; with leave to clean, their rows are replaced.

@@ -163,10 +163,16 @@ fn major(images: &Images, image: &Image, tools: &Tools) -> Result<u32> {
         )
         .hint("name an image that is made as the official one is, with --postgres-image")
     })?;
-    tools.for_server(major, Kind::Usage).map_err(|error| {
+    let chosen = tools.for_server(major, Kind::Usage).map_err(|error| {
         let message = format!("the image {} is too new: {error}", images.postgres);
         Error::new(Kind::Usage, message).hint(format!(
             "install the PostgreSQL {major} client programs, name an older image with --postgres-image, or use --substrate local"
+        ))
+    })?;
+    tools.for_restore(chosen.major, major).map_err(|error| {
+        let message = format!("the image {} is too old: {error}", images.postgres);
+        Error::new(Kind::Usage, message).hint(format!(
+            "install the PostgreSQL {major} client programs, name a newer image with --postgres-image, or use --substrate local"
         ))
     })?;
     Ok(major)
