@@ -16,6 +16,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 pub struct Progress {
     is_quiet: bool,
     running: Mutex<Option<Running>>,
+    advice: Mutex<Option<String>>,
 }
 
 #[derive(Debug)]
@@ -31,7 +32,13 @@ impl Progress {
         Self {
             is_quiet: quiet,
             running: Mutex::default(),
+            advice: Mutex::default(),
         }
+    }
+
+    /// What is to be done next if the run ends where it is now.
+    pub fn advice(&self) -> Option<String> {
+        self.advice.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn begin(phase: Phase) -> Running {
@@ -61,6 +68,9 @@ impl Observer for Progress {
                     Some(bar) => bar.suspend(|| say(&warning)),
                     None => say(&warning),
                 }
+            }
+            Event::Advised(advice) => {
+                *self.advice.lock().unwrap_or_else(PoisonError::into_inner) = Some(advice);
             }
             _ if self.is_quiet => {}
             Event::Noted(note) => say(&note),

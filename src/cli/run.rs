@@ -54,7 +54,10 @@ pub async fn run(arguments: &Arguments) -> Result<Report> {
             progress.observe(Event::Warned(format!("an upload may be left behind: {left}")));
         }
     }
-    Err(outcome)
+    Err(match progress.advice() {
+        Some(advice) => outcome.hint(advice),
+        None => outcome,
+    })
 }
 
 /// What every command is given.

@@ -69,6 +69,8 @@ pub enum Event {
     Warned(String),
     /// Something a person may want to know, such as the seed of what follows.
     Noted(String),
+    /// What whoever ends the run from here on has to do next. It takes the place of what was advised before.
+    Advised(String),
 }
 
 /// Whoever follows a run.
@@ -111,7 +113,7 @@ impl Timeline {
                     self.ended.push(Span { name, seconds, bytes });
                 }
             }
-            Event::Expected(_) | Event::Warned(_) | Event::Noted(_) => {}
+            Event::Expected(_) | Event::Warned(_) | Event::Noted(_) | Event::Advised(_) => {}
         }
     }
 

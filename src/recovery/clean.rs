@@ -73,12 +73,13 @@ pub(super) fn check_replaced(target: &Conninfo, present: &[UserObject], manifest
 }
 
 /// Drops everything that `entries` create, the rows of the tables `emptied`, which stay, and every large object. One transaction:
-/// all of it or nothing.
+/// all of it or nothing, and nothing before `about_to_commit` is called.
 pub(super) async fn drop_contained(
     session: &Session,
     entries: impl DoubleEndedIterator<Item = &Entry>,
     contents: &Contents,
     emptied: &[Name],
+    about_to_commit: impl FnOnce(),
 ) -> Result<()> {
     let holds_large_objects = contents
         .entries
@@ -86,7 +87,7 @@ pub(super) async fn drop_contained(
         .any(|entry| matches!(entry.kind.as_str(), "BLOB" | "BLOB METADATA" | "BLOBS"));
     let deletes = emptied.iter().map(queries::clearing::delete_all);
     let drops: Vec<String> = deletes.chain(entries.rev().filter_map(drop_if_there)).collect();
-    queries::clearing::drop_objects(session, &drops, holds_large_objects).await
+    queries::clearing::drop_objects(session, &drops, holds_large_objects, about_to_commit).await
 }
 
 /// `DROP TABLE public.tenants;` as a statement that is content where nothing is there, and takes what depends on it along.

@@ -1,7 +1,5 @@
 //! Everything of an archive but its rows, as `pg_restore` makes it from the archive's head.
 
-use std::io::Write;
-
 use tempfile::TempDir;
 
 use super::guard::ClearedTarget;
@@ -25,36 +23,46 @@ pub(super) struct Definitions<'a> {
 }
 
 impl<'a> Definitions<'a> {
-    /// Writes the head of the archive and the two lists of entries where `pg_restore` can read them. Of the entries that come
-    /// after the rows, it makes those that are not among `builds`.
+    /// Writes the head of the archive and the two lists of the `selection` where `pg_restore` can read them. The target is left
+    /// alone.
     pub(super) fn new(
         request: Request<'a>,
         target: &'a ClearedTarget,
         head: &[u8],
         contents: &Contents,
         selection: &Selection,
-        builds: &Builds,
     ) -> Result<Self> {
-        let directory = scratch_directory()?;
+        let mut definitions = Self {
+            request,
+            target,
+            directory: scratch_directory()?,
+            has_rest: false,
+            skipped: Vec::new(),
+            scope: Scope::everything(),
+        };
+        definitions.write("head", head)?;
+        definitions.list(contents, selection)?;
+        Ok(definitions)
+    }
+
+    /// Writes the lists of the entries of the `selection`. Of those that come after the rows, they name what is not built over our own
+    /// connections.
+    pub(super) fn list(&mut self, contents: &Contents, selection: &Selection) -> Result<()> {
+        let builds = Builds::of(contents, selection);
         let before = plan::list(contents, Turn::Before, |id| selection.keeps(id));
         let rest = plan::list(contents, Turn::After, |id| {
             selection.keeps(id) && !builds.contain(id)
         });
-        let write = |name: &str, bytes: &[u8]| {
-            std::fs::File::create_new(directory.path().join(name)).and_then(|mut file| file.write_all(bytes))
-        };
-        write("head", head)
-            .and_then(|()| write(&list_name(Turn::Before), before.as_bytes()))
-            .and_then(|()| write(&list_name(Turn::After), rest.as_bytes()))
-            .map_err(no_scratch)?;
-        Ok(Self {
-            request,
-            target,
-            directory,
-            has_rest: !rest.is_empty(),
-            skipped: [plan::skipped(contents), selection.skipped(contents)].concat(),
-            scope: Scope::of(selection, contents),
-        })
+        self.write(&list_name(Turn::Before), before.as_bytes())?;
+        self.write(&list_name(Turn::After), rest.as_bytes())?;
+        self.has_rest = !rest.is_empty();
+        self.skipped = [plan::skipped(contents), selection.skipped(contents)].concat();
+        self.scope = Scope::of(selection, contents);
+        Ok(())
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        std::fs::write(self.directory.path().join(name), bytes).map_err(no_scratch)
     }
 
     /// Makes the entries whose turn it is. No error is tolerated.
@@ -80,7 +88,9 @@ impl<'a> Definitions<'a> {
         };
         ended.well(Kind::Target).map_err(|error| {
             // A newer server, also by a minor release only, has settings and options that an older one does not know.
-            let is_older = error.causes().iter().any(|cause| cause.contains("unrecognized parameter"));
+            let is_older = error.causes().iter().any(|cause| {
+                cause.contains("unrecognized parameter") || cause.contains("unrecognized configuration parameter")
+            });
             error.hint(if is_older {
                 "the target's server is older than the source's was: restore into one of the same minor release, or newer"
             } else {

@@ -12,6 +12,8 @@ pub mod backup;
 pub mod catalog;
 /// Making room in a target that holds an older state of what is restored.
 mod clean;
+/// How far a restore has come, and what is to be done where it ends there.
+mod course;
 /// Putting a restored target into service.
 pub mod cutover;
 /// Everything of an archive but its rows, as `pg_restore` makes it from the archive's head.

@@ -10,7 +10,7 @@ use super::restore::{self, Restored};
 use crate::error::Result;
 use crate::model::manifest::Manifest;
 use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
-use crate::model::timeline::Observer;
+use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Verdict;
 use crate::postgres::conninfo::Conninfo;
 
@@ -52,6 +52,8 @@ pub async fn recover(
     let restored = restore::restore(request.restore, provision, observer).await?;
     let is_proven = restored.verification.verdict.is_proven();
     let cutover = if is_proven {
+        let advice = "the target is restored and proven: go on with `paycraft-dr cutover apply`";
+        observer.observe(Event::Advised(advice.to_owned()));
         Some(request.cutover.apply(observer).await?)
     } else {
         None

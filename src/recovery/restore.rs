@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::catalog::{self, Selected};
 use super::clean;
+use super::course::{self, Course};
 use super::definitions::Definitions;
 use super::guard::{self, ClearedTarget, Terms};
 use super::loader::{Builds, Loader};
@@ -121,7 +122,11 @@ async fn restore_selected(
         request.jobs,
         observer,
     )
-    .await?;
+    .await
+    .map_err(|error| {
+        let first = error.next_step().unwrap_or("see what went wrong").to_owned();
+        error.hint(format!("{first}; {}", course::only_verify(&manifest.key)))
+    })?;
     observer.observe(Event::Ended(Phase::Verify));
     Ok(Restored {
         manifest,
@@ -138,37 +143,37 @@ async fn load(
     target: &ClearedTarget,
     observer: &dyn Observer,
 ) -> Result<(Vec<SkippedEntry>, Scope)> {
-    let mut definitions = None;
-    let loaded = transfer_and_finish(request, manifest, target, &mut definitions, observer).await;
-    if loaded.is_err() && definitions.is_some() {
-        let advice = "the target may be half-loaded: drop and create it again before the next try";
-        observer.observe(Event::Warned(advice.into()));
+    let mut course = Course::new(observer);
+    if let Err(error) = transfer_and_finish(request, manifest, target, &mut course).await {
+        if course.is_changed() {
+            observer.observe(Event::Warned(course::HALF_LOADED.to_owned()));
+        }
+        return Err(error);
     }
-    loaded?;
-    Ok(definitions.map_or_else(
+    observer.observe(Event::Advised(course::only_verify(&manifest.key)));
+    Ok(course.definitions.map_or_else(
         || (Vec::new(), Scope::everything()),
         |definitions| (definitions.skipped, definitions.scope),
     ))
 }
 
-/// `definitions` is filled just before the target is changed for the first time.
 async fn transfer_and_finish<'a>(
     request: Request<'a>,
     manifest: &Manifest,
     target: &'a ClearedTarget,
-    definitions: &mut Option<Definitions<'a>>,
-    observer: &dyn Observer,
+    course: &mut Course<'a>,
 ) -> Result<()> {
+    let observer = course.observer();
     observer.observe(Event::Began(Phase::Transfer));
     observer.observe(Event::Expected(manifest.raw_bytes));
-    let loader = transfer(request, manifest, target, definitions, observer).await?;
+    let loader = transfer(request, manifest, target, course).await?;
     observer.observe(Event::Ended(Phase::Transfer));
 
     observer.observe(Event::Began(Phase::Finish));
     if let Some(loader) = loader {
         loader.build().await?;
     }
-    if let Some(definitions) = definitions {
+    if let Some(definitions) = &course.definitions {
         definitions.make(Turn::After).await?;
     }
     observer.observe(Event::Ended(Phase::Finish));
@@ -180,8 +185,7 @@ async fn transfer<'a>(
     request: Request<'a>,
     manifest: &Manifest,
     target: &'a ClearedTarget,
-    definitions: &mut Option<Definitions<'a>>,
-    observer: &dyn Observer,
+    course: &mut Course<'a>,
 ) -> Result<Option<Loader<'a>>> {
     let mut archive = CheckedArchive::open(request.store, manifest);
     let mut reader = Reader::new();
@@ -189,24 +193,20 @@ async fn transfer<'a>(
     let mut loader = None;
     let unreadable = |cause| object::unreadable(&manifest.key, cause);
     while let Some(piece) = archive.next().await? {
-        observer.observe(Event::Bytes(piece.len() as u64));
+        course.observer().observe(Event::Bytes(piece.len() as u64));
         let mut rest = &piece[..];
         loop {
             let step = reader.step(rest).map_err(unreadable)?;
             let (consumed, later) = rest.split_at(step.consumed);
-            if definitions.is_none() {
+            if loader.is_none() {
                 head.extend_from_slice(consumed);
             }
             rest = later;
             match (step.event, &mut loader) {
                 (None, _) => break,
                 (Some(Read::Contents(contents)), _) => {
-                    let selection = select(request, manifest, target, &contents, observer).await?;
-                    let builds = Builds::of(&contents, &selection);
-                    let made = Definitions::new(request, target, &head, &contents, &selection, &builds)?;
-                    head = Vec::new();
-                    definitions.insert(made).make(Turn::Before).await?;
-                    loader = Some(begin_load(request, target, &contents, selection, builds).await?);
+                    let head = std::mem::take(&mut head);
+                    loader = Some(begin(request, manifest, target, &head, &contents, course).await?);
                 }
                 (Some(event), Some(loader)) => loader.take(event).await?,
                 (Some(_), None) => {}
@@ -220,14 +220,56 @@ async fn transfer<'a>(
     Ok(loader)
 }
 
+/// Makes what rows go into, and opens the connections they go over. Whatever can fail without the target comes before it is changed.
+async fn begin<'a>(
+    request: Request<'a>,
+    manifest: &Manifest,
+    target: &'a ClearedTarget,
+    head: &[u8],
+    contents: &Arc<Contents>,
+    course: &mut Course<'a>,
+) -> Result<Loader<'a>> {
+    let mut selection = select(request, target, contents).await?;
+    platform::check(
+        target.session(),
+        &selection,
+        contents,
+        manifest,
+        target.holds_objects(),
+    )
+    .await?;
+    for lost in selection.lost_rows(contents, manifest) {
+        course.observer().observe(Event::Warned(lost));
+    }
+    let mut definitions = Definitions::new(request, target, head, contents, &selection)?;
+    if target.holds_objects() {
+        let dropped = plan::made(contents).filter(|entry| selection.keeps(entry.id));
+        let about_to_commit = || course.change();
+        clean::drop_contained(
+            target.session(),
+            dropped,
+            contents,
+            selection.filled(),
+            about_to_commit,
+        )
+        .await?;
+        // What depended on what was dropped went with it.
+        selection = select(request, target, contents).await?;
+        definitions.list(contents, &selection)?;
+    }
+    course.change();
+    course.definitions.insert(definitions).make(Turn::Before).await?;
+    begin_load(request, target, contents, selection).await
+}
+
 /// Opens as many connections as were asked for, or as many as the target has left.
 async fn begin_load<'a>(
     request: Request<'_>,
     target: &'a ClearedTarget,
     contents: &Arc<Contents>,
     selection: Selection,
-    builds: Builds,
 ) -> Result<Loader<'a>> {
+    let builds = Builds::of(contents, &selection);
     let openness = examination::openness(target.session()).await?;
     let free = usize::try_from(openness.free_connections).unwrap_or(0);
     let connections = request.jobs.min(free).max(1);
@@ -235,26 +277,9 @@ async fn begin_load<'a>(
     Loader::begin(conninfo, session, contents, selection, builds, connections).await
 }
 
-/// Decides what of the backup is restored, and makes room for it where the target holds an older state.
-async fn select(
-    request: Request<'_>,
-    manifest: &Manifest,
-    target: &ClearedTarget,
-    contents: &Contents,
-    observer: &dyn Observer,
-) -> Result<Selection> {
+/// Decides what of the backup is restored. Nothing is changed.
+async fn select(request: Request<'_>, target: &ClearedTarget, contents: &Contents) -> Result<Selection> {
     let session = target.session();
     let definitions = async || verify::dump_definitions(session, target.conninfo(), request.tools).await;
-    let mut selection = platform::select(session, target.profile(), contents, definitions).await?;
-    platform::check(session, &selection, contents, manifest, target.holds_objects()).await?;
-    for lost in selection.lost_rows(contents, manifest) {
-        observer.observe(Event::Warned(lost));
-    }
-    if target.holds_objects() {
-        let dropped = plan::made(contents).filter(|entry| selection.keeps(entry.id));
-        clean::drop_contained(session, dropped, contents, selection.filled()).await?;
-        // What depended on what was dropped went with it.
-        selection = platform::select(session, target.profile(), contents, definitions).await?;
-    }
-    Ok(selection)
+    platform::select(session, target.profile(), contents, definitions).await
 }

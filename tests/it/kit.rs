@@ -123,17 +123,27 @@ impl Postgres {
 
     /// A directory of PostgreSQL's client programs, with a script in the place of pg_dump. `$REAL` is the real one.
     pub fn with_scripted_dump(&self, pg_dump: &str) -> TempDir {
+        self.with_scripted("pg_dump", pg_dump)
+    }
+
+    /// The same, with a script in the place of this program.
+    pub fn with_scripted(&self, program: &str, script: &str) -> TempDir {
         let directory = tempfile::tempdir().expect("a directory");
-        let real = self.installation.program("pg_dump");
+        for name in ["pg_dump", "pg_restore"]
+            .into_iter()
+            .filter(|name| *name != program)
+        {
+            std::os::unix::fs::symlink(self.installation.program(name), directory.path().join(name))
+                .expect("a link");
+        }
+        let real = self.installation.program(program);
         let script = format!(
-            "#!/bin/sh\nREAL={}\nif [ \"$1\" = --version ]; then exec $REAL --version; fi\n{pg_dump}\n",
+            "#!/bin/sh\nREAL={}\nif [ \"$1\" = --version ]; then exec $REAL --version; fi\n{script}\n",
             real.display()
         );
-        let place = directory.path().join("pg_dump");
+        let place = directory.path().join(program);
         std::fs::write(&place, script).expect("a script");
         std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).expect("a program");
-        let restore = self.installation.program("pg_restore");
-        std::os::unix::fs::symlink(restore, directory.path().join("pg_restore")).expect("a link");
         directory
     }
 

@@ -25,13 +25,14 @@ mod archive;
 mod s3_server;
 mod store;
 
+mod aftermath;
 mod backup;
 mod connections;
 mod cutover;
 mod damage;
 mod parallel;
-mod plain_tools;
 mod patience;
+mod plain_tools;
 mod protocol;
 mod prune;
 mod recover;

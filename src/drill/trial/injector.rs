@@ -201,6 +201,8 @@ impl Observer for Injector<'_> {
                 lock(&self.warnings).push(warning.clone());
                 false
             }
+            // What a drill leaves behind, it takes away itself.
+            Event::Advised(_) => return,
             _ => false,
         };
         self.next.observe(event);

@@ -68,30 +68,36 @@ pub fn delete_all((schema, table): &Name) -> String {
 }
 
 /// Runs the statements, and removes every large object where that is asked for, in one transaction. Another session that
-/// holds one of the objects makes it fail soon instead of waiting for ever.
-pub async fn drop_objects(session: &Session, statements: &[String], large_objects: bool) -> Result<()> {
+/// holds one of the objects makes it fail soon instead of waiting for ever. `about_to_commit` is told when only the commit is left.
+pub async fn drop_objects(
+    session: &Session,
+    statements: &[String],
+    large_objects: bool,
+    about_to_commit: impl FnOnce(),
+) -> Result<()> {
     let mut sql = format!(
-        "BEGIN; SET LOCAL lock_timeout = '{}ms'; SET LOCAL client_min_messages = warning;",
+        "BEGIN; SET LOCAL lock_timeout = '{}ms'; SET LOCAL client_min_messages = warning",
         session.patience().lock.as_millis()
     );
     for statement in statements {
-        sql.push_str(statement);
         sql.push(';');
+        sql.push_str(statement);
     }
     if large_objects {
-        sql.push_str("SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata;");
+        sql.push_str("; SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata");
     }
-    sql.push_str("COMMIT");
-    let dropped = batch(
+    let what = "cannot drop what the target holds; nothing was dropped";
+    if let Err(error) = batch(session, what, &sql).await {
+        let _ = batch(session, what, "ROLLBACK").await;
+        return Err(error.hint(
+            "end the sessions that use the target (see pg_stat_activity), and check that the role owns what is there",
+        ));
+    }
+    about_to_commit();
+    batch(
         session,
-        "cannot drop what the target holds; nothing was dropped",
-        &sql,
+        "cannot commit that what the target holds is dropped",
+        "COMMIT",
     )
-    .await;
-    if dropped.is_err() {
-        let _ = session.client().batch_execute("ROLLBACK").await;
-    }
-    dropped.map_err(|error| {
-        error.hint("end the sessions that use the target (see pg_stat_activity), and check that the role owns what is there")
-    })
+    .await
 }
