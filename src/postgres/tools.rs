@@ -199,6 +199,21 @@ impl Installation {
         command
     }
 
+    /// `psql` that tells the time zone of its session, which is like pg_dump's, where there is one.
+    pub fn tell_time_zone(&self, database: &Conninfo) -> Option<Command> {
+        if !self.program("psql").is_file() {
+            return None;
+        }
+        let mut command = self.client("psql", database);
+        command.args([
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+            "--command=SHOW TimeZone",
+        ]);
+        Some(command)
+    }
+
     /// `pg_restore` of the entries that the file `list` names, in its order, from `archive`. The first error ends it.
     pub fn restore_listed(&self, target: &Conninfo, archive: &Path, list: &Path, jobs: usize) -> Command {
         let mut command = self.client("pg_restore", target);

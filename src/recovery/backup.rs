@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStdout, Command};
 
+use super::answer::answer;
 use super::packer::{BLOCK_RAW_BYTES, Packed, Packer};
 use super::survey::{Surveyed, Surveying};
 use super::{catalog, plan};
@@ -23,8 +24,11 @@ use crate::postgres::pooling;
 use crate::postgres::queries::{self, Facts};
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
-use crate::postgres::tools::Tools;
+use crate::postgres::tools::{Installation, Tools};
 use crate::store::{Published, Store, Upload};
+
+/// The setting that decides how instants are written.
+const TIME_ZONE: &str = "TimeZone";
 
 /// Tells the time, in UTC.
 pub type Clock<'a> = &'a (dyn Fn() -> Timestamp + Send + Sync);
@@ -46,6 +50,8 @@ pub struct Request<'a> {
 struct Origin {
     facts: Facts,
     copy_settings: std::collections::BTreeMap<String, String>,
+    /// What a session has that asks for none.
+    usual_time_zone: String,
     policy_roles: Vec<String>,
     unreadable: Vec<Name>,
 }
@@ -74,6 +80,9 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
     if let Some(limit) = installation.limit(origin.facts.major) {
         observer.observe(Event::Warned(limit));
     }
+    let mut copy_settings = origin.copy_settings;
+    let zone = time_zone(request.source, &origin.usual_time_zone, installation, observer).await?;
+    copy_settings.insert(TIME_ZONE.to_owned(), zone);
     let upload = request.store.begin_upload(&key.to_string()).await?;
     for (schema, table) in &origin.unreadable {
         let what =
@@ -105,7 +114,7 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
             system_identifier: origin.facts.system_identifier,
             server_version: origin.facts.server_version,
         },
-        copy_settings: origin.copy_settings,
+        copy_settings,
         raw_bytes: surveyed.raw_bytes,
         head_bytes: surveyed.contents.head_bytes,
         stored_bytes: packed.stored_bytes,
@@ -135,9 +144,33 @@ async fn inspect(source: &Conninfo) -> Result<Origin> {
     Ok(Origin {
         facts: queries::facts(&session).await?,
         copy_settings: queries::copy_settings(&session).await?,
+        usual_time_zone: queries::time_zone(&session).await?,
         policy_roles: queries::policy_roles(&session).await?,
         unreadable: examination::unreadable(&session).await?.platforms,
     })
+}
+
+/// The time zone in which pg_dump writes instants. It asks for UTC as its connection begins, and a pooler may keep that to itself:
+/// then it has the one that the database or the role sets. Another program of its kind is asked which it is.
+async fn time_zone(
+    source: &Conninfo,
+    usual: &str,
+    installation: &Installation,
+    observer: &dyn Observer,
+) -> Result<String> {
+    const UTC: &str = "UTC";
+    if usual.trim_start_matches("Etc/") == UTC {
+        return Ok(UTC.to_owned());
+    }
+    let Some(command) = installation.tell_time_zone(source) else {
+        let what = format!(
+            "there is no psql beside pg_dump to tell in which time zone it writes: UTC is taken for granted, where the source's is {usual}"
+        );
+        observer.observe(Event::Warned(what));
+        return Ok(UTC.to_owned());
+    };
+    let told = answer("psql", command, source).await?;
+    Ok(String::from_utf8_lossy(&told).trim().to_owned())
 }
 
 /// Runs pg_dump, reads its archive as it flows, and stores it. Succeeds only if all of it is there.

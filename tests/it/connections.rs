@@ -415,3 +415,70 @@ fn a_transaction_pooler_is_found_out_and_refused() {
         assert_eq!(holds, "0");
     });
 }
+
+/// Passes each connection on to `server` without what the client's first message says of its time zone.
+async fn without_time_zones(server: SocketAddr) -> SocketAddr {
+    let relay = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = relay.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = relay.accept().await {
+            tokio::spawn(async move {
+                let mut upstream = TcpStream::connect(server).await?;
+                let length = client.read_u32().await?;
+                let mut rest = vec![0; length as usize - 4];
+                client.read_exact(&mut rest).await?;
+                let (version, told) = rest.split_at(4);
+                let words: Vec<&[u8]> = told.split(|byte| *byte == 0).collect();
+                let mut message = version.to_vec();
+                for pair in words.chunks_exact(2) {
+                    if !pair[0].is_empty() && !pair[0].eq_ignore_ascii_case(b"timezone") {
+                        message.extend([pair[0], b"\0", pair[1], b"\0"].concat());
+                    }
+                }
+                message.push(0);
+                let length = u32::try_from(message.len() + 4).expect("a short message");
+                upstream.write_u32(length).await?;
+                upstream.write_all(&message).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut upstream).await
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_pooler_that_keeps_the_time_zone_to_itself_makes_no_difference() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world
+            .postgres
+            .source(
+                "CREATE TABLE t (at timestamptz); INSERT INTO t VALUES ('2026-11-23 02:00:07+00'), (NULL)",
+            )
+            .await;
+        let zone = format!(
+            "ALTER DATABASE {} SET timezone TO 'Asia/Kolkata'",
+            source.database()
+        );
+        execute(&source, &zone).await;
+        let url = world.postgres.url(&source);
+        let (_, place) = url.rsplit_once('@').expect("a host");
+        let (server, _) = place.split_once('/').expect("a database");
+        let relay = without_time_zones(server.parse().expect("an address")).await;
+        let through = url.replace(server, &relay.to_string());
+        let through = Conninfo::parse(Side::Source, &through).expect("a connection string");
+        for (source, zone) in [(&source, "UTC"), (&through, "Asia/Kolkata")] {
+            let at = format!("2026-11-2{}T02:00:07Z", if zone == "UTC" { 3 } else { 4 });
+            let made = world.back_up_at(source, &at).await.expect("a backup");
+            assert_eq!(made.manifest.copy_settings["TimeZone"], zone);
+            let restored = world.restore(Selector::Latest).await.expect("a restore");
+            assert!(
+                restored.verification.verdict.is_proven(),
+                "{zone}: {:?}",
+                failed(&restored.verification)
+            );
+        }
+    });
+}

@@ -71,6 +71,18 @@ pub async fn facts(session: &Session) -> Result<Facts> {
     })
 }
 
+/// The time zone of the session, which asked for none.
+pub async fn time_zone(session: &Session) -> Result<String> {
+    let row = one(
+        session,
+        "cannot read the session's time zone",
+        "SELECT current_setting('TimeZone')",
+        &[],
+    )
+    .await?;
+    Ok(row.get(0))
+}
+
 /// The session settings under which pg_dump will write this database's rows.
 pub async fn copy_settings(session: &Session) -> Result<BTreeMap<String, String>> {
     let rows = all(
