@@ -124,7 +124,7 @@ fn a_dump_that_says_nothing_ends_the_verification() {
         let programs = world.postgres.with_scripted_dump("exec sleep 600");
         let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
         let compared = compare(&world, &hasty, &tools, Depth::Content);
-        let compared = tokio::time::timeout(Duration::from_secs(60), compared).await;
+        let compared = tokio::time::timeout(Duration::from_mins(1), compared).await;
         let error = compared.expect("an end").expect_err("silence");
         assert_eq!(error.message(), "pg_dump said nothing for 2 s");
     });
@@ -147,7 +147,7 @@ fn a_verification_waits_for_a_lock_and_then_says_who_holds_it() {
         });
         for depth in [Depth::Content, Depth::Counts] {
             let compared = compare(&world, &hasty, &world.postgres.tools, depth);
-            let compared = tokio::time::timeout(Duration::from_secs(60), compared).await;
+            let compared = tokio::time::timeout(Duration::from_mins(1), compared).await;
             let error = compared.expect("an end").expect_err("a lock");
             assert_eq!(error.kind(), Kind::Target, "{error}");
             let hint = error.next_step().expect("a hint");
