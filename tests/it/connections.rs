@@ -469,10 +469,14 @@ fn a_pooler_that_keeps_the_time_zone_to_itself_makes_no_difference() {
         let relay = without_time_zones(server.parse().expect("an address")).await;
         let through = url.replace(server, &relay.to_string());
         let through = Conninfo::parse(Side::Source, &through).expect("a connection string");
-        for (source, zone) in [(&source, "UTC"), (&through, "Asia/Kolkata")] {
-            let at = format!("2026-11-2{}T02:00:07Z", if zone == "UTC" { 3 } else { 4 });
+        let mut ways = vec![(source.clone(), "UTC"), (through, "Asia/Kolkata")];
+        // This one hands it on.
+        let pooler = Pooler::start("session", &source).await;
+        ways.extend(pooler.iter().map(|pooler| (pooler.through(&source), "UTC")));
+        for (day, (source, zone)) in (23..).zip(&ways) {
+            let at = format!("2026-11-{day}T02:00:07Z");
             let made = world.back_up_at(source, &at).await.expect("a backup");
-            assert_eq!(made.manifest.copy_settings["TimeZone"], zone);
+            assert_eq!(made.manifest.copy_settings["TimeZone"], *zone);
             let restored = world.restore(Selector::Latest).await.expect("a restore");
             assert!(
                 restored.verification.verdict.is_proven(),
