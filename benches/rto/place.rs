@@ -21,9 +21,10 @@ const LATENCY_MS: u64 = 25;
 
 /// A database server with both sets in it, a store, and two worse ways to it.
 pub(super) struct Place {
+    // Dropped before the substrate, in whose directory it has its data.
+    pub(super) server: Server,
     pub(super) substrate: Substrate,
     pub(super) installation: Installation,
-    pub(super) server: Server,
     pub(super) work: TempDir,
     /// The backup made last.
     pub(super) key: String,
@@ -58,9 +59,9 @@ impl Place {
             far_away.add(Toxic::Latency(latency), direction, None);
         }
         let place = Self {
+            server,
             substrate,
             installation,
-            server,
             work: tempfile::tempdir()?,
             key: String::new(),
             throttled,

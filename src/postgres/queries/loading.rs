@@ -43,6 +43,17 @@ pub async fn prepare_builds(session: &Session) -> Result<()> {
     Ok(())
 }
 
+/// Allows or forbids the server to build one index with several processes. Where as many are built side by side as there are
+/// cores, those processes only wait for each other.
+pub async fn give_workers(session: &Session, are_given: bool) -> Result<()> {
+    let statement = if are_given {
+        "RESET max_parallel_maintenance_workers"
+    } else {
+        "SET max_parallel_maintenance_workers = 0"
+    };
+    batch(session, "cannot prepare the session", statement).await
+}
+
 /// Makes one index or constraint. It may take hours, and the server says nothing meanwhile.
 pub async fn make(session: &Session, what: &str, statement: &str) -> Result<()> {
     let made = session.client().batch_execute(statement).await;

@@ -31,6 +31,8 @@ struct Connection<'a> {
     common: &'a Common,
     session: Session,
     is_for_rows: bool,
+    /// Whether the server may help with more processes where it builds an index.
+    has_workers: bool,
     copy: Option<Copy>,
 }
 
@@ -50,6 +52,7 @@ pub(super) async fn work(common: Arc<Common>, number: usize) -> Result<()> {
         common: &common,
         session,
         is_for_rows: false,
+        has_workers: true,
         copy: None,
     };
     loop {
@@ -57,7 +60,7 @@ pub(super) async fn work(common: Arc<Common>, number: usize) -> Result<()> {
         match common.queue.next(number, open).await {
             Work::Rows(batch) => connection.load(batch).await?,
             Work::EndCopy => connection.end_copy().await?,
-            Work::Build(build) => connection.build(&build).await?,
+            Work::Build { build, is_crowded } => connection.build(&build, is_crowded).await?,
             Work::Nothing => return queries::loading::settle(&connection.session).await,
         }
     }
@@ -100,8 +103,12 @@ impl Connection<'_> {
         Ok(())
     }
 
-    async fn build(&mut self, build: &Build) -> Result<()> {
+    async fn build(&mut self, build: &Build, is_crowded: bool) -> Result<()> {
         self.be_for_rows(false).await?;
+        if self.has_workers == is_crowded {
+            queries::loading::give_workers(&self.session, !is_crowded).await?;
+            self.has_workers = !is_crowded;
+        }
         queries::loading::make(&self.session, &build.what, &build.statement).await?;
         self.common.queue.made(build);
         Ok(())

@@ -29,7 +29,11 @@ pub(super) enum Work {
     /// Make the rows loaded so far permanent.
     EndCopy,
     /// Build this.
-    Build(Build),
+    Build {
+        build: Build,
+        /// Whether every other connection builds too, now or next.
+        is_crowded: bool,
+    },
     /// Nothing any more.
     Nothing,
 }
@@ -190,8 +194,9 @@ impl State {
         }
         if let Some(place) = ready {
             let build = self.waiting.swap_remove(place);
+            let is_crowded = self.building.len() + self.waiting.len() + 1 >= connections;
             self.building.push(build.clone());
-            return Some(Work::Build(build));
+            return Some(Work::Build { build, is_crowded });
         }
         let is_all = self.rows_have_ended
             && self.batches.is_empty()
