@@ -6,7 +6,7 @@ use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side, Surroundings};
 use proptest::prelude::*;
 
-use super::kit::secret_file;
+use super::kit::{postgres, run, secret_file};
 
 const PRODUCTION: &str = "mlwfgytjxlqyfxcgpysm";
 const OTHER: &str = "abcdefghijklmnopqrst";
@@ -73,18 +73,75 @@ fn what_cannot_be_read_is_refused_without_repeating_it() {
         ("postgresql://:hunter2@h/d", "names no user"),
         ("postgresql://me:hunter2%zz@h/d", "percent-encoded"),
         ("host=h user=me password='hunter2", "quote without its end"),
-        ("service=hunter", "no service file defines"),
+        ("service=mine", "no service file defines"),
         ("host=h user=me hostaddr=hunter2", "no address"),
+        (r#""postgresql://me:hunter2@h/d?sslmode=require""#, "quote"),
+        ("'postgresql://me:hunter2@h/d'", "quote"),
+        (
+            "postgresq://me:hunter2@h/d?sslmode=require",
+            "neither a URL nor pairs",
+        ),
+        ("me:hunter2@h/d?sslmode=require", "neither a URL nor pairs"),
+        ("URL=postgresql://me:hunter2@h/d", "neither a URL nor pairs"),
+        ("postgresql://me:a?hunter2=b@h/d", "percent-encoded"),
+        ("host=h user=me password=a hunter=2", "not understood"),
+        ("postgresql://me@h/d?password=a&hunter=2", "not understood"),
     ] {
         let error = parse(text).expect_err(text);
         assert_eq!(error.kind(), Kind::Usage, "{text}");
         assert!(error.message().contains(says), "{text}: {error}");
         assert!(error.next_step().is_some(), "{text}");
         assert!(
-            !format!("{error} {:?}", error.causes()).contains("hunter2"),
+            !format!("{error} {:?} {:?}", error.causes(), error.next_step()).contains("hunter"),
             "{text}: {error}"
         );
     }
+}
+
+#[test]
+fn a_connection_string_in_quotes_is_told_to_lose_them() {
+    let error = parse(r#""postgresql://me:hunter2@h/d?sslmode=require""#).expect_err("quotes");
+    assert!(
+        error
+            .next_step()
+            .expect("a hint")
+            .starts_with("remove the quotes"),
+        "{:?}",
+        error.next_step()
+    );
+    let right = parse("host=h user=me password=p@ss://word").expect("libpq reads it");
+    assert!(right.has_password());
+}
+
+#[test]
+fn postgresqls_programs_are_held_to_what_the_string_asks_for() {
+    run(async {
+        let Some(postgres) = postgres() else { return };
+        for asked in ["disable", "prefer", "require"] {
+            let text = format!("postgresql://me@h/d?channel_binding={asked}");
+            let dump = postgres.installation.dump(&parse(&text).expect(&text), &[]);
+            let mut told = dump.as_std().get_envs();
+            let (_, told) = told
+                .find(|(name, _)| *name == "PGCHANNELBINDING")
+                .expect("a variable");
+            assert_eq!(told.expect("a value"), asked);
+        }
+        // A server that is not asked over TLS cannot bind the channel, and neither dumps nor answers.
+        let source = postgres.database(Side::Source).await;
+        let strict = format!("{}&channel_binding=require", postgres.url(&source));
+        let strict = Conninfo::parse(Side::Source, &strict).expect("a connection string");
+        let dumped = postgres
+            .installation
+            .dump(&strict, &[])
+            .output()
+            .await
+            .expect("pg_dump");
+        let said = String::from_utf8_lossy(&dumped.stderr).into_owned();
+        assert!(
+            !dumped.status.success() && said.contains("channel binding"),
+            "{said}"
+        );
+    });
 }
 
 #[test]
@@ -260,7 +317,74 @@ fn reached(
     parse_among(&text, &variables)
 }
 
+const PASSWORD_PIECE: usize = 4;
+
+/// What people do to a connection string on its way into a variable.
+#[derive(Clone, Debug)]
+enum Mishap {
+    Quoted(&'static str, &'static str),
+    Scheme(&'static str),
+    Inserted(prop::sample::Index, &'static str),
+}
+
+fn mishaps() -> impl Strategy<Value = Mishap> {
+    let quotes = prop::sample::select(vec!["\"", "'", "`", "", " \"", "URL=", "\u{201c}"]);
+    let schemes = vec![
+        "",
+        "postgresq://",
+        "postgres:/",
+        "jdbc:postgresql://",
+        "POSTGRES://",
+        "url = ",
+    ];
+    let marks = vec![
+        "?", "=", "&", " ", "'", "\"", "@", "/", ":", "%", "#", ",", "\\", "\n", " a=", "?a=", "&a=",
+    ];
+    prop_oneof![
+        (quotes.clone(), quotes).prop_map(|(before, behind)| Mishap::Quoted(before, behind)),
+        prop::sample::select(schemes).prop_map(Mishap::Scheme),
+        (any::<prop::sample::Index>(), prop::sample::select(marks))
+            .prop_map(|(place, mark)| Mishap::Inserted(place, mark)),
+    ]
+}
+
+fn befallen(text: &str, mishap: &Mishap) -> String {
+    match mishap {
+        Mishap::Quoted(before, behind) => format!("{before}{text}{behind}"),
+        Mishap::Scheme(scheme) => format!("{scheme}{}", text.trim_start_matches("postgresql://")),
+        Mishap::Inserted(place, mark) => {
+            let (before, behind) = text.split_at(place.index(text.len() + 1));
+            format!("{before}{mark}{behind}")
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn no_error_holds_a_piece_of_the_password_whatever_befell_the_string(
+        letters in "[qxz_]{4,12}",
+        marks in "[?=&@/]{0,2}",
+        shape in 0..3_u8,
+        mishaps in prop::collection::vec(mishaps(), 1..4),
+    ) {
+        let (front, behind) = letters.split_at(letters.len() / 2);
+        let password = format!("{front}{marks}{behind}");
+        let text = match shape {
+            0 => format!("postgresql://me:{password}@h/d?sslmode=require"),
+            1 => format!("postgresql://me@h/d?password={password}&sslmode=require"),
+            _ => format!("host=h user=me password={password} dbname=d"),
+        };
+        // Several are of ASCII until the last.
+        let text = mishaps.iter().fold(text, |text, mishap| if text.is_ascii() { befallen(&text, mishap) } else { text });
+        if let Err(error) = parse(&text) {
+            let told = format!("{error} {:?} {:?}", error.causes(), error.next_step());
+            let pieces = password.as_bytes().windows(PASSWORD_PIECE);
+            for piece in pieces.map(String::from_utf8_lossy) {
+                prop_assert!(!told.contains(&*piece), "{piece} of {text}: {told}");
+            }
+        }
+    }
+
     #[test]
     fn production_is_recognised_in_every_spelling(spelling in spellings(PRODUCTION)) {
         match reached(spelling) {

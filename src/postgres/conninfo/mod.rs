@@ -55,6 +55,36 @@ const UNDERSTOOD: [&str; 13] = [
     "user",
 ];
 
+/// Parameters that others understand and we do not. An error names only these: what else stands where a name should may be a piece of
+/// a password.
+const KNOWN_ELSEWHERE: [&str; 25] = [
+    "connection_limit",
+    "gssdelegation",
+    "gsslib",
+    "krbsrvname",
+    "max_protocol_version",
+    "min_protocol_version",
+    "pgbouncer",
+    "pool_mode",
+    "pool_timeout",
+    "replication",
+    "require_auth",
+    "requirepeer",
+    "requiressl",
+    "schema",
+    "scram_client_key",
+    "scram_server_key",
+    "sslcert",
+    "sslcertmode",
+    "sslcrl",
+    "sslcrldir",
+    "sslkey",
+    "sslkeylogfile",
+    "sslnegotiation",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
+];
+
 /// Which database of a run a connection belongs to. It decides the kind of the errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -107,9 +137,13 @@ impl Conninfo {
     /// Reads a connection string as libpq would in these surroundings: service file, variables, password file. The text itself
     /// is never repeated in an error, as it may hold a password.
     pub fn parse_in(side: Side, text: &str, surroundings: &Surroundings<'_>) -> Result<Self> {
+        let hint = if parameters::is_quoted(text) {
+            "remove the quotes around it: they belong to the shell that sets the variable, not to its value"
+        } else {
+            "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters percent-encoded"
+        };
         let refuse = |what: String| {
-            Error::new(Kind::Usage, format!("the {side}'s connection string {what}"))
-                .hint("write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters percent-encoded")
+            Error::new(Kind::Usage, format!("the {side}'s connection string {what}")).hint(hint)
         };
         let parameters = surroundings.complete(text).map_err(refuse)?;
         let conninfo = Self::from_parameters(side, &parameters, surroundings).map_err(refuse)?;
@@ -132,9 +166,14 @@ impl Conninfo {
         let known =
             |name: &&String| UNDERSTOOD.contains(&name.as_str()) || WITHOUT_EFFECT.contains(&name.as_str());
         if let Some(unknown) = parameters.keys().find(|name| !known(name)) {
-            return Err(format!(
-                "has the parameter {unknown:?}, which is not understood: leave it out"
-            ));
+            return Err(if KNOWN_ELSEWHERE.contains(&unknown.as_str()) {
+                format!("has the parameter {unknown:?}, which is not understood: leave it out")
+            } else {
+                format!(
+                    "has a parameter that is not understood (understood are {})",
+                    UNDERSTOOD.join(", ")
+                )
+            });
         }
         let value = |name: &str| {
             parameters
@@ -341,6 +380,15 @@ impl Conninfo {
             ("PGHOST", self.host.clone()),
             ("PGPORT", self.port.to_string()),
             ("PGUSER", self.user.clone()),
+    /// As libpq words it. What no version of the crate has yet could only be stricter.
+    fn channel_binding(&self) -> &'static str {
+        match self.config.get_channel_binding() {
+            ChannelBinding::Disable => "disable",
+            ChannelBinding::Prefer => "prefer",
+            _ => "require",
+        }
+    }
+
             ("PGDATABASE", self.database.clone()),
             ("PGAPPNAME", "paycraft-dr".to_owned()),
             ("PGCONNECT_TIMEOUT", timeout.as_secs().to_string()),
@@ -351,6 +399,7 @@ impl Conninfo {
         if let Some(password) = self.config.get_password() {
             variables.push(("PGPASSWORD", String::from_utf8_lossy(password).into_owned()));
         }
+            ("PGCHANNELBINDING", self.channel_binding().to_owned()),
         if let Some(options) = self.config.get_options() {
             variables.push(("PGOPTIONS", options.to_owned()));
         }

@@ -37,7 +37,7 @@ const VARIABLES: [(&str, &str); 14] = [
     ("service", "PGSERVICE"),
 ];
 
-/// Why a connection string cannot be read. Never holds a value, as that may be a password.
+/// Why a connection string cannot be read. Holds nothing of the string, as any piece of it may be one of a password.
 pub(super) type Unreadable = String;
 
 impl Surroundings<'_> {
@@ -129,8 +129,16 @@ fn add_missing(parameters: &mut Parameters, more: Parameters) {
     }
 }
 
+/// Whether the text stands in quotes, or has lost one of them. Neither a URL nor a parameter's name begins with one.
+pub(super) fn is_quoted(text: &str) -> bool {
+    text.trim_start().starts_with(['"', '\''])
+}
+
 /// Reads a URL or `key = value` pairs.
 pub(super) fn read(text: &str) -> Result<Parameters, Unreadable> {
+    if is_quoted(text) {
+        return Err("begins with a quote".to_owned());
+    }
     let text = text.trim();
     let url = text
         .strip_prefix("postgresql://")
@@ -151,6 +159,10 @@ fn read_url(text: &str) -> Result<Parameters, Unreadable> {
         Ok(())
     };
     let (place, query) = text.split_once('?').unwrap_or((text, ""));
+    // The ? of a password that nobody encoded: what follows it is no list of parameters.
+    if query.contains('@') {
+        return Err("has an @ behind a ?, and they must be percent-encoded: %40 and %3F".to_owned());
+    }
     // A password may hold a slash that nobody encoded: what decides is the last @ before the database.
     let (credentials, place) = place.rsplit_once('@').unwrap_or(("", place));
     let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
@@ -218,7 +230,8 @@ fn read_pairs(text: &str) -> Result<Parameters, Unreadable> {
         if name.is_empty() && marks.peek().is_none() {
             return Ok(parameters);
         }
-        if name.is_empty() || marks.next() != Some('=') {
+        let is_name = !name.is_empty() && name.bytes().all(|mark| matches!(mark, b'a'..=b'z' | b'_'));
+        if !is_name || marks.next() != Some('=') {
             return Err("is neither a URL nor pairs of NAME=VALUE".to_owned());
         }
         while marks.next_if(|mark| mark.is_whitespace()).is_some() {}
