@@ -8,10 +8,15 @@ use std::sync::Mutex;
 use futures_util::future::BoxFuture;
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::manifest;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
-use paycraft_dr::recovery::guard::{Production, Terms};
+use paycraft_dr::postgres::queries::{self, Facts};
+use paycraft_dr::postgres::session::Session;
+use paycraft_dr::recovery::guard::{Production, Terms, check_identity};
 
-use super::kit::{Nobody, SMALL_SCHEMA, World, execute, json, output, program, query, run, skip, terms};
+use super::kit::{
+    Nobody, SMALL_SCHEMA, World, assert_proven, execute, json, output, program, query, run, skip, terms,
+};
 
 /// What the server counted of writes to a database, and what it holds.
 async fn trace(database: &Conninfo) -> String {
@@ -64,6 +69,86 @@ fn production_is_known_by_identity_whatever_the_backup_says() {
 
 #[test]
 fn production_is_refused_by_name_before_anything_is_connected() {
+/// What a server says that shares its identity with the backup's source.
+fn facts_of_twin() -> Facts {
+    Facts {
+        database: "postgres".to_owned(),
+        server_version: "15.1".to_owned(),
+        major: 15,
+        system_identifier: Some("7300000000000000000".to_owned()),
+        bytes: 8 << 20,
+        read_only: false,
+    }
+}
+
+fn source(project: Option<&str>) -> manifest::Source {
+    manifest::Source {
+        database: "postgres".to_owned(),
+        project_ref: project.map(str::to_owned),
+        system_identifier: Some("7300000000000000000".to_owned()),
+        server_version: "15.1".to_owned(),
+    }
+}
+
+#[test]
+fn two_projects_of_one_image_are_told_apart_by_their_references_alone() {
+    const OWN: &str = "mlwfgytjxlqyfxcgpysm";
+    const OTHER: &str = "abcdefghijklmnopqrst";
+    let is_refused = |target: &str, project: Option<&str>| {
+        let target = Conninfo::parse(Side::Target, target).expect("a connection string");
+        let checked = run(check_identity(
+            &target,
+            &facts_of_twin(),
+            &source(project),
+            terms(),
+        ));
+        checked.is_err_and(|error| error.kind() == Kind::Refused)
+    };
+    let direct = format!("postgresql://postgres@db.{OTHER}.supabase.co/postgres");
+    let pooled = format!("postgresql://postgres.{OTHER}@aws-0-eu-central-1.pooler.supabase.com/postgres");
+    for target in [&direct, &pooled] {
+        assert!(!is_refused(target, Some(OWN)), "{target}");
+        assert!(
+            is_refused(target, None),
+            "{target}: nobody knows of which project the backup is"
+        );
+        assert!(is_refused(target, Some(OTHER)), "{target}: the same project");
+    }
+    for target in [
+        "postgresql://postgres@10.0.0.7/postgres".to_owned(),
+        format!("postgresql://postgres.{OTHER}@10.0.0.7/postgres"),
+        format!("postgresql://postgres@10.0.0.7/postgres?options=reference%3D{OTHER}"),
+        format!("{direct}?hostaddr=10.0.0.7"),
+        format!("postgresql://postgres.{OWN}@db.{OTHER}.supabase.co/postgres"),
+        "postgresql://postgres@aws-0-eu-central-1.pooler.supabase.com/postgres".to_owned(),
+    ] {
+        assert!(
+            is_refused(&target, Some(OWN)),
+            "{target}: its name proves nothing"
+        );
+    }
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let production = world.postgres.database(Side::Source).await;
+        let session = Session::connect(&production).await.expect("a connection");
+        let facts = queries::facts(&session).await.expect("facts");
+        let told = Production {
+            source: Some(production),
+            ..Production::default()
+        };
+        let target = Conninfo::parse(Side::Target, &direct).expect("a connection string");
+        let terms = Terms {
+            production: &told,
+            ..terms()
+        };
+        let checked = check_identity(&target, &facts, &source(Some(OWN)), terms).await;
+        let error = checked.expect_err("nobody knows of which project this run's source is");
+        assert!(error.message().contains("by another name"), "{error}");
+    });
+#[test]
+fn production_is_refused_by_name_before_anything_is_connected() {
+}
+
     run(async {
         let Some(world) = World::new().await else { return };
         let source = world.postgres.source(SMALL_SCHEMA).await;

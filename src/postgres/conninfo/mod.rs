@@ -341,6 +341,13 @@ impl Conninfo {
         }
     }
 
+    /// Supabase's reference of the project, where it is certain that this leads there and nowhere else: exactly one is named, to a
+    /// door of Supabase's, and no address bends the way.
+    pub fn leads_to_project(&self) -> Option<String> {
+        let is_certain = is_supabase(&self.host) && self.address.is_none();
+        self.project_ref().filter(|_| is_certain)
+    }
+
     /// Every Supabase project that some part of it names.
     pub fn projects(&self) -> BTreeSet<String> {
         self.parts().projects()
@@ -373,13 +380,6 @@ impl Conninfo {
         &self.tls
     }
 
-    /// The environment that leads libpq to this database. The password travels here and nowhere else.
-    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
-        let timeout = self.config.get_connect_timeout().unwrap_or(&CONNECT_TIMEOUT);
-        let mut variables = vec![
-            ("PGHOST", self.host.clone()),
-            ("PGPORT", self.port.to_string()),
-            ("PGUSER", self.user.clone()),
     /// As libpq words it. What no version of the crate has yet could only be stricter.
     fn channel_binding(&self) -> &'static str {
         match self.config.get_channel_binding() {
@@ -389,9 +389,17 @@ impl Conninfo {
         }
     }
 
+    /// The environment that leads libpq to this database. The password travels here and nowhere else.
+    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
+        let timeout = self.config.get_connect_timeout().unwrap_or(&CONNECT_TIMEOUT);
+        let mut variables = vec![
+            ("PGHOST", self.host.clone()),
+            ("PGPORT", self.port.to_string()),
+            ("PGUSER", self.user.clone()),
             ("PGDATABASE", self.database.clone()),
             ("PGAPPNAME", "paycraft-dr".to_owned()),
             ("PGCONNECT_TIMEOUT", timeout.as_secs().to_string()),
+            ("PGCHANNELBINDING", self.channel_binding().to_owned()),
         ];
         if let Some(address) = self.address {
             variables.push(("PGHOSTADDR", address.to_string()));
@@ -399,7 +407,6 @@ impl Conninfo {
         if let Some(password) = self.config.get_password() {
             variables.push(("PGPASSWORD", String::from_utf8_lossy(password).into_owned()));
         }
-            ("PGCHANNELBINDING", self.channel_binding().to_owned()),
         if let Some(options) = self.config.get_options() {
             variables.push(("PGOPTIONS", options.to_owned()));
         }

@@ -9,7 +9,7 @@ pub use production::{Consent, Production};
 use self::production::{Identity, pass};
 use super::clean;
 use crate::error::{Error, Kind, Result};
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{self, Manifest};
 use crate::model::profile::{PLATFORM_EXTENSIONS, Profile};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::pooling;
@@ -91,7 +91,7 @@ pub async fn clear(
     let facts = queries::facts(&session).await?;
     queries::forbid_writes(&session).await?;
     if named.is_none() {
-        check_identity(target, &facts, manifest, terms).await?;
+        check_identity(target, &facts, source, terms).await?;
     }
     if facts.read_only {
         return Err(Error::new(Kind::Refused, format!("{target} takes no writes"))
@@ -134,18 +134,31 @@ pub async fn clear(
     })
 }
 
-/// Whether the server itself says that it is production, whatever the connection string called it.
-async fn check_identity(
+/// Refuses a target whose server itself says that it is production, whatever the connection string called it; `facts` are
+/// what it said.
+///
+/// Supabase's projects may be copies of one image, with one system identifier, and their databases have one name. So two
+/// that are certainly different projects are not the same for their identity alone.
+pub async fn check_identity(
     target: &Conninfo,
     facts: &Facts,
-    manifest: &Manifest,
+    source: &manifest::Source,
     terms: Terms<'_>,
 ) -> Result<()> {
     let Some(identity) = Identity::of(facts) else {
         return Ok(());
     };
-    if Identity::of_backup(&manifest.source).as_ref() == Some(&identity) {
+    let is_another_than = |project: Option<String>| {
+        let of_target = target.leads_to_project();
+        of_target.is_some() && project.is_some() && of_target != project
+    };
+    let is_backups = Identity::of_backup(source).as_ref() == Some(&identity);
+    if is_backups && !is_another_than(source.project_ref.clone()) {
         return pass(target, "is the database this backup was made of", terms.consent).await;
+    let production = terms.production.source.as_ref();
+    if is_another_than(production.and_then(Conninfo::leads_to_project)) {
+        return Ok(());
+    }
     }
     if terms.production.identify().await == Some(identity) {
         return pass(target, "is the source database by another name", terms.consent).await;
