@@ -276,9 +276,9 @@ pub fn sequences(expected: &[Sequence], found: &[Sequence]) -> Check {
     )
 }
 
-/// Every constraint was checked against the rows, save those that are NOT VALID by definition.
-pub fn constraints(unvalidated: &[String], by_definition: &[String]) -> Check {
-    let wrong = unvalidated.iter().filter(|name| !by_definition.contains(name));
+/// Every constraint was checked against the rows, save those that the backup has NOT VALID.
+pub fn constraints(unvalidated: &[String], in_backup: &[String]) -> Check {
+    let wrong = unvalidated.iter().filter(|name| !in_backup.contains(name));
     let problems: Vec<String> = wrong.map(|name| format!("{name} was not validated")).collect();
     Check::none_of("constraints", &problems, "all validated")
 }

@@ -216,10 +216,10 @@ pub fn populated_views(contents: &Contents) -> Vec<String> {
 
 /// Constraints that the archive makes without checking them against the rows, as `schema.table constraint`.
 pub fn unvalidated_constraints(contents: &Contents) -> Vec<String> {
-    let unchecked = contents
-        .entries
-        .iter()
-        .filter(|entry| entry.definition.contains(" NOT VALID"));
+    let unchecked = contents.entries.iter().filter(|entry| {
+        let definition = entry.definition.trim_end().trim_end_matches(';');
+        entry.kind.ends_with("CONSTRAINT") && definition.ends_with(" NOT VALID")
+    });
     unchecked
         .map(|entry| format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag))
         .collect()

@@ -64,6 +64,7 @@ pub async fn target(
     let expected = scope.expected_entries(manifest);
     let found = scope.found_entries(&restored, &expected, plan::definitions(&restored));
 
+    let unvalidated = scope.found_unvalidated(unvalidated);
     let unvalidated = queries::comparing::unvalidated_constraints(&session).await?;
     let mut checks = vec![
         comparison::rows(&tables),
@@ -74,7 +75,7 @@ pub async fn target(
             &scope.expected_sequences(manifest),
             &queries::comparing::sequences(&session).await?,
         ),
-        comparison::constraints(&unvalidated, &plan::unvalidated_constraints(&restored)),
+        comparison::constraints(&unvalidated, scope.unvalidated()),
         comparison::indexes(&queries::comparing::invalid_indexes(&session).await?),
         comparison::populated_views(
             &scope.expected_views(manifest),

@@ -9,9 +9,11 @@ use paycraft_dr::model::key::Selector;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::queries;
 use paycraft_dr::postgres::session::Session;
-use paycraft_dr::recovery::catalog;
+use paycraft_dr::recovery::{catalog, verify};
 
-use super::kit::{Nobody, SMALL_SCHEMA, World, execute, failed, json, output, program, query, run};
+use super::kit::{
+    Nobody, SMALL_SCHEMA, World, assert_proven, execute, failed, json, output, program, query, run,
+};
 
 /// Rows that a careless reader of COPY text would change.
 const AWKWARD: &str = r#"
@@ -49,11 +51,7 @@ fn what_was_backed_up_comes_back_the_same() {
         let source = world.postgres.source(SMALL_SCHEMA).await;
         world.back_up(&source).await.expect("a backup");
         let restored = world.restore(Selector::Latest).await.expect("a restore");
-        assert!(
-            restored.verification.verdict.is_proven(),
-            "{:?}",
-            restored.verification.checks
-        );
+        assert_proven(&restored.verification);
         let counts = restored.verification.canonical_counts();
         assert_eq!(counts["tenants"], Some(200));
         assert_eq!(counts["subscriptions"], Some(500));
@@ -87,11 +85,7 @@ fn awkward_rows_come_back_the_same() {
         let source = world.postgres.source(AWKWARD).await;
         let made = world.back_up(&source).await.expect("a backup");
         let restored = world.restore(Selector::Latest).await.expect("a restore");
-        assert!(
-            restored.verification.verdict.is_proven(),
-            "{:?}",
-            restored.verification.checks
-        );
+        assert_proven(&restored.verification);
         let odd =
             r#"SELECT md5(string_agg(o::text, '|' ORDER BY k)) FROM "Odd (schema)"."odd ""table""" AS o"#;
         assert_eq!(query(&restored.target, odd).await, query(&source, odd).await);
@@ -137,7 +131,7 @@ fn another_time_zone_and_bytea_format_on_either_side_change_nothing() {
         )
         .await;
         let again = world.verify(target).await;
-        assert!(again.verdict.is_proven(), "{:?}", again.checks);
+        assert_proven(&again);
     });
 }
 
@@ -158,11 +152,7 @@ fn the_backup_that_is_asked_for_is_restored() {
             .back_up_at(&source, "2026-11-23T02:00:00Z")
             .await
             .expect("a backup");
-        world
-            .bucket
-            .server
-            .overwrite("2026/11/24/notes.txt", b"foreign")
-            .expect("an object");
+        world.bucket.put("2026/11/24/notes.txt", b"foreign");
         for (selector, key) in [
             (Selector::Latest, monday.key),
             (Selector::Day(date(2026, 11, 22)), sunday.key),
@@ -210,9 +200,7 @@ fn the_catalog_tells_whole_backups_from_leftovers() {
         world.bucket.server.remove(&object_lost.key.to_string());
         world
             .bucket
-            .server
-            .overwrite("2026/11/19/backup-20261119-020000.dump.gz", b"the shell's")
-            .expect("an object");
+            .put("2026/11/19/backup-20261119-020000.dump.gz", b"the shell's");
         let now = "2026-11-23T02:00:00Z".parse().expect("an instant");
         let listed = catalog::list(&world.bucket.store, None, now, &Nobody)
             .await
@@ -429,7 +417,7 @@ fn whatever_was_changed_behind_our_back_is_found() {
             ),
             (
                 "UPDATE pg_constraint SET convalidated = false WHERE conname = 'subscriptions_tenant_fkey'",
-                vec!["schema"],
+                vec!["schema", "constraints"],
             ),
         ] {
             let target = world.restore(Selector::Latest).await.expect("a restore").target;
@@ -443,5 +431,36 @@ fn whatever_was_changed_behind_our_back_is_found() {
                 verification.checks
             );
         }
+    });
+}
+
+#[test]
+fn a_foreign_key_that_stays_unchecked_is_found_where_definitions_are_worded_otherwise() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        // What the source itself never checked is no fault of the target's, nor what a partition has of it.
+        let unchecked = format!(
+            "{SMALL_SCHEMA} ALTER TABLE tenants ADD CONSTRAINT short CHECK (length(note) < 9) NOT VALID;
+             COMMENT ON TABLE tenants IS 'imports may be NOT VALID';
+             CREATE TABLE parted (id int) PARTITION BY RANGE (id);
+             CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (10);
+             ALTER TABLE parted ADD CONSTRAINT low CHECK (id < 5) NOT VALID"
+        );
+        let source = world.postgres.source(&unchecked).await;
+        let mut manifest = world.back_up(&source).await.expect("a backup").manifest;
+        manifest.pg_dump_version = "99.1".to_owned();
+        let restored = world.restore(Selector::Latest).await.expect("a restore");
+        assert_proven(&restored.verification);
+        let (target, tools) = (restored.target, &world.postgres.tools);
+        execute(
+            &target,
+            "ALTER TABLE subscriptions DROP CONSTRAINT subscriptions_tenant_fkey,
+                ADD CONSTRAINT subscriptions_tenant_fkey FOREIGN KEY (tenant) REFERENCES tenants NOT VALID",
+        )
+        .await;
+        let scope = verify::scope(&world.bucket.store, &manifest, &target, tools, None).await;
+        let compared = verify::target(&manifest, &target, &scope.expect("a scope"), tools, 2, &Nobody).await;
+        let compared = compared.expect("a verification");
+        assert_eq!(failed(&compared), ["constraints"], "{:?}", compared.checks);
     });
 }

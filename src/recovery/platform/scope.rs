@@ -11,6 +11,7 @@ use crate::model::manifest::{EntryDigest, Manifest, Sequence};
 use crate::model::profile::Profile;
 use crate::model::verdict::Check;
 use crate::postgres::rights::Name;
+use crate::recovery::plan;
 
 /// What was left out of a target and is not asked for.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ pub struct Scope {
     entries: HashSet<(String, String, String)>,
     rows: HashMap<Name, Rule>,
     filled: Vec<Name>,
+    unvalidated: Vec<String>,
     rules: BTreeMap<Rule, usize>,
 }
 
@@ -33,6 +35,7 @@ impl Scope {
             rows: HashMap::new(),
             filled: Vec::new(),
             rules: BTreeMap::new(),
+            unvalidated: Vec::new(),
         }
     }
 
@@ -43,6 +46,7 @@ impl Scope {
             filled: selection.filled().to_vec(),
             ..Self::everything()
         };
+            unvalidated: plan::unvalidated_constraints(contents),
         for entry in &contents.entries {
             let Some(rule) = selection.rule(entry.id).filter(|rule| rule.is_excused()) else {
                 continue;
@@ -142,6 +146,20 @@ impl Scope {
             .iter()
             .filter(is_products)
             .cloned()
+    /// Constraints that the backup itself left unchecked against the rows, as `schema.table constraint`.
+    pub fn unvalidated(&self) -> &[String] {
+        &self.unvalidated
+    }
+
+    /// Those of the target's unchecked constraints that are asked about: the platform's tables come with their own.
+    pub fn found_unvalidated(&self, mut found: Vec<String>) -> Vec<String> {
+        found.retain(|constraint| {
+            let schema = constraint.split('.').next().unwrap_or_default();
+            !self.profile.owns_schema(schema)
+        });
+        found
+    }
+
             .collect()
     }
 
