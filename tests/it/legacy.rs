@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use paycraft_dr::archive::gzip::{self, GzipStream};
+use paycraft_dr::drill::s3_faults::{Failure, Operation, Relay, Rule};
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::catalog::State;
 use paycraft_dr::model::key::{BackupKey, Selector};
@@ -12,7 +13,9 @@ use paycraft_dr::recovery::platform::Scope;
 use paycraft_dr::recovery::{attest, catalog, verify};
 use proptest::prelude::*;
 
-use super::kit::{Nobody, SMALL_SCHEMA, Warnings, World, execute, json, output, program, run};
+use super::kit::{
+    Nobody, SMALL_SCHEMA, Warnings, World, assert_proven, execute, json, now, output, program, run,
+};
 
 const DAY: &str = "2026-11-22T02:00:04Z";
 
@@ -57,7 +60,7 @@ fn a_legacy_object_restores_and_is_verified_by_content() {
             let restored = world.restore(Selector::Latest).await.expect("a restore");
             assert!(!restored.is_attested);
             let verification = &restored.verification;
-            assert!(verification.verdict.is_proven(), "{:?}", verification.checks);
+            assert_proven(verification);
             assert_eq!(verification.canonical_counts()["subscriptions"], Some(500));
             let listed = catalog::list(&world.bucket.store, None, DAY.parse().expect("now"), &Nobody).await;
             assert_eq!(listed.expect("a catalog")[0].state, State::Unattested);
@@ -81,15 +84,9 @@ fn attesting_an_object_makes_every_later_change_show() {
         let listed = listed.expect("a catalog");
         assert_eq!((listed[0].state, listed[0].rows), (State::Attested, Some(700)));
         let restored = world.restore(Selector::Latest).await.expect("a restore");
-        assert!(restored.is_attested && restored.verification.verdict.is_proven());
-        assert!(
-            world
-                .verify_object()
-                .await
-                .expect("a verification")
-                .verdict
-                .is_proven()
-        );
+        assert!(restored.is_attested);
+        assert_proven(&restored.verification);
+        assert_proven(&world.verify_object().await.expect("a verification"));
 
         let again = attest::attest(store, key(), &Nobody)
             .await
@@ -208,9 +205,9 @@ fn an_attested_backup_is_preferred_and_what_is_under_way_is_never_used() {
             .await
             .expect("a backup");
         world.bucket.server.remove(&leftover.manifest_key);
-        let selected = catalog::select(&world.bucket.store, Selector::Latest, &Nobody).await;
+        let selected = catalog::select(&world.bucket.store, Selector::Latest, now(), &Nobody).await;
         assert_eq!(selected.expect("the shell's").manifest.key, key().to_string());
-        let named = catalog::select(&world.bucket.store, Selector::Key(later), &Nobody).await;
+        let named = catalog::select(&world.bucket.store, Selector::Key(later), now(), &Nobody).await;
         assert_eq!(named.expect_err("a leftover").kind(), Kind::Refused);
         world.bucket.server.remove(&later.to_string());
 
@@ -219,11 +216,70 @@ fn an_attested_backup_is_preferred_and_what_is_under_way_is_never_used() {
             .await
             .expect("a backup");
         let warnings = Warnings::default();
-        let selected = catalog::select(&world.bucket.store, Selector::Latest, &warnings).await;
+        let selected = catalog::select(&world.bucket.store, Selector::Latest, now(), &warnings).await;
         assert_eq!(selected.expect("attested").manifest.key, attested.key.to_string());
         assert!(warnings.0.lock().expect("no panic")[0].contains(&key().to_string()));
-        let selected = catalog::select(&world.bucket.store, Selector::Key(key()), &Nobody).await;
+        let selected = catalog::select(&world.bucket.store, Selector::Key(key()), now(), &Nobody).await;
         assert!(!selected.expect("the shell's").is_attested);
+    });
+}
+
+#[test]
+fn reading_an_unattested_object_proves_that_it_is_whole_and_no_more() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SMALL_SCHEMA).await;
+        let object = dump_by_shell(&world, &source, PIPED).await;
+        put(&world, key(), &object);
+        let relay = Relay::start(world.bucket.server.address())
+            .await
+            .expect("a relay");
+        // It changes no answer, and counts.
+        let reads = relay.plan().add(Rule {
+            operation: Some(Operation::Get),
+            key_suffix: None,
+            skip: 0,
+            times: None,
+            failure: Failure::Twice,
+        });
+        let mut command = program(&["verify", "--object", "--json"]);
+        command
+            .envs(world.bucket.environment())
+            .env("R2_ENDPOINT_URL", format!("http://{}", relay.address()));
+        let verified = output(command).await;
+        let document = json(&verified);
+        assert_eq!(document["exit_code"], 3, "{document}");
+        assert_eq!(document["verdict"], "not proven");
+        assert_eq!(document["attested"], false);
+        let checks: Vec<(&str, &str)> = document["checks"]
+            .as_array()
+            .expect("checks")
+            .iter()
+            .map(|check| (check["name"].as_str(), check["outcome"].as_str()))
+            .map(|(name, outcome)| (name.expect("a name"), outcome.expect("an outcome")))
+            .collect();
+        assert_eq!(
+            checks,
+            [
+                ("gzip", "passed"),
+                ("archive", "passed"),
+                ("rows", "skipped"),
+                ("content", "skipped"),
+                ("large objects", "skipped"),
+                ("schema", "skipped")
+            ]
+        );
+        assert_eq!(document["tables"][0]["content"], "not compared");
+        assert_eq!(
+            relay.plan().fired(reads),
+            1,
+            "all of it is one span, and is read once"
+        );
+
+        put(&world, key(), &object[..object.len() - 9]);
+        let mut command = program(&["verify", "--object", "--json"]);
+        command.envs(world.bucket.environment());
+        assert_eq!(json(&output(command).await)["exit_code"], 8);
     });
 }
 
@@ -240,7 +296,7 @@ fn the_program_attests_without_any_database() {
         assert_eq!(document["exit_code"], 0, "{document}");
         assert_eq!(document["backup"]["manifest_key"], key().manifest_key());
         execute(&source, "DELETE FROM subscriptions WHERE id = 7").await;
-        let selected = catalog::select(&world.bucket.store, Selector::Latest, &Nobody).await;
+        let selected = catalog::select(&world.bucket.store, Selector::Latest, now(), &Nobody).await;
         let manifest = selected.expect("attested").manifest;
         let (tools, scope) = (&world.postgres.tools, Scope::everything());
         let compared = verify::target(&manifest, &source, &scope, tools, 1, &Nobody).await;

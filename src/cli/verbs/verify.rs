@@ -49,8 +49,10 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
     let Selected {
         manifest,
         is_attested,
-    } = catalog::select(store, own.backup, observer).await?;
-    let verification = if own.object {
+    } = catalog::select(store, own.backup, Timestamp::now(), observer).await?;
+    let verification = if own.object && !is_attested {
+        verify::unattested_object(&manifest)
+    } else if own.object {
         match verify::object(store, &manifest, observer).await {
             Ok(verification) => verification,
             Err(error) => return Err(catalog::name_older(store, &manifest.key, error).await),
