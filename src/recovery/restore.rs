@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::catalog::{self, Selected};
 use super::clean;
 use super::course::{self, Course};
@@ -45,6 +47,10 @@ pub struct Request<'a> {
     pub jobs: usize,
     /// How much of the rows is compared.
     pub depth: Depth,
+    /// Whether a target will do that cannot take the product's rows of the platform's tables.
+    pub accepts_lost_rows: bool,
+    /// The instant as of which the newest backup is chosen.
+    pub now: Timestamp,
 }
 
 /// A backup that was restored and compared.
@@ -74,7 +80,7 @@ pub async fn restore(
     let Selected {
         manifest,
         is_attested,
-    } = catalog::select(request.store, request.selector, observer).await?;
+    } = catalog::select(request.store, request.selector, request.now, observer).await?;
     let key = manifest.key.clone();
     // Boxed: all that a restore keeps is large, and futures of callers are moved.
     match Box::pin(restore_selected(
@@ -117,7 +123,9 @@ async fn restore_selected(
     let verification = verify::target(
         &manifest,
         target.conninfo(),
-        &scope.to(request.depth),
+        &scope
+            .to(request.depth)
+            .accepting_lost_rows(request.accepts_lost_rows),
         request.tools,
         request.jobs,
         observer,

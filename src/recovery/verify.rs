@@ -86,6 +86,7 @@ pub async fn target(
         let broken = rights::broken_references(&session, scope.filled()).await?;
         checks.push(comparison::references(&broken));
     }
+    checks.extend(scope.lost_rows(manifest));
     checks.extend(scope.check());
     Ok(Verification::over(checks, tables))
 }

@@ -12,7 +12,7 @@ use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::recovery::restore::{self, Restored};
 use paycraft_dr::recovery::{catalog, verify};
 
-use super::kit::{Nobody, World, execute, failed, query, run, terms};
+use super::kit::{Nobody, World, assert_proven, execute, failed, now, query, run, terms};
 
 /// Rows of very different lengths, more than one connection is handed at once, and everything that waits for something else: keys
 /// of keys, an index over a partitioned table, a view that is filled last.
@@ -51,6 +51,8 @@ async fn restore_with(world: &World, target: Conninfo, jobs: usize, depth: Depth
         profile: None,
         jobs,
         depth,
+        accepts_lost_rows: false,
+        now: now(),
     };
     restore::restore(request, async |_| Ok(target), &Nobody).await
 }
@@ -167,11 +169,7 @@ fn a_table_of_many_pages_is_compared_in_stretches() {
         let restored = restore_with(&world, target.clone(), 2, Depth::Content)
             .await
             .expect("a restore");
-        assert!(
-            restored.verification.verdict.is_proven(),
-            "{:?}",
-            restored.verification.checks
-        );
+        assert_proven(&restored.verification);
         let bytes = query(&target, "SELECT pg_table_size('sparse')::text").await;
         assert!(
             bytes.parse::<u64>().expect("a number") > 128 << 20,

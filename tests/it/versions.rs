@@ -14,7 +14,7 @@ use paycraft_dr::recovery::restore;
 use tempfile::TempDir;
 
 use super::kit::{
-    Nobody, SMALL_SCHEMA, Warnings, World, execute, failed, json, output, program, query, run, skip, terms,
+    Nobody, SMALL_SCHEMA, Warnings, World, execute, failed, json, now, output, program, query, run, skip, terms,
 };
 
 const AT: &str = "2026-11-23T02:00:07Z";
@@ -278,6 +278,8 @@ async fn attempt(world: &World, tools: &Tools, target: Conninfo) -> Result<resto
         profile: None,
         jobs: 2,
         depth: Depth::Content,
+        accepts_lost_rows: false,
+        now: now(),
     };
     restore::restore(request, async |_| Ok(target), &Nobody).await
 }

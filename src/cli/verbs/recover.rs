@@ -17,10 +17,8 @@ use crate::model::objective::Measured;
 use crate::model::verdict::Verdict;
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::cutover::{Prepared, StepReport};
-use crate::recovery::guard::Terms;
 use crate::recovery::recorder::Recorder;
 use crate::recovery::recover::{self, Recovered};
-use crate::recovery::restore;
 
 /// Restore, verify and cut over, on one clock.
 #[derive(Args, Debug)]
@@ -56,20 +54,7 @@ pub async fn run(context: &Context<'_>, own: &RecoverArguments) -> Result<Report
     let production = context.settings.production()?;
     let tools = context.tools().await?;
     let consent = |target: &Conninfo| own.restore.permission.consent(target);
-    let permission = &own.restore.permission;
-    let restore = restore::Request {
-        store: context.store()?,
-        selector: own.restore.backup,
-        tools: &tools,
-        terms: Terms {
-            production: &production,
-            consent: permission.confirm_prod_restore.map(|()| &consent as _),
-            clean: permission.clean,
-        },
-        profile: own.restore.profile,
-        jobs: context.jobs(),
-        depth: own.restore.verify,
-    };
+    let restore = own.restore.request(context, &tools, &production, &consent)?;
     let runbook = Runbook::gather(context, &target, own.journal.as_deref(), true, false)?;
     let request = recover::Request {
         restore,

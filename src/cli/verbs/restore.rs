@@ -2,6 +2,7 @@
 
 use clap::Args;
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::args::{StoreArguments, worded};
@@ -15,7 +16,8 @@ use crate::model::key::Selector;
 use crate::model::profile::Profile;
 use crate::model::timeline::Span;
 use crate::postgres::conninfo::Conninfo;
-use crate::recovery::guard::Terms;
+use crate::postgres::tools::Tools;
+use crate::recovery::guard::{Consent, Production, Terms};
 use crate::recovery::recorder::Recorder;
 use crate::recovery::restore::{self, Restored};
 
@@ -34,6 +36,9 @@ pub struct RestoreArguments {
     /// How much of the rows is compared: `content`, or `counts` for a quick look that proves nothing
     #[arg(long, value_name = "DEPTH", default_value = "content", value_parser = |text: &str| worded(text.parse::<Depth>()))]
     pub verify: Depth,
+    /// Do without rows of the platform's tables that the target cannot take, and call the rest proven
+    #[arg(long)]
+    pub accept_lost_rows: bool,
     /// What may be done to it.
     #[command(flatten)]
     pub permission: PermissionArguments,
@@ -63,25 +68,40 @@ impl PermissionArguments {
     }
 }
 
+impl RestoreArguments {
+    /// The request that these arguments make. `consent` is asked where they let production be written.
+    pub fn request<'a>(
+        &self,
+        context: &'a Context<'_>,
+        tools: &'a Tools,
+        production: &'a Production,
+        consent: Consent<'a>,
+    ) -> Result<restore::Request<'a>> {
+        Ok(restore::Request {
+            store: context.store()?,
+            selector: self.backup,
+            tools,
+            terms: Terms {
+                production,
+                consent: self.permission.confirm_prod_restore.map(|()| consent),
+                clean: self.permission.clean,
+            },
+            profile: self.profile,
+            jobs: context.jobs(),
+            depth: self.verify,
+            accepts_lost_rows: self.accept_lost_rows,
+            now: Timestamp::now(),
+        })
+    }
+}
+
 /// Restores one backup and compares it.
 pub async fn run(context: &Context<'_>, own: &RestoreArguments) -> Result<Report> {
     let target = context.settings.target(own.target.as_deref())?;
     let production = context.settings.production()?;
     let tools = context.tools().await?;
     let consent = |target: &Conninfo| own.permission.consent(target);
-    let request = restore::Request {
-        store: context.store()?,
-        selector: own.backup,
-        tools: &tools,
-        terms: Terms {
-            production: &production,
-            consent: own.permission.confirm_prod_restore.map(|()| &consent as _),
-            clean: own.permission.clean,
-        },
-        profile: own.profile,
-        jobs: context.jobs(),
-        depth: own.verify,
-    };
+    let request = own.request(context, &tools, &production, &consent)?;
     let recorder = Recorder::new(context.observer);
     let restored = restore::restore(request, async |_| Ok(target), &recorder).await?;
     let phases = recorder.spans();

@@ -35,6 +35,9 @@ pub struct VerifyArguments {
     #[arg(long, value_name = "DEPTH", default_value = "content", conflicts_with = "object", value_parser = |text: &str| worded(text.parse::<Depth>()))]
     pub verify: Depth,
     /// Compare the runbook's five tables with this database too, such as production [env: SUPABASE_DB_URL]
+    /// Do without rows of the platform's tables that the database cannot take, and call the rest proven
+    #[arg(long, conflicts_with = "object")]
+    pub accept_lost_rows: bool,
     #[arg(long, value_name = "URL", num_args = 0..=1)]
     pub against: Option<Option<String>>,
     /// Where backups are kept.
@@ -64,7 +67,7 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
         verify::target(
             &manifest,
             &target,
-            &scope.to(own.verify),
+            &scope.to(own.verify).accepting_lost_rows(own.accept_lost_rows),
             &tools,
             context.jobs(),
             observer,

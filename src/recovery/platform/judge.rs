@@ -6,8 +6,7 @@ use super::rule::Rule;
 use super::selection::name;
 use crate::archive::{Contents, Entry};
 use crate::model::profile::Profile;
-use crate::postgres::rights::Rights;
-use crate::recovery::survey;
+use crate::postgres::rights::{Name, Rights, TableRights};
 
 /// The platform's own record of the migrations it applied. The target's must never be overwritten.
 const MIGRATION_TABLES: [&str; 2] = ["migrations", "schema_migrations"];
@@ -163,7 +162,15 @@ fn rows_rule(entry: &Entry, target: &Inventory) -> Option<Rule> {
     if SECRET_SCHEMAS.contains(&table.0.as_str()) {
         return Some(Rule::SecretRows);
     }
-    let Some(rights) = target.rights.tables.get(&table) else {
+    match rule_against_rows(entry, target.rights.tables.get(&table)) {
+        Some(_) if is_passing(&table) => Some(Rule::PassingRows),
+        rule => rule,
+    }
+}
+
+/// What keeps rows out of a table of which the role has these rights.
+fn rule_against_rows(entry: &Entry, rights: Option<&TableRights>) -> Option<Rule> {
+    let Some(rights) = rights else {
         return Some(Rule::LackingRows);
     };
     if !rights.may_insert {
@@ -172,6 +179,13 @@ fn rows_rule(entry: &Entry, target: &Inventory) -> Option<Rule> {
     let columns = copied_columns(&entry.copy_statement);
     let fits = columns.iter().all(|column| rights.columns.contains(column));
     unless(fits, Rule::OtherColumns)
+}
+
+/// Whether the table holds what Realtime keeps for as long as a client is connected, or for some days in a partition for each.
+fn is_passing((schema, table): &Name) -> bool {
+    let is_day = |rest: &str| rest.bytes().all(|mark| mark.is_ascii_digit() || mark == b'_');
+    let is_of_messages = table.strip_prefix("messages").is_some_and(is_day);
+    schema == "realtime" && (table == "subscription" || is_of_messages)
 }
 
 /// A sequence goes with the rows of the table it counts.

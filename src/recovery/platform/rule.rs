@@ -35,6 +35,8 @@ pub enum Rule {
     MigrationRows,
     /// Rows that only the source project can decrypt.
     SecretRows,
+    /// Rows that live no longer than a connection or some days, where the target cannot take them.
+    PassingRows,
     /// Rows of a table of the platform's that the role may not fill.
     ForbiddenRows,
     /// Rows of a table that the target's platform has not.
@@ -51,7 +53,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Schema,
         Self::Definition,
         Self::LackingDefinition,
@@ -67,6 +69,7 @@ impl Rule {
         Self::ForbiddenTrigger,
         Self::MigrationRows,
         Self::SecretRows,
+        Self::PassingRows,
         Self::ForbiddenRows,
         Self::LackingRows,
         Self::OtherColumns,
@@ -93,6 +96,7 @@ impl Rule {
             Self::ForbiddenTrigger => "trigger on a platform table",
             Self::MigrationRows => "platform migration rows",
             Self::SecretRows => "platform secrets",
+            Self::PassingRows => "passing platform rows",
             Self::ForbiddenRows => "platform rows",
             Self::LackingRows => "rows of a table the platform lacks",
             Self::OtherColumns => "platform rows with other columns",
@@ -136,6 +140,9 @@ impl Rule {
                 "they tell which version of the platform the source had; the target's tell which it has"
             }
             Self::SecretRows => "only the source project can decrypt them: enter them into the target again",
+            Self::PassingRows => {
+                "they are Realtime's, of clients that were connected then; the platform drops them by itself"
+            }
             Self::ForbiddenRows => "the target's role may not add rows to a table of the platform's",
             Self::LackingRows => "the target's platform has no such table",
             Self::OtherColumns => "the target's table lacks a column of the backup's",
@@ -149,6 +156,12 @@ impl Rule {
     /// be asked for. What is not is missed by the verification.
     pub const fn is_excused(self) -> bool {
         !matches!(self, Self::Present | Self::NeedsLeftOut)
+    }
+
+    /// Whether the rows left out by this rule are the product's, and nowhere once the source is gone: without them the target is
+    /// not what was backed up.
+    pub const fn loses_rows(self) -> bool {
+        matches!(self, Self::ForbiddenRows | Self::LackingRows | Self::OtherColumns)
     }
 
     /// Whether the target is without what is left out by this rule, so that nothing can be built on it.

@@ -23,6 +23,7 @@ pub struct Scope {
     filled: Vec<Name>,
     unvalidated: Vec<String>,
     rules: BTreeMap<Rule, usize>,
+    accepts_lost_rows: bool,
 }
 
 impl Scope {
@@ -34,8 +35,9 @@ impl Scope {
             entries: HashSet::new(),
             rows: HashMap::new(),
             filled: Vec::new(),
-            rules: BTreeMap::new(),
             unvalidated: Vec::new(),
+            rules: BTreeMap::new(),
+            accepts_lost_rows: false,
         }
     }
 
@@ -44,9 +46,9 @@ impl Scope {
         let mut scope = Self {
             profile: selection.profile(),
             filled: selection.filled().to_vec(),
+            unvalidated: plan::unvalidated_constraints(contents),
             ..Self::everything()
         };
-            unvalidated: plan::unvalidated_constraints(contents),
         for entry in &contents.entries {
             let Some(rule) = selection.rule(entry.id).filter(|rule| rule.is_excused()) else {
                 continue;
@@ -66,6 +68,15 @@ impl Scope {
     #[must_use]
     pub fn to(self, depth: Depth) -> Self {
         Self { depth, ..self }
+    }
+
+    /// The same, where the operator may have said that a target without the product's rows of the platform's tables will do.
+    #[must_use]
+    pub fn accepting_lost_rows(self, accepts_lost_rows: bool) -> Self {
+        Self {
+            accepts_lost_rows,
+            ..self
+        }
     }
 
     /// How much of the rows is asked for.
@@ -135,17 +146,6 @@ impl Scope {
         sequences.cloned().collect()
     }
 
-    /// Those of the manifest's populated materialized views that are asked for.
-    pub fn expected_views(&self, manifest: &Manifest) -> Vec<String> {
-        let is_products = |view: &&String| {
-            let schema = view.split('.').next().unwrap_or_default();
-            !self.profile.owns_schema(schema)
-        };
-        manifest
-            .populated_views
-            .iter()
-            .filter(is_products)
-            .cloned()
     /// Constraints that the backup itself left unchecked against the rows, as `schema.table constraint`.
     pub fn unvalidated(&self) -> &[String] {
         &self.unvalidated
@@ -160,6 +160,17 @@ impl Scope {
         found
     }
 
+    /// Those of the manifest's populated materialized views that are asked for.
+    pub fn expected_views(&self, manifest: &Manifest) -> Vec<String> {
+        let is_products = |view: &&String| {
+            let schema = view.split('.').next().unwrap_or_default();
+            !self.profile.owns_schema(schema)
+        };
+        manifest
+            .populated_views
+            .iter()
+            .filter(is_products)
+            .cloned()
             .collect()
     }
 
@@ -176,6 +187,37 @@ impl Scope {
             .collect();
         let detail = format!("{all} entries are the platform's ({})", rules.join(", "));
         Some(Check::none_of("left out", &[], detail))
+    }
+
+    /// Rows of the backup that the target could not take, where there are any. They were not compared, and no verdict covers them
+    /// unless the operator accepts that they are lost.
+    pub fn lost_rows(&self, manifest: &Manifest) -> Option<Check> {
+        const NAME: &str = "lost rows";
+        let tables = manifest.tables.iter().filter(|table| table.content.rows > 0);
+        let lost = tables.filter_map(|table| {
+            let rule = self.rows.get(&(table.schema.clone(), table.name.clone()))?;
+            let (rows, reason) = (table.content.rows, rule.reason());
+            let plural = if rows == 1 { "" } else { "s" };
+            rule.loses_rows().then(|| {
+                format!(
+                    "{rows} row{plural} of {}.{} ({rule}: {reason})",
+                    table.schema, table.name
+                )
+            })
+        });
+        let lost: Vec<String> = lost.collect();
+        match (lost.is_empty(), self.accepts_lost_rows) {
+            (true, _) => None,
+            (false, true) => Some(Check::none_of(
+                NAME,
+                &[],
+                format!("accepted: {}", lost.join("; ")),
+            )),
+            (false, false) => {
+                let detail = format!("{}; --accept-lost-rows does without them", lost.join("; "));
+                Some(Check::skipped(NAME, detail))
+            }
+        }
     }
 
     fn leaves_out(&self, entry: &EntryDigest) -> bool {

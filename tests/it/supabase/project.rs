@@ -99,6 +99,13 @@ impl Supabase {
         self.copy(side, "fresh").await
     }
 
+    /// A new project to restore into, as its platform's own superuser has changed it.
+    pub async fn changed(&self, sql: &str) -> Conninfo {
+        let fresh = self.fresh(Side::Target).await;
+        execute(&self.admin(fresh.database()), sql).await;
+        fresh
+    }
+
     /// A new project that holds the product.
     pub async fn product(&self, side: Side) -> Conninfo {
         self.copy(side, "product").await

@@ -6,16 +6,16 @@ use paycraft_dr::archive::{Contents, Entry};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::rights::{self, TableRights};
 use paycraft_dr::postgres::session::Session;
-use paycraft_dr::recovery::platform::{Inventory, Rule, Selection};
+use paycraft_dr::recovery::platform::{KnownTarget, Rule, Selection};
 use paycraft_dr::recovery::survey::Survey;
 
 use super::project::supabase;
 use crate::kit::{Postgres, execute, postgres, run};
 
-type Change = fn(&mut Inventory);
+type Change = fn(&mut KnownTarget);
 
 /// Each entry, what is changed in a fresh target, and the rule the entry then falls under.
-const CASES: [(&str, Change, Option<Rule>); 37] = [
+const CASES: [(&str, Change, Option<Rule>); 39] = [
     ("SCHEMA auth", |_| (), Some(Rule::Schema)),
     (
         "SCHEMA auth",
@@ -121,6 +121,16 @@ const CASES: [(&str, Change, Option<Rule>); 37] = [
         Some(Rule::OtherColumns),
     ),
     (
+        "TABLE DATA auth.users",
+        |target| lose_table(target, "auth", "users"),
+        Some(Rule::LackingRows),
+    ),
+    (
+        "TABLE DATA realtime.subscription",
+        |_| (),
+        Some(Rule::PassingRows),
+    ),
+    (
         "TABLE DATA auth.schema_migrations",
         |_| (),
         Some(Rule::MigrationRows),
@@ -140,7 +150,7 @@ fn worded(entry: &Entry) -> String {
     format!("{} {}{}", entry.kind, schema.unwrap_or_default(), entry.tag)
 }
 
-fn lose(target: &mut Inventory, entry: &str) {
+fn lose(target: &mut KnownTarget, entry: &str) {
     let before = target.present.len();
     target.present.retain(|(kind, schema, tag)| {
         let dot = if schema.is_empty() { "" } else { "." };
@@ -149,11 +159,16 @@ fn lose(target: &mut Inventory, entry: &str) {
     assert_eq!(target.present.len() + 1, before, "a fresh target has {entry}");
 }
 
-fn gain(target: &mut Inventory, kind: &str, schema: &str, tag: &str) {
+fn gain(target: &mut KnownTarget, kind: &str, schema: &str, tag: &str) {
     target.present.insert((kind.into(), schema.into(), tag.into()));
 }
 
-fn users(target: &mut Inventory) -> &mut TableRights {
+fn lose_table(target: &mut KnownTarget, schema: &str, name: &str) {
+    let table = (schema.to_owned(), name.to_owned());
+    target.rights.tables.remove(&table).expect("every project has it");
+}
+
+fn users(target: &mut KnownTarget) -> &mut TableRights {
     let name = ("auth".to_owned(), "users".to_owned());
     target
         .rights
@@ -181,7 +196,7 @@ fn every_kind_of_entry_falls_under_its_rule() {
         let backup = contents(postgres, &supabase.product(Side::Source).await).await;
         let session = Session::connect(&fresh).await.expect("a connection");
         let rights = rights::rights(&session).await.expect("rights");
-        let target = Inventory::new(&*contents(postgres, &fresh).await, rights);
+        let target = KnownTarget::new(&*contents(postgres, &fresh).await, rights);
         for (number, (wanted, change, rule)) in CASES.iter().enumerate() {
             let mut changed = target.clone();
             change(&mut changed);

@@ -4,13 +4,20 @@ use paycraft_dr::error::Kind;
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::profile::Profile;
-use paycraft_dr::postgres::conninfo::Side;
+use paycraft_dr::model::verdict::Outcome;
+use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::recovery::guard::Terms;
 use paycraft_dr::recovery::restore::{self, Restored};
 
 use super::project::supabase;
 use super::{backed_up, restored};
-use crate::kit::{self, Nobody, World, execute, failed, query, run};
+use crate::kit::{self, Nobody, World, execute, failed, json, output, program, query, run};
+
+/// Nothing of the product may have reached the project.
+async fn assert_untouched(project: &Conninfo) {
+    let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(query(project, tables).await, "0");
+}
 
 #[test]
 fn a_project_taken_for_a_plain_target_is_refused_as_not_empty() {
@@ -27,6 +34,8 @@ fn a_project_taken_for_a_plain_target_is_refused_as_not_empty() {
             profile: Some(Profile::Plain),
             jobs: 2,
             depth: Depth::Content,
+            accepts_lost_rows: false,
+            now: kit::now(),
         };
         let error = restore::restore(request, async |_| Ok(fresh.clone()), &Nobody).await;
         let error = error.expect_err("not empty");
@@ -51,14 +60,7 @@ fn rows_in_the_platforms_tables_are_replaced_only_when_asked() {
         let error = error.expect_err("a user is there");
         assert_eq!(error.kind(), Kind::Refused, "{error}");
         assert!(error.message().contains("auth.users"), "{error}");
-        assert_eq!(
-            query(
-                &fresh,
-                "SELECT count(*)::text FROM pg_tables WHERE schemaname = 'public'"
-            )
-            .await,
-            "0"
-        );
+        assert_untouched(&fresh).await;
 
         let clean = || Terms {
             clean: true,
@@ -87,11 +89,10 @@ fn a_project_of_another_version_gets_what_fits() {
         let Some((world, supabase, _)) = backed_up().await else {
             return;
         };
-        let newer = supabase.fresh(Side::Target).await;
         let changes = "ALTER TABLE auth.users ADD last_seen_at timestamptz; CREATE TABLE auth.oauth_clients (id uuid PRIMARY KEY);
             ALTER TABLE auth.oauth_clients OWNER TO supabase_auth_admin; DROP TRIGGER protect_buckets_delete ON storage.buckets;
             DROP FUNCTION storage.filename; CREATE EVENT TRIGGER issue_more ON ddl_command_end EXECUTE FUNCTION extensions.pgrst_ddl_watch()";
-        execute(&supabase.admin(newer.database()), changes).await;
+        let newer = supabase.changed(changes).await;
         let restored = restored(&world, &newer).await;
         let rules: Vec<&str> = restored
             .skipped
@@ -101,12 +102,7 @@ fn a_project_of_another_version_gets_what_fits() {
             .collect();
         assert_eq!(rules, ["definition the platform lacks"; 2]);
 
-        let older = supabase.fresh(Side::Target).await;
-        execute(
-            &supabase.admin(older.database()),
-            "ALTER TABLE auth.users DROP is_anonymous",
-        )
-        .await;
+        let older = supabase.changed("ALTER TABLE auth.users DROP is_anonymous").await;
         let error = world
             .restore_into(Selector::Latest, older.clone())
             .await
@@ -116,14 +112,92 @@ fn a_project_of_another_version_gets_what_fits() {
             error.message().contains("auth.users") && error.message().contains("FK CONSTRAINT public."),
             "{error}"
         );
-        assert_eq!(
-            query(
-                &older,
-                "SELECT count(*)::text FROM pg_tables WHERE schemaname = 'public'"
-            )
-            .await,
-            "0"
-        );
+        assert_untouched(&older).await;
+    });
+}
+
+/// What keeps the rows of `auth.identities` out of a project, and the rule that says so. Without them nobody signs in with
+/// anything but a password.
+const KEPT_OUT: [(&str, &str); 3] = [
+    (
+        "ALTER TABLE auth.identities DROP last_sign_in_at",
+        "platform rows with other columns",
+    ),
+    ("REVOKE INSERT ON auth.identities FROM postgres", "platform rows"),
+    (
+        "DROP TABLE auth.identities CASCADE",
+        "rows of a table the platform lacks",
+    ),
+];
+
+#[test]
+fn rows_that_a_project_cannot_take_are_no_proof_until_they_are_done_without() {
+    run(async {
+        let Some((world, supabase, _)) = backed_up().await else {
+            return;
+        };
+        for (change, rule) in KEPT_OUT {
+            let older = supabase.changed(change).await;
+            let restored = world.restore_into(Selector::Latest, older.clone()).await;
+            let verification = restored.expect("a restore").verification;
+            assert!(!verification.verdict.is_proven(), "{change}");
+            assert_eq!(
+                failed(&verification),
+                ["lost rows"],
+                "{change}: {:?}",
+                verification.checks
+            );
+            let lost = verification.checks.last().expect("checks");
+            assert_eq!(lost.outcome, Outcome::Skipped);
+            let says = format!("rows of auth.identities ({rule}:");
+            assert!(lost.detail.contains(&says), "{}", lost.detail);
+
+            let verify = |more: &[&str]| {
+                let mut command = program(&[&["verify", "--json"], more].concat());
+                command
+                    .envs(world.bucket.environment())
+                    .env("TARGET_DB_URL", supabase.url(&older));
+                command
+            };
+            let missed = json(&output(verify(&[])).await);
+            assert_eq!(
+                (&missed["exit_code"], &missed["verdict"]),
+                (&3.into(), &"not proven".into())
+            );
+            let accepted = json(&output(verify(&["--accept-lost-rows"])).await);
+            assert_eq!(accepted["exit_code"], 0, "{accepted}");
+            assert!(
+                accepted["checks"].to_string().contains("accepted: "),
+                "{accepted}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_recovery_that_lost_rows_goes_into_service_only_when_they_are_done_without() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let supabase = supabase(world.postgres);
+        let product = supabase.product(Side::Source).await;
+        let now = jiff::Timestamp::now().to_string();
+        world.back_up_at(&product, &now).await.expect("a backup");
+        let directory = tempfile::tempdir().expect("a directory");
+        let step = "[[cutover.step]]\nname = \"vault\"\nwhy = \"It is read there.\"\ncommand = [\"touch\", \"in-service\"]\n";
+        std::fs::write(directory.path().join("dr.toml"), step).expect("a file");
+        let in_service = directory.path().join("in-service");
+        for (more, code) in [(&[][..], 3), (&["--accept-lost-rows"], 0)] {
+            let older = supabase.changed(KEPT_OUT[0].0).await;
+            let mut recover = program(&["--config", "dr.toml", "--json", "recover"]);
+            recover
+                .args(more)
+                .current_dir(directory.path())
+                .envs(world.bucket.environment())
+                .env("TARGET_DB_URL", supabase.url(&older));
+            let document = json(&output(recover).await);
+            assert_eq!(document["exit_code"], code, "{document}");
+            assert_eq!(in_service.exists(), code == 0, "{document}");
+        }
     });
 }
 
@@ -147,22 +221,16 @@ fn policies_and_publications_go_where_the_role_may_make_them() {
                 .filter(|skipped| entries.contains(&skipped.entry.as_str()));
             skipped.map(|skipped| skipped.rule).collect()
         };
-        let closed = supabase.fresh(Side::Target).await;
-        execute(
-            &supabase.admin(closed.database()),
-            "ALTER PUBLICATION supabase_realtime OWNER TO supabase_admin",
-        )
-        .await;
+        let closed = supabase
+            .changed("ALTER PUBLICATION supabase_realtime OWNER TO supabase_admin")
+            .await;
         assert_eq!(
             skipped(&restored(&world, &closed).await),
             ["policy on a platform table", "table of a platform publication"]
         );
-        let open = supabase.fresh(Side::Target).await;
-        execute(
-            &supabase.admin(open.database()),
-            "ALTER TABLE storage.objects OWNER TO postgres",
-        )
-        .await;
+        let open = supabase
+            .changed("ALTER TABLE storage.objects OWNER TO postgres")
+            .await;
         assert!(skipped(&restored(&world, &open).await).is_empty());
         execute(&open, "DROP POLICY own_files ON storage.objects").await;
         assert_eq!(
@@ -223,13 +291,6 @@ fn a_role_that_cannot_keep_triggers_from_firing_is_refused() {
             .expect_err("triggers would fire");
         assert_eq!(error.kind(), Kind::Refused, "{error}: {:?}", error.causes());
         assert!(error.message().contains("triggers"), "{error}");
-        assert_eq!(
-            query(
-                &fresh,
-                "SELECT count(*)::text FROM pg_tables WHERE schemaname = 'public'"
-            )
-            .await,
-            "0"
-        );
+        assert_untouched(&fresh).await;
     });
 }
