@@ -55,6 +55,8 @@ pub(super) async fn recover(
         profile: None,
         jobs: means.jobs,
         depth: Depth::Content,
+        accepts_lost_rows: false,
+        now: declared_at,
     };
     let mut target = None;
     let provision = async |manifest: &Manifest| {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::from_store::{self, Means};
 use super::rehearsal::Rehearsal;
 use super::scenario::{BASELINE, Expectation, Scenario};
@@ -63,7 +65,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
     let started_at = (options.clock)();
     let substrate = options
         .ground
-        .substrate(options.origin.size_bytes().await?)
+        .substrate(options.origin.size_bytes(started_at).await?)
         .await?;
     let mut rehearsal = Rehearsal {
         scenario: options.origin.name().to_owned(),
@@ -151,13 +153,13 @@ fn torn_down(expected: &Expectation, left: &[String]) -> Check {
 
 impl Origin<'_> {
     /// About how much data will be restored, as COPY text.
-    async fn size_bytes(self) -> Result<u64> {
+    async fn size_bytes(self, now: Timestamp) -> Result<u64> {
         let store = match self {
             Self::Synthetic { .. } => return Ok(self.scale_bytes().unwrap_or(0)),
             Self::Store(store) => store,
         };
         let found = read_listing(&store.list("").await?);
-        let newest = choose(&found, Selector::Latest)?;
+        let newest = choose(&found, Selector::Latest, now)?;
         Ok(newest.stored_bytes.unwrap_or(0).saturating_mul(RAW_PER_STORED))
     }
 

@@ -2,21 +2,67 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::key::{BackupKey, KeyMeaning, Selector};
 
-/// How far something in the store can be trusted to be a backup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Object and manifest are there.
+/// How far the clock of the machine that made a backup may be ahead of ours.
+const SKEW_TOLERATED: SignedDuration = SignedDuration::from_mins(5);
+
+/// What was found to stand under a backup's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// An object, and the manifest that describes it.
     Attested,
-    /// An object without a manifest that this program did not make: the shell workflow's.
+    /// An object that this program did not make, without a manifest: the shell workflow's.
     Unattested,
-    /// The leftover of a crash: an object of ours without its manifest, or a manifest without its object.
+    /// An object that this program made, without a manifest.
+    LoneObject,
+    /// A manifest without an object.
+    LoneManifest,
+    /// An object and a manifest that does not speak for it, or that nobody here can read, and why.
+    Doubtful(String),
+}
+
+/// How far something in the store can be trusted to be a backup, in the words that users read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Object and manifest are there, and belong together.
+    Attested,
+    /// An object without a manifest that this program did not make.
+    Unattested,
+    /// No backup: the leftover of a crash, or an object whose manifest does not speak for it.
     Orphan,
+}
+
+impl Condition {
+    /// What users are told of it.
+    pub const fn state(&self) -> State {
+        match self {
+            Self::Attested => State::Attested,
+            Self::Unattested => State::Unattested,
+            Self::LoneObject | Self::LoneManifest | Self::Doubtful(_) => State::Orphan,
+        }
+    }
+}
+
+impl State {
+    /// Its stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Attested => "attested",
+            Self::Unattested => "unattested",
+            Self::Orphan => "orphan",
+        }
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 /// One object as a listing tells it.
@@ -44,6 +90,11 @@ impl Found {
     pub fn is_attested(&self) -> bool {
         self.has_manifest && self.stored_bytes.is_some()
     }
+
+    /// Whether its key is dated after `now`, by more than clocks differ. It would be the newest for ever, so it is not counted.
+    pub fn is_of_the_future(&self, now: Timestamp) -> bool {
+        self.key.began_at() > now + SKEW_TOLERATED
+    }
 }
 
 /// What `listing` holds, newest first. Keys that are not ours are passed over, and the listing's order does not matter.
@@ -69,35 +120,51 @@ pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
     found.into_values().rev().collect()
 }
 
-/// The backup that `selector` means among `found` (newest first): an attested one where there is any, otherwise the newest
-/// object without a manifest. Whoever reads that one finds out whether it is whole.
-pub fn choose(found: &[Found], selector: Selector) -> Result<Found> {
-    let wanted = |candidate: &&Found| match selector {
-        Selector::Latest => true,
+/// The backup that `selector` means among `found` (newest first), as seen at `now`: an attested one where there is any, otherwise
+/// the newest object without a manifest. Whoever reads that one finds out whether it is whole. What is dated in the future is
+/// not the latest; by its day or key it can be had.
+pub fn choose(found: &[Found], selector: Selector, now: Timestamp) -> Result<Found> {
+    let is_wanted = |candidate: &&Found| match selector {
+        Selector::Latest => !candidate.is_of_the_future(now),
         Selector::Day(day) => candidate.key.day() == day,
         Selector::Key(key) => candidate.key == key,
     };
-    let mut attested = found.iter().filter(|found| found.is_attested());
-    let wanted_found = || found.iter().filter(wanted);
-    let chosen = wanted_found()
+    let wanted = || found.iter().filter(is_wanted);
+    let chosen = wanted()
         .find(|found| found.is_attested())
-        .or_else(|| wanted_found().find(|found| found.stored_bytes.is_some()));
-    if let Some(chosen) = chosen {
-        return Ok(*chosen);
+        .or_else(|| wanted().find(|found| found.stored_bytes.is_some()));
+    match chosen {
+        Some(chosen) => Ok(*chosen),
+        None => Err(nothing_chosen(found, wanted().next(), selector, now)),
     }
-    let error = match wanted_found().next() {
-        Some(near) => Error::new(
+}
+
+/// The error of a selector for which nothing can be restored; `near` is what comes nearest.
+fn nothing_chosen(found: &[Found], near: Option<&Found>, selector: Selector, now: Timestamp) -> Error {
+    let (of_the_future, known): (Vec<&Found>, Vec<&Found>) =
+        found.iter().partition(|found| found.is_of_the_future(now));
+    let error = match (near, of_the_future.last()) {
+        (Some(near), _) => Error::new(
             Kind::Corrupt,
             format!("{} has a manifest and no object", near.key),
         ),
-        None if found.is_empty() => Error::new(Kind::Store, "the bucket holds no backup"),
-        None => Error::new(Kind::Store, format!("there is no backup for {selector}")),
+        (None, _) if found.is_empty() => Error::new(Kind::Store, "the bucket holds no backup"),
+        (None, Some(future)) if known.is_empty() && selector == Selector::Latest => {
+            let message = format!(
+                "the bucket holds only what is dated in the future, such as {}",
+                future.key
+            );
+            return Error::new(Kind::Store, message).hint(
+                "check this machine's clock; a backup that is named by its key is restored whatever its date",
+            );
+        }
+        (None, _) => Error::new(Kind::Store, format!("there is no backup for {selector}")),
     };
-    Err(match attested.next() {
+    match known.iter().find(|found| found.is_attested()) {
         Some(newest) => error.hint(format!("the newest attested backup is {}", newest.key)),
         None if found.is_empty() => {
             error.hint("make one with `paycraft-dr backup`, and check the bucket's name")
         }
         None => error.hint("`paycraft-dr list` shows what is there"),
-    })
+    }
 }

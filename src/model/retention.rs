@@ -14,6 +14,7 @@ use std::num::NonZeroU32;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::catalog::Condition;
 use crate::model::key::BackupKey;
 
 /// The runbook's retention in days.
@@ -39,33 +40,6 @@ impl Default for Policy {
         Self {
             days: DAYS,
             floor: FLOOR,
-        }
-    }
-}
-
-/// How far what stands under a backup's name was found to be one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// An object, and the manifest that describes it.
-    Attested,
-    /// An object that this program did not make, without a manifest.
-    Unattested,
-    /// An object that this program made, without a manifest.
-    LoneObject,
-    /// A manifest without an object.
-    LoneManifest,
-    /// An object and a manifest that does not speak for it, and why.
-    Doubtful(String),
-}
-
-impl Condition {
-    /// The stable name of the condition, as `list` has it where it knows it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Attested => "attested",
-            Self::Unattested => "unattested",
-            Self::LoneObject | Self::LoneManifest => "orphan",
-            Self::Doubtful(_) => "doubtful",
         }
     }
 }

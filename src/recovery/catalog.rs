@@ -1,13 +1,13 @@
 //! The backups in a store.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::attest;
 use crate::error::{Error, Kind, Result};
-use crate::model::catalog::{Found, State, choose, read_listing};
+use crate::model::catalog::{Condition, Found, State, choose, read_listing};
 use crate::model::key::{BackupKey, Selector};
 use crate::model::manifest::Manifest;
 use crate::model::timeline::{Event, Observer};
@@ -15,13 +15,12 @@ use crate::store::Store;
 
 /// The index of a very large backup fits; anything larger is no manifest of ours.
 const MANIFEST_LIMIT_BYTES: u64 = 64 << 20;
-const LOOKUPS_AT_ONCE: usize = 8;
-/// How far the clock of the machine that made a backup may be ahead of ours.
-const SKEW_TOLERATED: SignedDuration = SignedDuration::from_mins(5);
+/// How many manifests and objects are asked about at the same time.
+pub(super) const LOOKUPS_AT_ONCE: usize = 8;
 
 /// One line of the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Listed {
+pub struct Cataloged {
     /// The object's key.
     pub key: BackupKey,
     /// The day it began (UTC).
@@ -42,14 +41,20 @@ pub async fn list(
     day: Option<Date>,
     now: Timestamp,
     observer: &dyn Observer,
-) -> Result<Vec<Listed>> {
-    let prefix = day.map_or_else(String::new, |day| day.strftime("%Y/%m/%d/").to_string());
+) -> Result<Vec<Cataloged>> {
+    let prefix = day.map_or_else(String::new, prefix_of);
     let found = read_listing(&store.list(&prefix).await?);
-    stream::iter(found)
+    let described: Vec<Option<Cataloged>> = stream::iter(found)
         .map(|found| describe(store, found, now, observer))
         .buffered(LOOKUPS_AT_ONCE)
         .try_collect()
-        .await
+        .await?;
+    Ok(described.into_iter().flatten().collect())
+}
+
+/// What the keys of a day's backups begin with.
+fn prefix_of(day: Date) -> String {
+    day.strftime("%Y/%m/%d/").to_string()
 }
 
 /// A backup that was selected, and what it holds.
@@ -61,20 +66,32 @@ pub struct Selected {
     pub is_attested: bool,
 }
 
-/// The backup that `selector` means, with its manifest. An unattested object is read to its end to learn what it holds.
-pub async fn select(store: &Store, selector: Selector, observer: &dyn Observer) -> Result<Selected> {
+/// The backup that `selector` means as seen at `now`, with its manifest. An unattested object is read to its end to learn what
+/// it holds.
+pub async fn select(
+    store: &Store,
+    selector: Selector,
+    now: Timestamp,
+    observer: &dyn Observer,
+) -> Result<Selected> {
     let prefix = match selector {
         Selector::Latest => String::new(),
-        Selector::Day(day) => day.strftime("%Y/%m/%d/").to_string(),
-        Selector::Key(key) => key.day().strftime("%Y/%m/%d/").to_string(),
+        Selector::Day(day) => prefix_of(day),
+        Selector::Key(key) => prefix_of(key.day()),
     };
     let found = read_listing(&store.list(&prefix).await?);
-    let chosen = match choose(&found, selector) {
+    let chosen = match choose(&found, selector, now) {
         Ok(chosen) => chosen,
         // The hint names what else there is, and that may lie on another day.
-        Err(_) if !prefix.is_empty() => choose(&read_listing(&store.list("").await?), selector)?,
+        Err(_) if !prefix.is_empty() => choose(&read_listing(&store.list("").await?), selector, now)?,
         Err(error) => return Err(error),
     };
+    if selector == Selector::Latest {
+        let skipped = |found: &&Found| found.stored_bytes.is_some() && found.is_of_the_future(now);
+        for skipped in found.iter().filter(skipped) {
+            warn_of_the_future(skipped, observer);
+        }
+    }
     if !chosen.is_attested() {
         let key = match selector {
             Selector::Key(key) => key,
@@ -87,7 +104,8 @@ pub async fn select(store: &Store, selector: Selector, observer: &dyn Observer) 
             is_attested: false,
         });
     }
-    if let Some(newest) = found.first().filter(|newest| newest.key > chosen.key)
+    let mut present = found.iter().filter(|found| !found.is_of_the_future(now));
+    if let Some(newest) = present.next().filter(|newest| newest.key > chosen.key)
         && selector == Selector::Latest
     {
         let what = format!("{} is newer and has no manifest: it is not used", newest.key);
@@ -137,28 +155,66 @@ pub async fn read_manifest(store: &Store, key: BackupKey) -> Result<Manifest> {
     Manifest::decode(&key.to_string(), &document)
 }
 
-/// What a manifest was found to say of its object.
-#[derive(Clone, Debug)]
-pub enum Attestation {
-    /// It describes the object as it is.
-    Holds(Box<Manifest>),
-    /// It does not, or nobody here can tell, and why.
-    Doubtful(String),
+/// What was found under a backup's name, and its manifest where that speaks for the object.
+pub(super) struct Looked {
+    pub(super) condition: Condition,
+    manifest: Option<Manifest>,
 }
 
-/// What the manifest of `key` says of its object of `stored_bytes`. A store that does not answer is an error.
-pub async fn attestation(store: &Store, key: BackupKey, stored_bytes: u64) -> Result<Attestation> {
-    match read_manifest(store, key).await {
-        Ok(manifest) if manifest.stored_bytes == stored_bytes => Ok(Attestation::Holds(Box::new(manifest))),
-        Ok(manifest) => Ok(Attestation::Doubtful(format!(
-            "{key} has {stored_bytes} bytes and was made with {}",
-            manifest.stored_bytes
-        ))),
-        Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Refused) => {
-            Ok(Attestation::Doubtful(error.to_string()))
+impl From<Condition> for Looked {
+    fn from(condition: Condition) -> Self {
+        Self {
+            condition,
+            manifest: None,
         }
-        Err(error) => Err(error),
     }
+}
+
+/// What stands under the name of `found`, its manifest read where there is one; nothing where all of it vanished since it was
+/// listed. A store that does not answer is an error.
+pub(super) async fn look_at(store: &Store, found: Found) -> Result<Option<Looked>> {
+    let Some(stored_bytes) = found.stored_bytes else {
+        return Ok(Some(Condition::LoneManifest.into()));
+    };
+    if found.has_manifest
+        && let Some(looked) = attestation(store, found.key, stored_bytes).await?
+    {
+        return Ok(Some(looked));
+    }
+    let facts = store.head(&found.key.to_string()).await?;
+    Ok(facts.map(|facts| match facts.is_ours {
+        true => Condition::LoneObject.into(),
+        false => Condition::Unattested.into(),
+    }))
+}
+
+/// What the manifest of `key` says of its object of `stored_bytes`; nothing where the manifest vanished since it was listed, as
+/// a prune that runs meanwhile has it.
+async fn attestation(store: &Store, key: BackupKey, stored_bytes: u64) -> Result<Option<Looked>> {
+    let error = match read_manifest(store, key).await {
+        Ok(manifest) if manifest.stored_bytes == stored_bytes => {
+            return Ok(Some(Looked {
+                condition: Condition::Attested,
+                manifest: Some(manifest),
+            }));
+        }
+        Ok(manifest) => {
+            let made_with = manifest.stored_bytes;
+            let why = format!("{key} has {stored_bytes} bytes and was made with {made_with}");
+            return Ok(Some(Condition::Doubtful(why).into()));
+        }
+        Err(error) => error,
+    };
+    match error.kind() {
+        Kind::Corrupt | Kind::Refused => Ok(Some(Condition::Doubtful(error.to_string()).into())),
+        Kind::Store if matches!(store.head(&key.manifest_key()).await, Ok(None)) => Ok(None),
+        _ => Err(error),
+    }
+}
+
+fn warn_of_the_future(found: &Found, observer: &dyn Observer) {
+    let what = format!("{} is dated in the future: it is not counted", found.key);
+    observer.observe(Event::Warned(what));
 }
 
 /// The newest backup among `found` (newest first) whose manifest holds, as seen at `now`. One that is dated in the future would be
@@ -169,66 +225,57 @@ pub async fn newest_attested(
     now: Timestamp,
     observer: &dyn Observer,
 ) -> Result<Option<(BackupKey, Manifest)>> {
-    for found in found.iter().filter(|found| found.has_manifest) {
-        let Some(stored_bytes) = found.stored_bytes else {
-            continue;
-        };
-        if found.key.began_at() > now + SKEW_TOLERATED {
-            let what = format!("{} is dated in the future: it is not counted", found.key);
-            observer.observe(Event::Warned(what));
+    for found in found.iter().filter(|found| found.is_attested()) {
+        if found.is_of_the_future(now) {
+            warn_of_the_future(found, observer);
             continue;
         }
-        match attestation(store, found.key, stored_bytes).await? {
-            Attestation::Holds(manifest) => return Ok(Some((found.key, *manifest))),
-            Attestation::Doubtful(why) => {
-                observer.observe(Event::Warned(format!("{why}: it is not counted")));
-            }
+        match look_at(store, *found).await? {
+            Some(Looked {
+                manifest: Some(manifest),
+                ..
+            }) => return Ok(Some((found.key, manifest))),
+            Some(Looked {
+                condition: Condition::Doubtful(why),
+                ..
+            }) => observer.observe(Event::Warned(format!("{why}: it is not counted"))),
+            Some(_) | None => {}
         }
     }
     Ok(None)
 }
 
-async fn describe(store: &Store, found: Found, now: Timestamp, observer: &dyn Observer) -> Result<Listed> {
-    let (state, rows) = match (found.stored_bytes, found.has_manifest) {
-        (Some(stored_bytes), true) => match read_manifest(store, found.key).await {
-            Ok(manifest) if manifest.stored_bytes == stored_bytes => (State::Attested, Some(manifest.rows())),
-            Ok(manifest) => {
-                let what = format!(
-                    "{} has {stored_bytes} bytes and was made with {}: it is no backup",
-                    found.key, manifest.stored_bytes
-                );
-                observer.observe(Event::Warned(what));
-                (State::Orphan, None)
-            }
-            Err(error) if error.kind() == Kind::Corrupt => {
-                observer.observe(Event::Warned(error.to_string()));
-                (State::Orphan, None)
-            }
-            Err(error) => return Err(error),
-        },
-        (Some(_), false) if is_ours(store, found.key).await? => (State::Orphan, None),
-        (Some(_), false) => (State::Unattested, None),
-        (None, _) => (State::Orphan, None),
+async fn describe(
+    store: &Store,
+    found: Found,
+    now: Timestamp,
+    observer: &dyn Observer,
+) -> Result<Option<Cataloged>> {
+    let Some(looked) = look_at(store, found).await? else {
+        return Ok(None);
     };
-    Ok(Listed {
+    if let Condition::Doubtful(why) = &looked.condition {
+        observer.observe(Event::Warned(format!("{why}: it is no backup")));
+    }
+    Ok(Some(Cataloged {
         key: found.key,
         day: found.key.day(),
-        state,
+        state: looked.condition.state(),
         age_seconds: now.as_second() - found.key.began_at().as_second(),
         stored_bytes: found.stored_bytes,
-        rows,
-    })
+        rows: looked.manifest.map(|manifest| manifest.rows()),
+    }))
 }
 
 /// Whether this program made the object.
-pub(super) async fn is_ours(store: &Store, key: BackupKey) -> Result<bool> {
+async fn is_ours(store: &Store, key: BackupKey) -> Result<bool> {
     let facts = store.head(&key.to_string()).await?;
     Ok(facts.is_some_and(|facts| facts.is_ours))
 }
 
 /// An error unless the store answers and lets us read: asked before anything long begins.
 pub async fn check_access(store: &Store, key: BackupKey) -> Result<()> {
-    let taken = store.list(&key.day().strftime("%Y/%m/%d/").to_string()).await?;
+    let taken = store.list(&prefix_of(key.day())).await?;
     if read_listing(&taken).iter().any(|found| found.key == key) {
         return Err(Error::new(Kind::Store, format!("{key} is there already"))
             .hint("another backup began in the same second: try again"));

@@ -1,8 +1,8 @@
 //! What has had its time, removed from the store.
 //!
-//! The store is surveyed, and listed once more right before anything goes: the plan is made over what both saw alike, so a backup
-//! that vanished meanwhile holds up no floor. The manifest goes before its object. Whatever interrupts that leaves an
-//! object that is no backup any more, which the next run finds and removes.
+//! Stock is taken of the store, which is listed once more right before anything goes: the plan is made over what both saw alike,
+//! so a backup that vanished meanwhile holds up no floor. The manifest goes before its object. Whatever interrupts that leaves
+//! an object that is no backup any more, which the next run finds and removes.
 
 use std::collections::HashSet;
 
@@ -10,19 +10,17 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::catalog::{self, Attestation};
+use super::catalog::{LOOKUPS_AT_ONCE, look_at};
 use crate::error::{Error, Result};
-use crate::model::catalog::{Found, Listed, read_listing};
+use crate::model::catalog::{Condition, Found, Listed, read_listing};
 use crate::model::key::{BackupKey, KeyMeaning};
-use crate::model::retention::{Condition, Decision, Held, HeldUpload, Inventory, Policy, Ruling, plan};
+use crate::model::retention::{Decision, Held, HeldUpload, Inventory, Policy, Ruling, plan};
 use crate::model::timeline::{Event, Observer};
 use crate::store::{Store, UnfinishedUpload};
 
-const LOOKUPS_AT_ONCE: usize = 8;
-
 /// What was seen of a store, manifests read.
 #[derive(Clone, Debug)]
-pub struct Survey {
+pub struct Stock {
     seen: HashSet<Found>,
     inventory: Inventory,
     foreign: usize,
@@ -30,7 +28,7 @@ pub struct Survey {
 
 /// How to prune.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct Request {
     /// How long backups are kept.
     pub policy: Policy,
     /// The instant that ages are counted to.
@@ -66,36 +64,39 @@ pub struct Pruned {
 }
 
 /// Looks at everything in the store that bears a backup's name.
-pub async fn survey(store: &Store) -> Result<Survey> {
+pub async fn take_stock(store: &Store) -> Result<Stock> {
     let listing = store.list("").await?;
     let found = read_listing(&listing);
-    let held = stream::iter(found.clone())
+    let held: Vec<Option<Held>> = stream::iter(found.clone())
         .map(|found| hold(store, found))
         .buffered(LOOKUPS_AT_ONCE)
         .try_collect()
         .await?;
     let unfinished = store.unfinished_uploads("").await?;
     let uploads: Vec<HeldUpload> = unfinished.iter().filter_map(hold_upload).collect();
-    Ok(Survey {
+    Ok(Stock {
         foreign: foreign_among(&listing) + unfinished.len() - uploads.len(),
         seen: found.into_iter().collect(),
-        inventory: Inventory { held, uploads },
+        inventory: Inventory {
+            held: held.into_iter().flatten().collect(),
+            uploads,
+        },
     })
 }
 
-/// Removes what has had its time of what `survey` saw and is still there.
-pub async fn prune(store: &Store, survey: Survey, terms: Terms, observer: &dyn Observer) -> Result<Pruned> {
-    let Survey {
+/// Removes what has had its time of what is in `stock` and still there.
+pub async fn prune(store: &Store, stock: Stock, request: Request, observer: &dyn Observer) -> Result<Pruned> {
+    let Stock {
         mut seen,
         mut inventory,
         foreign,
-    } = survey;
+    } = stock;
     let still: HashSet<Found> = read_listing(&store.list("").await?).into_iter().collect();
     seen.retain(|found| still.contains(found));
     let unchanged: HashSet<BackupKey> = seen.iter().map(|found| found.key).collect();
     inventory.held.retain(|held| unchanged.contains(&held.key));
 
-    let plan = plan(&inventory, terms.policy, terms.now);
+    let plan = plan(&inventory, request.policy, request.now);
     let held = plan.held.into_iter().map(|ruling| Ruled {
         decision: ruling.decision,
         line: line(&ruling),
@@ -118,7 +119,7 @@ pub async fn prune(store: &Store, survey: Survey, terms: Terms, observer: &dyn O
     let all = condemned.len();
     // The oldest goes first: wherever this ends, what is left is what a store without the oldest would hold.
     for Ruled { line, thing, .. } in condemned.into_iter().rev() {
-        if !terms.dry_run {
+        if !request.dry_run {
             if let Err(cause) = thing.remove(store).await {
                 pruned.failure = Some(stopped(&line, pruned.removed.len(), all, cause));
                 break;
@@ -167,22 +168,14 @@ impl Thing {
     }
 }
 
-/// What `found` is, its manifest read where there is one.
-async fn hold(store: &Store, found: Found) -> Result<Held> {
-    let condition = match (found.stored_bytes, found.has_manifest) {
-        (Some(stored_bytes), true) => match catalog::attestation(store, found.key, stored_bytes).await? {
-            Attestation::Holds(_) => Condition::Attested,
-            Attestation::Doubtful(why) => Condition::Doubtful(why),
-        },
-        (Some(_), false) if catalog::is_ours(store, found.key).await? => Condition::LoneObject,
-        (Some(_), false) => Condition::Unattested,
-        (None, _) => Condition::LoneManifest,
-    };
-    Ok(Held {
+/// What `found` is, its manifest read where there is one; nothing of what vanished meanwhile.
+async fn hold(store: &Store, found: Found) -> Result<Option<Held>> {
+    let looked = look_at(store, found).await?;
+    Ok(looked.map(|looked| Held {
         key: found.key,
-        condition,
+        condition: looked.condition,
         stored_bytes: found.stored_bytes.unwrap_or(0),
-    })
+    }))
 }
 
 fn hold_upload(upload: &UnfinishedUpload) -> Option<HeldUpload> {
@@ -220,7 +213,7 @@ fn stopped(line: &Line, removed: usize, all: usize, cause: Error) -> Error {
 fn line(ruling: &Ruling<Held>) -> Line {
     Line {
         key: ruling.on.name(),
-        state: ruling.on.condition.name(),
+        state: ruling.on.condition.state().name(),
         reason: ruling.reason.clone(),
         stored_bytes: ruling.on.stored_bytes,
     }

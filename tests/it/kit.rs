@@ -219,6 +219,16 @@ impl TestStore {
         location(&self.server.endpoint(), SECRET_ACCESS_KEY)
     }
 
+    /// Puts bytes under a key, whatever stood there.
+    pub fn put(&self, key: &str, bytes: &[u8]) {
+        self.server.overwrite(key, bytes).expect("an object");
+    }
+
+    /// The bytes under a key.
+    pub fn bytes(&self, key: &str) -> Vec<u8> {
+        self.server.read(key).expect("an object")
+    }
+
     /// What a shell would hold to reach this store.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
@@ -342,13 +352,15 @@ impl World {
             profile: None,
             jobs: 2,
             depth: Depth::Content,
+            accepts_lost_rows: false,
+            now: now(),
         };
         restore::restore(request, async |_| Ok(target), observer).await
     }
 
     /// Compares a database with the newest backup.
     pub async fn verify(&self, target: &Conninfo) -> Verification {
-        let selected = catalog::select(&self.bucket.store, Selector::Latest, &Nobody)
+        let selected = catalog::select(&self.bucket.store, Selector::Latest, now(), &Nobody)
             .await
             .expect("a backup");
         let tools = &self.postgres.tools;
@@ -362,9 +374,15 @@ impl World {
 
     /// Reads the stored bytes of the newest backup.
     pub async fn verify_object(&self) -> Result<Verification, Error> {
-        let selected = catalog::select(&self.bucket.store, Selector::Latest, &Nobody).await?;
+        let selected = catalog::select(&self.bucket.store, Selector::Latest, now(), &Nobody).await?;
         verify::object(&self.bucket.store, &selected.manifest, &Nobody).await
     }
+}
+
+/// An instant after every backup that tests make, whatever day this machine believes in.
+pub fn now() -> Timestamp {
+    let fixed: Timestamp = "2026-11-30T00:00:00Z".parse().expect("an instant");
+    fixed.max(Timestamp::now())
 }
 
 /// Nothing is production, nothing may be dropped.
@@ -375,6 +393,12 @@ pub fn terms() -> Terms<'static> {
         consent: None,
         clean: false,
     }
+}
+
+/// Holds a verification to its proof.
+#[track_caller]
+pub fn assert_proven(verification: &Verification) {
+    assert!(verification.verdict.is_proven(), "{:?}", verification.checks);
 }
 
 /// The names of a verification's checks that did not pass.

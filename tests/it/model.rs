@@ -104,11 +104,42 @@ mod choosing {
         [format!("{stem}.dump.gz"), format!("{stem}.manifest.json")]
     }
 
+    fn now() -> Timestamp {
+        "2026-11-24T01:00:00Z".parse().expect("an instant")
+    }
+
+    #[test]
+    fn what_is_dated_in_the_future_is_not_the_latest() {
+        let [old, old_manifest] = both("2026/11/23/backup-20261123-020000");
+        let [future, future_manifest] = both("2026/11/24/backup-20261124-010501");
+        let found = read_listing(&listing(&[&old, &old_manifest, &future, &future_manifest]));
+        let key = |selector| choose(&found, selector, now()).expect("a backup").key.to_string();
+        assert_eq!(key(Selector::Latest), old);
+        assert_eq!(key(future.parse().expect("a key")), future);
+        assert_eq!(key(Selector::Day(date(2026, 11, 24))), future);
+        // Clocks differ by some minutes.
+        let [ahead, ahead_manifest] = both("2026/11/24/backup-20261124-010500");
+        let found = read_listing(&listing(&[&old, &old_manifest, &ahead, &ahead_manifest]));
+        assert_eq!(
+            choose(&found, Selector::Latest, now())
+                .expect("a backup")
+                .key
+                .to_string(),
+            ahead
+        );
+        let only = read_listing(&listing(&[&future, &future_manifest]));
+        let error = choose(&only, Selector::Latest, now()).expect_err("none of the past");
+        assert!(
+            error.kind() == Kind::Store && error.message().contains(&future),
+            "{error}"
+        );
+    }
+
     #[test]
     fn the_newest_is_found_across_midnight() {
         let [object, manifest] = both("2026/11/22/backup-20261122-020000");
         let found = read_listing(&listing(&[&manifest, &object, "readme.txt", "2026/11/23/"]));
-        let chosen = choose(&found, Selector::Latest).expect("yesterday's");
+        let chosen = choose(&found, Selector::Latest, now()).expect("yesterday's");
         assert_eq!(chosen.key.to_string(), object);
     }
 
@@ -119,16 +150,16 @@ mod choosing {
         let [_, lonely_manifest] = both("2026/11/23/backup-20261123-020000");
         let found = read_listing(&listing(&[&old, &old_manifest, &lonely_object, &lonely_manifest]));
         assert_eq!(
-            choose(&found, Selector::Latest)
+            choose(&found, Selector::Latest, now())
                 .expect("the whole one")
                 .key
                 .to_string(),
             old
         );
 
-        let named = choose(&found, lonely_object.parse().expect("a key")).expect("what was named");
+        let named = choose(&found, lonely_object.parse().expect("a key"), now()).expect("what was named");
         assert!(!named.is_attested());
-        let without_object = choose(&found, Selector::Day(date(2026, 11, 23))).expect_err("no object");
+        let without_object = choose(&found, Selector::Day(date(2026, 11, 23)), now()).expect_err("no object");
         assert_eq!(without_object.kind(), Kind::Corrupt);
         assert!(
             without_object.next_step().expect("a hint").contains(&old),
@@ -139,12 +170,12 @@ mod choosing {
     #[test]
     fn nothing_to_choose_is_the_stores_fault() {
         assert_eq!(
-            choose(&[], Selector::Latest).expect_err("empty").kind(),
+            choose(&[], Selector::Latest, now()).expect_err("empty").kind(),
             Kind::Store
         );
         let [object, manifest] = both("2026/11/21/backup-20261121-020000");
         let found = read_listing(&listing(&[&object, &manifest]));
-        let error = choose(&found, Selector::Day(date(2026, 11, 22))).expect_err("another day");
+        let error = choose(&found, Selector::Day(date(2026, 11, 22)), now()).expect_err("another day");
         assert_eq!(error.kind(), Kind::Store);
         assert!(error.next_step().expect("a hint").contains(&object));
     }

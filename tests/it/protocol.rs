@@ -115,14 +115,14 @@ impl Bench {
     }
 
     async fn prune(&self) {
-        let terms = prune::Terms {
+        let request = prune::Request {
             policy: Policy::default(),
             now: self.now,
             dry_run: false,
         };
         // What it cannot do, it leaves to the next one.
-        if let Ok(survey) = prune::survey(&self.store).await {
-            let _ = prune::prune(&self.store, survey, terms, &Nobody).await;
+        if let Ok(stock) = prune::take_stock(&self.store).await {
+            let _ = prune::prune(&self.store, stock, request, &Nobody).await;
         }
     }
 
@@ -145,7 +145,7 @@ impl Bench {
             );
         }
         if let Some(newest) = &self.newest {
-            let selected = catalog::select(vault, Selector::Latest, &Nobody).await;
+            let selected = catalog::select(vault, Selector::Latest, self.now, &Nobody).await;
             let selected = selected.unwrap_or_else(|error| panic!("after {after}: {error}"));
             assert!(
                 selected.manifest.key >= *newest,

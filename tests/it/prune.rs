@@ -6,10 +6,13 @@ use std::sync::LazyLock;
 use jiff::{SignedDuration, Timestamp};
 use paycraft_dr::drill::s3_faults::{Failure, Operation};
 use paycraft_dr::error::Kind;
+use paycraft_dr::model::catalog::{State, read_listing};
 use paycraft_dr::model::key::BackupKey;
 use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::model::retention::Policy;
-use paycraft_dr::recovery::prune::{Pruned, Terms, prune, survey};
+use paycraft_dr::model::timeline::{Event, Observer};
+use paycraft_dr::recovery::catalog;
+use paycraft_dr::recovery::prune::{Pruned, Request, prune, take_stock};
 
 use super::kit::{Nobody, SMALL_SCHEMA, TestStore, World, json, output, program, run};
 
@@ -57,14 +60,14 @@ async fn keys(bucket: &TestStore) -> Vec<String> {
 }
 
 async fn pruned(bucket: &TestStore) -> Pruned {
-    let seen = survey(&bucket.store).await.expect("a survey");
-    prune(&bucket.store, seen, terms(), &Nobody)
+    let seen = take_stock(&bucket.store).await.expect("a stock");
+    prune(&bucket.store, seen, request(), &Nobody)
         .await
         .expect("a prune")
 }
 
-fn terms() -> Terms {
-    Terms {
+fn request() -> Request {
+    Request {
         policy: Policy::default(),
         now: *NOW,
         dry_run: false,
@@ -129,9 +132,11 @@ fn a_failure_later_says_what_went_before() {
         let bucket = TestStore::start().await;
         put_backups(&bucket, (0..8).chain([40]));
         put(&bucket, &days_ago(60).to_string(), b"legacy");
-        let seen = survey(&bucket.store).await.expect("a survey");
+        let seen = take_stock(&bucket.store).await.expect("a stock");
         let stop = RefuseAfterOne(&bucket);
-        let pruned = prune(&bucket.store, seen, terms(), &stop).await.expect("a prune");
+        let pruned = prune(&bucket.store, seen, request(), &stop)
+            .await
+            .expect("a prune");
         let error = pruned.failure.expect("a failure");
         assert!(
             error.to_string().contains("1 of 2 were removed before it"),
@@ -166,9 +171,9 @@ fn a_floor_that_vanished_meanwhile_holds_up_nothing() {
     run(async {
         let bucket = TestStore::start().await;
         put_backups(&bucket, (0..7).chain([40]));
-        let seen = survey(&bucket.store).await.expect("a survey");
+        let seen = take_stock(&bucket.store).await.expect("a stock");
         bucket.server.remove(&days_ago(3).manifest_key());
-        let pruned = prune(&bucket.store, seen, terms(), &Nobody)
+        let pruned = prune(&bucket.store, seen, request(), &Nobody)
             .await
             .expect("a prune");
         assert!(pruned.removed.is_empty(), "{pruned:?}");
@@ -178,9 +183,9 @@ fn a_floor_that_vanished_meanwhile_holds_up_nothing() {
             "six attested backups are newer than the old one"
         );
         // What came to be there meanwhile is not ruled on.
-        let seen = survey(&bucket.store).await.expect("a survey");
+        let seen = take_stock(&bucket.store).await.expect("a stock");
         put_backup(&bucket, days_ago(90));
-        let pruned = prune(&bucket.store, seen, terms(), &Nobody)
+        let pruned = prune(&bucket.store, seen, request(), &Nobody)
             .await
             .expect("a prune");
         assert!(pruned.removed.is_empty(), "{pruned:?}");
@@ -206,12 +211,59 @@ fn manifests_that_nobody_here_can_judge_stay() {
         put(&bucket, &days_ago(52).to_string(), b"longer");
         let pruned = pruned(&bucket).await;
         assert!(pruned.removed.is_empty(), "{pruned:?}");
-        let doubtful = pruned.kept.iter().filter(|line| line.state == "doubtful");
-        let reasons: Vec<&str> = doubtful.map(|line| line.reason.as_str()).collect();
+        let orphans = pruned.kept.iter().filter(|line| line.state == "orphan");
+        let reasons: Vec<&str> = orphans.map(|line| line.reason.as_str()).collect();
         assert_eq!(reasons.len(), 3, "{reasons:?}");
         for (reason, says) in reasons.iter().zip(["version 2", "no seal", "made with 1"]) {
             assert!(reason.contains(says), "{reason}");
         }
+    });
+}
+
+/// A prune of somebody else's, which goes on as soon as this one is warned.
+struct GoesMeanwhile<'a>(&'a TestStore, Vec<String>);
+
+impl Observer for GoesMeanwhile<'_> {
+    fn observe(&self, event: Event) {
+        if matches!(event, Event::Warned(_)) {
+            for key in &self.1 {
+                self.0.server.remove(key);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_manifest_that_cannot_be_read_or_vanishes_does_not_hide_the_rest() {
+    run(async {
+        let bucket = TestStore::start().await;
+        put_backups(&bucket, 1..=20);
+        let mut newer = manifest(days_ago(0));
+        newer.manifest_version = 2;
+        put(&bucket, &days_ago(0).to_string(), b"x");
+        let document = newer.encode().expect("a document");
+        put(&bucket, &days_ago(0).manifest_key(), &document);
+        // The first line is told before the last lookups begin.
+        let (half, whole) = (days_ago(18), days_ago(19));
+        let going = vec![half.manifest_key(), whole.manifest_key(), whole.to_string()];
+        let listed = catalog::list(&bucket.store, None, *NOW, &GoesMeanwhile(&bucket, going)).await;
+        let listed = listed.expect("a catalog");
+        let state = |key| listed.iter().find(|line| line.key == key).map(|line| line.state);
+        assert_eq!(state(days_ago(0)), Some(State::Orphan));
+        assert_eq!(state(half), Some(State::Unattested));
+        assert_eq!(state(whole), None);
+        let attested = listed.iter().filter(|line| line.state == State::Attested);
+        assert_eq!(attested.count(), 18);
+
+        // What was listed before is looked at after it went.
+        let found = read_listing(&bucket.store.list("").await.expect("a listing"));
+        bucket.server.remove(&days_ago(1).manifest_key());
+        let newest = catalog::newest_attested(&bucket.store, &found, *NOW, &Nobody).await;
+        let (newest, _) = newest.expect("an answer").expect("a backup");
+        assert_eq!(newest, days_ago(2));
+        let told = pruned(&bucket).await;
+        let told = told.kept.iter().find(|line| line.key == days_ago(0).to_string());
+        assert_eq!(told.expect("it stays").state, State::Orphan.name());
     });
 }
 
@@ -333,11 +385,11 @@ fn unfinished_uploads_are_left_alone_while_they_are_young() {
         assert_eq!(kept.kept[1].state, "unfinished upload");
         assert_eq!((bucket.server.open_uploads().len(), kept.foreign), (2, 1));
         // Three days later, as far as ages are told.
-        let later = Terms {
+        let later = Request {
             now: *NOW + SignedDuration::from_hours(72),
-            ..terms()
+            ..request()
         };
-        let seen = survey(&bucket.store).await.expect("a survey");
+        let seen = take_stock(&bucket.store).await.expect("a stock");
         let swept = prune(&bucket.store, seen, later, &Nobody).await.expect("a prune");
         assert_eq!(swept.removed[0].state, "unfinished upload", "{swept:?}");
         assert_eq!(bucket.server.open_uploads(), ["somebody/else"]);

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
-use paycraft_dr::model::catalog::{Listed, read_listing};
+use paycraft_dr::model::catalog::{Condition, Listed, read_listing};
 use paycraft_dr::model::key::{BackupKey, KeyMeaning};
 use paycraft_dr::model::retention::{
-    Condition, Decision, FLOOR, Held, HeldUpload, Inventory, Plan, Policy, Ruling, plan,
+    Decision, FLOOR, Held, HeldUpload, Inventory, Plan, Policy, Ruling, plan,
 };
 use proptest::prelude::*;
 
@@ -108,7 +108,7 @@ fn told(plan: &Plan) -> String {
         format!("{decision:<6} {name} ({state}): {}\n", ruling.reason)
     }
     let held = plan.held.iter();
-    let held = held.map(|ruling| line(&ruling.on.name(), ruling.on.condition.name(), ruling));
+    let held = held.map(|ruling| line(&ruling.on.name(), ruling.on.condition.state().name(), ruling));
     let uploads = plan.uploads.iter();
     let uploads = uploads.map(|ruling| line(&ruling.on.key.to_string(), "upload", ruling));
     held.chain(uploads).collect()

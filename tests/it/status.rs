@@ -5,12 +5,15 @@ use std::process::{Command, Output};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::schedule::first_monday;
+use paycraft_dr::postgres::conninfo::Side;
+use paycraft_dr::recovery::{catalog, status};
 use serde_json::{Value, json};
 
-use super::kit::{SMALL_SCHEMA, TestStore, World, json, output, program, run};
+use super::kit::{SMALL_SCHEMA, TestStore, Warnings, World, json, output, program, run, said};
 
-fn status(bucket: &TestStore, arguments: &[&str]) -> Command {
+fn status_of(bucket: &TestStore, arguments: &[&str]) -> Command {
     let mut command = program(&["status", "--json"]);
     command.args(arguments).envs(bucket.environment());
     command
@@ -46,6 +49,45 @@ fn assert_missed(ended: &Output, says: &str) -> Value {
 }
 
 #[test]
+fn what_is_dated_in_the_future_is_the_newest_for_nobody() {
+    run(async {
+        let Some(world) = backed_up(SignedDuration::from_hours(1)).await else {
+            return;
+        };
+        let (store, now) = (&world.bucket.store, Timestamp::now());
+        let newest = store.list("").await.expect("a listing")[0].key.clone();
+        let mistaken = "2099/01/01/backup-20990101-020000";
+        for suffix in [".dump.gz", ".manifest.json"] {
+            let from = newest.replace(".dump.gz", suffix);
+            let bytes = world.bucket.bytes(&from);
+            let to = format!("{mistaken}{suffix}");
+            world.bucket.put(&to, &bytes);
+        }
+        let heard = [Warnings::default(), Warnings::default()];
+        let standing = status::look(store, u64::MAX, now, &heard[0]).await;
+        let counted = standing.expect("an answer").newest.expect("a backup");
+        let selected = catalog::select(store, Selector::Latest, now, &heard[1]).await;
+        assert_eq!(counted.to_string(), newest);
+        assert_eq!(selected.expect("a backup").manifest.key, newest);
+        for heard in heard {
+            let warnings = heard.0.into_inner().expect("no panic");
+            assert!(
+                warnings.len() == 1 && warnings[0].contains(mistaken),
+                "{warnings:?}"
+            );
+        }
+        let target = world.postgres.database(Side::Target).await;
+        let mut restore = program(&["restore", "--json"]);
+        restore
+            .envs(world.bucket.environment())
+            .env("TARGET_DB_URL", world.postgres.url(&target));
+        let restored = output(restore).await;
+        assert_eq!(json(&restored)["backup"], newest, "{}", json(&restored));
+        assert!(said(&restored).contains(mistaken), "{}", said(&restored));
+    });
+}
+
+#[test]
 fn promises_that_hold_end_with_0() {
     run(async {
         let Some(world) = backed_up(SignedDuration::from_hours(5)).await else {
@@ -55,7 +97,7 @@ fn promises_that_hold_end_with_0() {
         let log = directory.path().join("log.md");
         let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
         write_log(&log, &["2026-01-05", &today.to_string()]);
-        let mut command = status(&world.bucket, &["--log"]);
+        let mut command = status_of(&world.bucket, &["--log"]);
         command.arg(&log);
         let ended = output(command).await;
         let document = json(&ended);
@@ -99,7 +141,7 @@ fn whatever_is_missed_is_named() {
             directory.path().join("log.md"),
             directory.path().join("paycraft-dr.toml"),
         );
-        let late = output(status(&world.bucket, &["--no-drill"])).await;
+        let late = output(status_of(&world.bucket, &["--no-drill"])).await;
         let document = assert_missed(&late, "missed: rpo");
         assert_eq!(
             (&document["rpo"]["met"], &document["drill"]),
@@ -108,12 +150,8 @@ fn whatever_is_missed_is_named() {
 
         write_log(&log, &["2026-01-05"]);
         std::fs::write(&config, "[status]\nstorage_budget_bytes = 1000\n").expect("a file");
-        world
-            .bucket
-            .server
-            .overwrite("somebody/else", &[0; 1001])
-            .expect("an object");
-        let mut all = status(&world.bucket, &["--log"]);
+        world.bucket.put("somebody/else", &[0; 1001]);
+        let mut all = status_of(&world.bucket, &["--log"]);
         all.arg(&log).arg("--config").arg(&config);
         let document = assert_missed(&output(all).await, "missed: rpo, storage, drill");
         assert_eq!(document["drill"]["overdue"], true);
@@ -129,23 +167,26 @@ fn a_drill_that_nobody_can_tell_about_is_not_proven() {
             return;
         };
         let directory = tempfile::tempdir().expect("a directory");
-        let document = assert_missed(&output(status(&world.bucket, &[])).await, "not checked: drill");
+        let document = assert_missed(&output(status_of(&world.bucket, &[])).await, "not checked: drill");
         assert_eq!(document["drill"]["overdue"], Value::Null);
 
         let prose = directory.path().join("prose.md");
         std::fs::write(&prose, "We drill now and then.\n").expect("a file");
-        let mut command = status(&world.bucket, &["--log"]);
+        let mut command = status_of(&world.bucket, &["--log"]);
         command.arg(&prose);
         let document = assert_missed(&output(command).await, "not checked: drill");
         let told = document["checks"][2]["detail"].as_str().expect("a detail");
         assert!(told.contains("holds no drill table"), "{told}");
 
         // A log that does not exist yet holds no drill, and that is known.
-        let mut command = status(&world.bucket, &["--log"]);
+        let mut command = status_of(&world.bucket, &["--log"]);
         command.arg(directory.path().join("missing.md"));
         assert_missed(&output(command).await, "missed: drill");
         assert_eq!(
-            output(status(&world.bucket, &["--no-drill"])).await.status.code(),
+            output(status_of(&world.bucket, &["--no-drill"]))
+                .await
+                .status
+                .code(),
             Some(0)
         );
     });
@@ -163,7 +204,7 @@ fn evidence_of_drills_counts_like_the_log() {
             std::fs::write(directory.path().join(name), document.to_string()).expect("a file");
         };
         let told = async || {
-            let mut command = status(&world.bucket, &["--report"]);
+            let mut command = status_of(&world.bucket, &["--report"]);
             command.arg(directory.path());
             output(command).await
         };
@@ -181,7 +222,7 @@ fn evidence_of_drills_counts_like_the_log() {
 fn a_bucket_without_a_backup_has_missed_its_objective() {
     run(async {
         let bucket = TestStore::start().await;
-        let document = assert_missed(&output(status(&bucket, &["--no-drill"])).await, "missed: rpo");
+        let document = assert_missed(&output(status_of(&bucket, &["--no-drill"])).await, "missed: rpo");
         assert_eq!(
             document["rpo"],
             json!({ "age_seconds": null, "objective_seconds": 86_400, "met": false })
@@ -202,17 +243,9 @@ fn a_backup_that_cannot_be_trusted_is_not_the_newest() {
         let cut = world.back_up_at(&source, &hours(-2)).await.expect("a backup");
         let sealed = world.back_up_at(&source, &hours(-3)).await.expect("a backup");
         world.back_up_at(&source, &hours(24)).await.expect("a backup");
-        world
-            .bucket
-            .server
-            .overwrite(&cut.key.to_string(), b"cut")
-            .expect("an object");
-        world
-            .bucket
-            .server
-            .overwrite(&sealed.manifest_key, b"{}")
-            .expect("an object");
-        let document = json(&output(status(&world.bucket, &["--no-drill"])).await);
+        world.bucket.put(&cut.key.to_string(), b"cut");
+        world.bucket.put(&sealed.manifest_key, b"{}");
+        let document = json(&output(status_of(&world.bucket, &["--no-drill"])).await);
         let age = document["rpo"]["age_seconds"].as_u64().expect("an age");
         assert!((36_000..36_600).contains(&age), "{document}");
         let text = output({
@@ -244,14 +277,14 @@ fn metrics_are_written_whatever_was_found() {
                 .code();
             (code, std::fs::read_to_string(&file).expect("metrics"))
         };
-        let (code, text) = told(&mut status(&world.bucket, &["--no-drill"])).await;
+        let (code, text) = told(&mut status_of(&world.bucket, &["--no-drill"])).await;
         assert_eq!(code, Some(3));
         assert!(
             text.contains("\npaycraft_dr_up 1\n") && text.contains("\npaycraft_dr_rpo_met 0\n"),
             "{text}"
         );
 
-        let mut wrong = status(&world.bucket, &["--no-drill"]);
+        let mut wrong = status_of(&world.bucket, &["--no-drill"]);
         wrong.env("R2_SECRET_ACCESS_KEY", "guess");
         let (code, text) = told(&mut wrong).await;
         assert_eq!(code, Some(6));
@@ -260,7 +293,7 @@ fn metrics_are_written_whatever_was_found() {
             "{text}"
         );
 
-        let mut unset = status(&world.bucket, &["--no-drill"]);
+        let mut unset = status_of(&world.bucket, &["--no-drill"]);
         unset.env_remove("R2_SECRET_ACCESS_KEY");
         std::fs::remove_file(&file).expect("a file");
         let (code, text) = told(&mut unset).await;
@@ -272,7 +305,7 @@ fn metrics_are_written_whatever_was_found() {
             "no temporary file"
         );
 
-        let mut nowhere = status(&world.bucket, &["--no-drill", "--metrics", "/nonexistent/x.prom"]);
+        let mut nowhere = status_of(&world.bucket, &["--no-drill", "--metrics", "/nonexistent/x.prom"]);
         nowhere.env_remove("TMPDIR");
         let ended = output(nowhere).await;
         assert_eq!(ended.status.code(), Some(2), "{}", json(&ended));

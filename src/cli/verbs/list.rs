@@ -12,7 +12,7 @@ use crate::cli::run::Context;
 use crate::cli::units::{duration, size};
 use crate::error::Result;
 use crate::model::key::parse_day;
-use crate::recovery::catalog::{self, Listed};
+use crate::recovery::catalog::{self, Cataloged};
 
 /// Show the backups in the store.
 #[derive(Args, Debug)]
@@ -33,7 +33,7 @@ pub async fn run(context: &Context<'_>, own: &ListArguments) -> Result<Report> {
 
 /// The catalog was read.
 #[derive(Debug)]
-struct Catalog(Vec<Listed>);
+struct Catalog(Vec<Cataloged>);
 
 impl Outcome for Catalog {
     fn fields(&self) -> Value {
@@ -49,7 +49,7 @@ impl Outcome for Catalog {
             "KEY", "STATE", "AGE", "SIZE", "ROWS"
         );
         for backup in &self.0 {
-            let state = format!("{:?}", backup.state).to_lowercase();
+            let state = backup.state.name();
             #[expect(clippy::cast_precision_loss, reason = "an age is shown in days")]
             let age = duration(backup.age_seconds as f64);
             let stored = backup.stored_bytes.map_or_else(|| "-".to_owned(), size);

@@ -13,7 +13,7 @@ use crate::cli::run::Context;
 use crate::cli::units::size;
 use crate::error::Result;
 use crate::model::retention::{DAYS, FLOOR, Policy};
-use crate::recovery::prune::{self, Line, Pruned, Terms};
+use crate::recovery::prune::{self, Line, Pruned, Request};
 
 /// Remove what has had its time.
 #[derive(Args, Debug)]
@@ -35,7 +35,7 @@ pub struct PruneArguments {
 /// Plans, and does what was planned.
 pub async fn run(context: &Context<'_>, own: &PruneArguments) -> Result<Report> {
     let (store, configured) = (context.store()?, &context.settings.config.retention);
-    let terms = Terms {
+    let request = Request {
         policy: Policy {
             days: own.days.or(configured.days).unwrap_or(DAYS),
             floor: own.keep.or(configured.keep).unwrap_or(FLOOR),
@@ -43,8 +43,8 @@ pub async fn run(context: &Context<'_>, own: &PruneArguments) -> Result<Report> 
         now: Timestamp::now(),
         dry_run: own.dry_run,
     };
-    let survey = prune::survey(store).await?;
-    let mut pruned = prune::prune(store, survey, terms, context.observer).await?;
+    let stock = prune::take_stock(store).await?;
+    let mut pruned = prune::prune(store, stock, request, context.observer).await?;
     let failure = pruned.failure.take();
     let dry_run = own.dry_run;
     let mut report = Report::done(StorePruned { pruned, dry_run });

@@ -1,6 +1,7 @@
 //! `paycraft-dr verify`.
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::args::{StoreArguments, worded};
@@ -34,10 +35,10 @@ pub struct VerifyArguments {
     /// How much of a database's rows is compared: `content`, or `counts` for a quick look that proves nothing
     #[arg(long, value_name = "DEPTH", default_value = "content", conflicts_with = "object", value_parser = |text: &str| worded(text.parse::<Depth>()))]
     pub verify: Depth,
-    /// Compare the runbook's five tables with this database too, such as production [env: SUPABASE_DB_URL]
     /// Do without rows of the platform's tables that the database cannot take, and call the rest proven
     #[arg(long, conflicts_with = "object")]
     pub accept_lost_rows: bool,
+    /// Compare the runbook's five tables with this database too, such as production [env: SUPABASE_DB_URL]
     #[arg(long, value_name = "URL", num_args = 0..=1)]
     pub against: Option<Option<String>>,
     /// Where backups are kept.

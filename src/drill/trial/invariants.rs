@@ -59,13 +59,13 @@ impl Trial<'_> {
     async fn pruning_leaves_the_last_good_backup(&self) -> Result<Check> {
         let vault = self.stage.vault();
         let good = self.attested().await?;
-        let terms = prune::Terms {
+        let request = prune::Request {
             policy: Policy::default(),
             now: (self.props.clock)() + LEFTOVER_AGE + SignedDuration::from_hours(24),
             dry_run: false,
         };
-        let survey = prune::survey(vault).await?;
-        let pruned = prune::prune(vault, survey, terms, &Quiet).await?;
+        let stock = prune::take_stock(vault).await?;
+        let pruned = prune::prune(vault, stock, request, &Quiet).await?;
         let mut problems = Vec::new();
         problems.extend(pruned.failure.map(|failure| format!("prune failed: {failure}")));
         let left = self.attested().await?;

@@ -57,6 +57,8 @@ impl Trial<'_> {
             profile: None,
             jobs: self.props.jobs,
             depth: Depth::Content,
+            accepts_lost_rows: false,
+            now: (self.props.clock)(),
         };
         let provision = async |manifest: &Manifest| {
             self.stage.provision().await?;
@@ -153,7 +155,7 @@ impl Trial<'_> {
     async fn restore_selected(&self, selector: Selector, declared_at: Timestamp) -> Result<Proven, Failed> {
         let failed = |error| Failed::of(Verb::Restore, error);
         if let Some(apart) = self.tool(|phase| phase != Phase::Backup) {
-            let newest = catalog::select(self.stage.vault(), selector, &Quiet)
+            let newest = catalog::select(self.stage.vault(), selector, declared_at, &Quiet)
                 .await
                 .map_err(failed)?;
             self.make_ready(&newest.manifest).await.map_err(failed)?;
@@ -177,6 +179,8 @@ impl Trial<'_> {
             profile: None,
             jobs: self.props.jobs,
             depth: Depth::Content,
+            accepts_lost_rows: false,
+            now: (self.props.clock)(),
         };
         let provision = async |manifest: &Manifest| self.make_ready(manifest).await;
         let restored = restore::restore(request, provision, self.injector)
