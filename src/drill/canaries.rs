@@ -4,7 +4,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::quiet::Quiet;
 use crate::error::{Error, Kind, Result};
-use crate::model::manifest::{Manifest, hex};
+use crate::model::hex::hex;
+use crate::model::manifest::Manifest;
 use crate::model::verdict::{Check, Outcome};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::tools::Tools;

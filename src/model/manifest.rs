@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::fingerprint::Fingerprint;
+use crate::model::hex::hex;
 use crate::model::wording::without_drawn_options;
 
 /// The manifest version this program writes, and the only one it reads.
@@ -256,17 +257,6 @@ impl EntryDigest {
             digest: hex(&Sha256::digest(without_drawn_options(definition).as_bytes())),
         }
     }
-}
-
-/// Bytes as lowercase hex.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 /// Where the 64 digits of the seal begin.

@@ -16,6 +16,8 @@ pub mod exposition;
 pub mod finding;
 /// Row count and order-independent hash of a table's rows.
 pub mod fingerprint;
+/// Bytes as digests are written.
+pub mod hex;
 /// Object keys and what a user may select a backup by.
 pub mod key;
 /// The document that makes a backup exist.

@@ -13,7 +13,8 @@ use super::background::{Task, in_the_background};
 use crate::archive::gzip::GzipStream;
 use crate::archive::{ArchiveError, Contents, Event, Reader, gzip};
 use crate::error::{Error, Kind, Result};
-use crate::model::manifest::{Block, Framing, Manifest, hex};
+use crate::model::hex::hex;
+use crate::model::manifest::{Block, Framing, Manifest};
 use crate::store::Store;
 
 /// How much of an object one request brings, where its blocks are not larger.

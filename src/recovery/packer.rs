@@ -11,7 +11,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::archive::gzip;
 use crate::error::{Error, Kind, Result};
-use crate::model::manifest::{Block, hex};
+use crate::model::hex::hex;
+use crate::model::manifest::Block;
 use crate::store::{StoredPart, Upload};
 
 /// How much of the archive becomes one gzip member.

@@ -4,7 +4,7 @@ use md5::{Digest as _, Md5};
 use s3s::dto::{CompletedPart, ETag};
 use s3s::{S3Result, s3_error};
 
-use crate::model::manifest::hex;
+use crate::model::hex::hex;
 
 /// The least a part may hold, unless it is the last.
 pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::model::hex::hex;
 use crate::model::redaction::holds_password;
 
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(10);
@@ -124,14 +125,9 @@ pub struct NameCheck {
 impl Step {
     /// A digest of what the step does. Its reason may be worded anew without another digest.
     pub fn digest(&self) -> String {
-        use std::fmt::Write;
-        let definition = serde_json::json!([self.name, self.action]).to_string();
-        Sha256::digest(definition)
-            .iter()
-            .fold(String::new(), |mut digest, byte| {
-                let _ = write!(digest, "{byte:02x}");
-                digest
-            })
+        hex(&Sha256::digest(
+            serde_json::json!([self.name, self.action]).to_string(),
+        ))
     }
 
     /// Every secret it needs.

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use paycraft_dr::model::manifest::hex;
+use paycraft_dr::model::hex::hex;
 use sha2::{Digest as _, Sha256};
 
 use super::kit::{BUCKET, KEY_ID, SECRET};
