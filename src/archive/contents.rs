@@ -60,6 +60,49 @@ pub struct Entry {
     pub dependencies: Vec<DumpId>,
 }
 
+impl Entry {
+    /// The column list of its `COPY public.users (id, "Full Name") FROM stdin;`, with its parentheses; empty where a table has none.
+    pub fn copied_columns(&self) -> &str {
+        let Some(end) = self.copy_statement.rfind(" FROM ") else {
+            return "";
+        };
+        let head = &self.copy_statement[..end];
+        // Names may hold parentheses and blanks inside double quotes only.
+        let mut is_quoted = false;
+        for (at, mark) in head.char_indices() {
+            match mark {
+                '"' => is_quoted = !is_quoted,
+                '(' if !is_quoted => return head[at..].trim_end(),
+                _ => {}
+            }
+        }
+        ""
+    }
+
+    /// The names of these columns, unquoted.
+    pub fn copied_column_names(&self) -> Vec<String> {
+        let listed = self.copied_columns();
+        let listed = listed.trim_start_matches('(').trim_end_matches(')');
+        let (mut columns, mut column, mut is_quoted) = (Vec::new(), String::new(), false);
+        let mut marks = listed.chars().peekable();
+        while let Some(mark) = marks.next() {
+            match mark {
+                '"' if is_quoted && marks.peek() == Some(&'"') => {
+                    marks.next();
+                    column.push('"');
+                }
+                '"' => is_quoted = !is_quoted,
+                ',' if !is_quoted => columns.push(std::mem::take(&mut column)),
+                ' ' if !is_quoted => {}
+                _ => column.push(mark),
+            }
+        }
+        columns.push(column);
+        columns.retain(|column| !column.is_empty());
+        columns
+    }
+}
+
 /// Everything before the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {

@@ -106,25 +106,7 @@ fn table_of(contents: Option<&Arc<Contents>>, id: DumpId, content: Fingerprint) 
     Some(Table {
         schema: entry.schema.clone().unwrap_or_default(),
         name: entry.tag.clone(),
-        columns: copied_columns(&entry.copy_statement).to_owned(),
+        columns: entry.copied_columns().to_owned(),
         content,
     })
-}
-
-/// The column list of `COPY public.users (id, "Full Name") FROM stdin;`, with its parentheses; empty where a table has none.
-pub(super) fn copied_columns(statement: &str) -> &str {
-    let Some(end) = statement.rfind(" FROM ") else {
-        return "";
-    };
-    let head = &statement[..end];
-    // Names may hold parentheses and blanks inside double quotes only.
-    let mut is_quoted = false;
-    for (at, mark) in head.char_indices() {
-        match mark {
-            '"' => is_quoted = !is_quoted,
-            '(' if !is_quoted => return head[at..].trim_end(),
-            _ => {}
-        }
-    }
-    ""
 }

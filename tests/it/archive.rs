@@ -206,6 +206,7 @@ fn golden_archives_tell_every_kind_of_entry() {
             animals.copy_statement,
             "COPY public.animals (id, keeper, feeling, size, parts) FROM stdin;\n"
         );
+        assert_eq!(animals.copied_columns(), "(id, keeper, feeling, size, parts)");
         assert_eq!(contents.entry(animals.id).map(|entry| entry.id), Some(animals.id));
         let table = contents.entry(animals.dependencies[0]).expect("the table");
         assert!(

@@ -35,14 +35,14 @@ const OWN_THINGS: [&str; 15] = [
 
 /// What is known of a Supabase target.
 #[derive(Clone, Debug, Default)]
-pub struct Inventory {
+pub struct KnownTarget {
     /// Everything it defines: kind, schema and name as pg_dump words them.
     pub present: HashSet<(String, String, String)>,
     /// What the role may do there.
     pub rights: Rights,
 }
 
-impl Inventory {
+impl KnownTarget {
     /// A target that holds what `contents`, a dump of its definitions, says.
     pub fn new(contents: &Contents, rights: Rights) -> Self {
         let present = contents.entries.iter().map(|entry| {
@@ -82,7 +82,7 @@ pub fn is_platforms(contents: &Contents, entry: &Entry) -> bool {
 }
 
 /// The rule by which the entry is left out, or `None` where it is restored.
-pub fn rule(contents: &Contents, entry: &Entry, target: &Inventory) -> Option<Rule> {
+pub fn rule(contents: &Contents, entry: &Entry, target: &KnownTarget) -> Option<Rule> {
     let (kind, tag) = (entry.kind.as_str(), entry.tag.as_str());
     let schema = entry.schema.as_deref().unwrap_or_default();
     let is_there = target.has(kind, schema, tag);
@@ -131,7 +131,7 @@ fn unless(is_allowed: bool, otherwise: Rule) -> Option<Rule> {
 }
 
 /// Whether the entry's publication is the role's, or is made with it.
-fn may_publish(contents: &Contents, entry: &Entry, target: &Inventory) -> bool {
+fn may_publish(contents: &Contents, entry: &Entry, target: &KnownTarget) -> bool {
     let mut publications = needed(contents, entry).filter(|needed| needed.kind == "PUBLICATION");
     publications.all(|publication| {
         !target.has("PUBLICATION", "", &publication.tag)
@@ -140,7 +140,7 @@ fn may_publish(contents: &Contents, entry: &Entry, target: &Inventory) -> bool {
 }
 
 /// A policy or trigger of the product's on a table of the platform's.
-fn guest_rule(contents: &Contents, entry: &Entry, target: &Inventory, is_there: bool) -> Option<Rule> {
+fn guest_rule(contents: &Contents, entry: &Entry, target: &KnownTarget, is_there: bool) -> Option<Rule> {
     if is_there {
         return Some(Rule::Present);
     }
@@ -154,7 +154,7 @@ fn guest_rule(contents: &Contents, entry: &Entry, target: &Inventory, is_there: 
     }
 }
 
-fn rows_rule(entry: &Entry, target: &Inventory) -> Option<Rule> {
+fn rows_rule(entry: &Entry, target: &KnownTarget) -> Option<Rule> {
     let table = name(entry);
     if MIGRATION_TABLES.contains(&table.1.as_str()) {
         return Some(Rule::MigrationRows);
@@ -176,7 +176,7 @@ fn rule_against_rows(entry: &Entry, rights: Option<&TableRights>) -> Option<Rule
     if !rights.may_insert {
         return Some(Rule::ForbiddenRows);
     }
-    let columns = copied_columns(&entry.copy_statement);
+    let columns = entry.copied_column_names();
     let fits = columns.iter().all(|column| rights.columns.contains(column));
     unless(fits, Rule::OtherColumns)
 }
@@ -189,7 +189,7 @@ fn is_passing((schema, table): &Name) -> bool {
 }
 
 /// A sequence goes with the rows of the table it counts.
-fn sequence_rule(contents: &Contents, entry: &Entry, target: &Inventory) -> Option<Rule> {
+fn sequence_rule(contents: &Contents, entry: &Entry, target: &KnownTarget) -> Option<Rule> {
     let Some(Some(table)) = target.rights.settable_sequences.get(&name(entry)) else {
         return Some(Rule::Sequence);
     };
@@ -238,27 +238,4 @@ fn called_schema(definition: &str) -> Option<&str> {
         .or_else(|| definition.rsplit_once(" EXECUTE PROCEDURE "))?;
     let (schema, _) = call.split_once('.')?;
     Some(schema.trim_matches('"'))
-}
-
-/// The columns of `COPY public.users (id, "Full Name") FROM stdin;`, unquoted.
-fn copied_columns(statement: &str) -> Vec<String> {
-    let listed = survey::copied_columns(statement);
-    let listed = listed.trim_start_matches('(').trim_end_matches(')');
-    let (mut columns, mut column, mut is_quoted) = (Vec::new(), String::new(), false);
-    let mut marks = listed.chars().peekable();
-    while let Some(mark) = marks.next() {
-        match mark {
-            '"' if is_quoted && marks.peek() == Some(&'"') => {
-                marks.next();
-                column.push('"');
-            }
-            '"' => is_quoted = !is_quoted,
-            ',' if !is_quoted => columns.push(std::mem::take(&mut column)),
-            ' ' if !is_quoted => {}
-            _ => column.push(mark),
-        }
-    }
-    columns.push(column);
-    columns.retain(|column| !column.is_empty());
-    columns
 }
