@@ -65,7 +65,7 @@ pub enum Record {
 /// How far a step has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state", content = "at")]
-pub enum Standing {
+pub enum StepState {
     /// It was not begun.
     Pending,
     /// It was under way when the last run ended without a word.
@@ -93,7 +93,7 @@ pub struct Remaining {
     /// How the run stands to what the journal holds.
     pub opening: Opening,
     /// How far each step has come.
-    pub standings: Vec<Standing>,
+    pub states: Vec<StepState>,
     /// From which step on they are run; as many as there are when nothing remains.
     pub first: usize,
 }
@@ -184,21 +184,21 @@ pub fn remaining(
     if opening != Opening::GoesOn {
         return Ok(Remaining {
             opening,
-            standings: vec![Standing::Pending; steps.len()],
+            states: vec![StepState::Pending; steps.len()],
             first: 0,
         });
     }
-    let standings: Vec<Standing> = steps
+    let states: Vec<StepState> = steps
         .iter()
-        .map(|step| standing(step, last))
+        .map(|step| state_of(step, last))
         .collect::<Result<_>>()?;
-    let first = standings
+    let first = states
         .iter()
-        .position(|standing| !matches!(standing, Standing::Done(_)))
+        .position(|state| !matches!(state, StepState::Done(_)))
         .unwrap_or(steps.len());
     Ok(Remaining {
         opening,
-        standings,
+        states,
         first,
     })
 }
@@ -221,12 +221,12 @@ fn opening(last: &[Record], target: &str, now: Timestamp, restart: bool) -> Open
     }
 }
 
-fn standing(step: &Step, records: &[Record]) -> Result<Standing> {
+fn state_of(step: &Step, records: &[Record]) -> Result<StepState> {
     let mut own = records
         .iter()
         .filter(|record| record.step().is_some_and(|(name, _)| name == step.name));
     let Some(last) = own.next_back() else {
-        return Ok(Standing::Pending);
+        return Ok(StepState::Pending);
     };
     let at = last.at();
     let has_changed = last.step().is_some_and(|(_, digest)| digest != step.digest());
@@ -236,8 +236,8 @@ fn standing(step: &Step, records: &[Record]) -> Result<Standing> {
             format!("step {:?} was changed after it was done at {at}", step.name),
         )
         .hint("add --restart to run every step again, or undo the change")),
-        Record::Ended { .. } => Ok(Standing::Done(at)),
-        Record::Failed { .. } => Ok(Standing::Failed(at)),
-        _ => Ok(Standing::UnderWay(at)),
+        Record::Ended { .. } => Ok(StepState::Done(at)),
+        Record::Failed { .. } => Ok(StepState::Failed(at)),
+        _ => Ok(StepState::UnderWay(at)),
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::cutover::journal::{Record, read, whole_lines};
+use crate::recovery::whole_file::folder_of;
 
 /// An open journal that nobody else writes.
 pub(super) struct JournalFile {
@@ -75,8 +76,7 @@ impl JournalFile {
 
 /// Makes sure that a new file is found again after a crash of the machine.
 fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    File::open(folder_of(path))?.sync_all()
 }
 
 fn unusable(path: &Path, cause: std::io::Error) -> Error {

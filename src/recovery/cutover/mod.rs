@@ -15,7 +15,7 @@ use super::backup::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::http::Address;
 use crate::model::cutover::Secrets;
-use crate::model::cutover::journal::{self as records, Opening, Record, Remaining, Standing};
+use crate::model::cutover::journal::{self as records, Opening, Record, Remaining, StepState};
 use crate::model::cutover::step::{Action, Step};
 use crate::model::redaction::Redactor;
 use crate::model::timeline::{Event, Observer, Phase};
@@ -174,11 +174,7 @@ impl Means<'_> {
 impl<'a> Prepared<'a> {
     /// Locks the journal and looks for whatever would stop a step halfway. Nothing is run, and nothing is written down yet.
     pub fn new(request: Request<'a>) -> Result<Self> {
-        if request.steps.is_empty() {
-            return Err(Error::new(Kind::Usage, "no cutover step is configured").hint(
-                "write the steps into a TOML file after fixtures/paycraft-dr.toml, and name it with --config",
-            ));
-        }
+        check_configured(request.steps)?;
         for (step, problem) in request.steps.iter().zip(problems(request.steps, &request.means)) {
             if let Some(problem) = problem {
                 return Err(Error::new(
@@ -213,9 +209,9 @@ impl<'a> Prepared<'a> {
             failure: None,
         };
         for (place, step) in steps.iter().enumerate() {
-            let report = match self.remaining.standings[place] {
+            let report = match self.remaining.states[place] {
                 _ if applied.failure.is_some() => StepReport::of(step, StepOutcome::NotRun, String::new()),
-                Standing::Done(at) if place < self.remaining.first => {
+                StepState::Done(at) if place < self.remaining.first => {
                     let detail = format!("at {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"));
                     StepReport::of(step, StepOutcome::DoneBefore, detail)
                 }

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use paycraft_dr::cli::config::Config;
-use paycraft_dr::model::cutover::journal::{Opening, Record, Standing, remaining};
+use paycraft_dr::model::cutover::journal::{Opening, Record, StepState, remaining};
 use paycraft_dr::model::cutover::step::{Action, Step};
 
 use super::{Site, TARGET, assert_ends, logging, outcomes, step};
@@ -167,11 +167,11 @@ fn what_remains_follows_from_the_journal() {
     assert_eq!(found.opening, Opening::GoesOn);
     assert_eq!(found.first, 1);
     assert_eq!(
-        found.standings,
+        found.states,
         [
-            Standing::Done(morning),
-            Standing::UnderWay(morning),
-            Standing::Pending
+            StepState::Done(morning),
+            StepState::UnderWay(morning),
+            StepState::Pending
         ]
     );
 
@@ -182,7 +182,7 @@ fn what_remains_follows_from_the_journal() {
     ] {
         let found = look(&all, &written, target, now);
         assert!(matches!(found.opening, Opening::BeginsInstead(_)), "{found:?}");
-        assert_eq!((found.first, found.standings[0]), (0, Standing::Pending));
+        assert_eq!((found.first, found.states[0]), (0, StepState::Pending));
     }
     assert_eq!(
         look(&all, &written, "app@db:5432/app", at("2026-11-24T08:00:00Z")).opening,
@@ -199,7 +199,7 @@ fn what_remains_follows_from_the_journal() {
     // A step put between done ones is run, and so is what comes after it.
     let written = [opened(), ended(&all[0]), ended(&all[2])];
     let found = look(&all, &written, "app@db:5432/app", noon);
-    assert_eq!((found.first, found.standings[2]), (1, Standing::Done(morning)));
+    assert_eq!((found.first, found.states[2]), (1, StepState::Done(morning)));
 
     // The reason may be worded anew, the deed not.
     let mut reworded = all.clone();

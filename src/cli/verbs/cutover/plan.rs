@@ -12,7 +12,7 @@ use crate::cli::outcome::{Outcome, Report};
 use crate::cli::text::line;
 use crate::cli::units::duration;
 use crate::error::{Error, Kind, Result};
-use crate::model::cutover::journal::{Opening, Remaining, Standing};
+use crate::model::cutover::journal::{Opening, Remaining, StepState};
 use crate::model::cutover::step::{Action, Step};
 use crate::recovery::cutover;
 
@@ -52,15 +52,15 @@ impl CutoverPlanned {
     /// What would become of the step at `place`, in words.
     fn prospect(&self, place: usize) -> String {
         let at = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-        match self.remaining.standings[place] {
-            Standing::Pending => "not begun".to_owned(),
-            Standing::UnderWay(began) => format!(
+        match self.remaining.states[place] {
+            StepState::Pending => "not begun".to_owned(),
+            StepState::UnderWay(began) => format!(
                 "was under way when the last run ended, begun {}; runs again",
                 at(began)
             ),
-            Standing::Failed(failed) => format!("failed {}; runs again", at(failed)),
-            Standing::Done(done) if place < self.remaining.first => format!("done {}", at(done)),
-            Standing::Done(done) => format!("done {}; runs again after those before it", at(done)),
+            StepState::Failed(failed) => format!("failed {}; runs again", at(failed)),
+            StepState::Done(done) if place < self.remaining.first => format!("done {}", at(done)),
+            StepState::Done(done) => format!("done {}; runs again after those before it", at(done)),
         }
     }
 
@@ -87,7 +87,7 @@ impl Outcome for CutoverPlanned {
                     "name": step.name,
                     "why": step.why,
                     "action": step.action,
-                    "standing": self.remaining.standings[place],
+                    "standing": self.remaining.states[place],
                     "runs": place >= self.remaining.first,
                     "problem": self.problems[place],
                 })
