@@ -18,9 +18,9 @@ pub mod error;
 pub mod http;
 /// Nouns and decisions without I/O: manifest, fingerprint, keys, timeline, verdict.
 pub mod model;
-/// PostgreSQL: connection strings, its programs' command lines, every SQL statement.
+/// PostgreSQL: connection strings, its programs' command lines, every SQL statement of the verbs.
 pub mod postgres;
-/// The verbs of the runbook, each a recipe: backup, list, restore, verify.
+/// The verbs of the runbook, each a recipe: backup, list, restore, verify, prune, status, doctor, cutover, recover.
 pub mod recovery;
 /// The object store.
 pub mod store;

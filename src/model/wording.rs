@@ -1,3 +1,5 @@
+//! How a definition is worded, whatever printed it.
+
 use std::borrow::Cow;
 
 /// The column option in which newer minor releases of PostgreSQL (15.20 of its series) keep a number that they draw anew

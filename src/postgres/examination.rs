@@ -1,7 +1,8 @@
 //! What could stop a dump of a database, or a restore into one, asked before it does.
 
+use super::queries::platform::profile;
 use super::queries::{SYSTEM_SCHEMAS, all, one};
-use super::rights::{Name, profile};
+use super::rights::Name;
 use super::session::Session;
 use crate::error::Result;
 

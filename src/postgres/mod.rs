@@ -8,7 +8,7 @@ pub mod examination;
 pub mod patience;
 /// Whether one session is one server session.
 pub mod pooling;
-/// Every SQL statement of the verbs, behind a name.
+/// What is asked of a database and done to it, statement by statement, behind names.
 pub mod queries;
 /// What the role of a session may do.
 pub mod rights;

@@ -22,7 +22,6 @@ use crate::postgres::conninfo::Conninfo;
 use crate::postgres::examination;
 use crate::postgres::pooling;
 use crate::postgres::queries;
-use crate::postgres::rights;
 use crate::postgres::session::Session;
 use crate::postgres::tools::{Tools, major_version};
 use crate::store::Store;
@@ -64,8 +63,8 @@ pub async fn target(
     let expected = scope.expected_entries(manifest);
     let found = scope.found_entries(&restored, &expected, plan::definitions(&restored));
 
-    let unvalidated = scope.found_unvalidated(unvalidated);
     let unvalidated = queries::comparing::unvalidated_constraints(&session).await?;
+    let unvalidated = scope.found_unvalidated(unvalidated);
     let mut checks = vec![
         comparison::rows(&tables),
         content,
@@ -83,11 +82,11 @@ pub async fn target(
         ),
     ];
     if !scope.filled().is_empty() {
-        let broken = rights::broken_references(&session, scope.filled()).await?;
+        let broken = queries::platform::broken_references(&session, scope.filled()).await?;
         checks.push(comparison::references(&broken));
     }
-    checks.extend(scope.lost_rows(manifest));
     checks.extend(scope.check());
+    checks.extend(scope.lost_rows(manifest));
     Ok(Verification::over(checks, tables))
 }
 
@@ -214,7 +213,7 @@ pub async fn scope(
     let session = Session::connect(target).await?;
     let profile = match profile {
         Some(profile) => profile,
-        None => rights::profile(&session).await?,
+        None => queries::platform::profile(&session).await?,
     };
     let contents = object::contents(store, manifest).await?;
     let definitions = async || dump_definitions(&session, target, tools).await;

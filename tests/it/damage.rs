@@ -6,7 +6,7 @@ use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::recovery::backup::Made;
 
-use super::kit::{SMALL_SCHEMA, Warnings, World, query, run};
+use super::kit::{SMALL_SCHEMA, Warnings, World, assert_proven, query, run};
 
 /// More rows than are fetched at once, and such as do not compress well.
 const SEVERAL_REQUESTS: &str = "
@@ -65,22 +65,15 @@ fn a_flipped_bit_anywhere_in_the_object_is_found() {
             return;
         };
         let key = made.key.to_string();
-        let intact = world.bucket.server.read(&key).expect("the object");
+        let intact = world.bucket.bytes(&key);
         for at in positions(intact.len(), 150) {
             let mut flipped = intact.clone();
             flipped[at] ^= 1 << (at % 8);
-            world.bucket.server.overwrite(&key, &flipped).expect("an object");
+            world.bucket.put(&key, &flipped);
             assert_corrupt(&world, &format!("bit {} of byte {at}", at % 8)).await;
         }
-        world.bucket.server.overwrite(&key, &intact).expect("an object");
-        assert!(
-            world
-                .verify_object()
-                .await
-                .expect("an intact object")
-                .verdict
-                .is_proven()
-        );
+        world.bucket.put(&key, &intact);
+        assert_proven(&world.verify_object().await.expect("an intact object"));
     });
 }
 
@@ -91,17 +84,13 @@ fn a_cut_at_any_length_is_found() {
             return;
         };
         let key = made.key.to_string();
-        let intact = world.bucket.server.read(&key).expect("the object");
+        let intact = world.bucket.bytes(&key);
         for length in positions(intact.len(), 60) {
-            world
-                .bucket
-                .server
-                .overwrite(&key, &intact[..length])
-                .expect("an object");
+            world.bucket.put(&key, &intact[..length]);
             assert_corrupt(&world, &format!("cut at {length}")).await;
         }
         let longer = [&intact[..], b"\0"].concat();
-        world.bucket.server.overwrite(&key, &longer).expect("an object");
+        world.bucket.put(&key, &longer);
         assert_corrupt(&world, "one byte more").await;
     });
 }
@@ -112,19 +101,11 @@ fn a_flipped_byte_in_the_manifest_is_found() {
         let Some((world, made)) = backed_up(SMALL_SCHEMA).await else {
             return;
         };
-        let intact = world
-            .bucket
-            .server
-            .read(&made.manifest_key)
-            .expect("the manifest");
+        let intact = world.bucket.bytes(&made.manifest_key);
         for at in positions(intact.len(), 60) {
             let mut flipped = intact.clone();
             flipped[at] ^= 0x20;
-            world
-                .bucket
-                .server
-                .overwrite(&made.manifest_key, &flipped)
-                .expect("an object");
+            world.bucket.put(&made.manifest_key, &flipped);
             assert_corrupt(&world, &format!("byte {at} of the manifest")).await;
         }
         assert_restore_refused(&world, "a changed manifest").await;
@@ -138,16 +119,12 @@ fn damage_before_the_first_byte_reaches_the_target_leaves_it_untouched() {
             return;
         };
         let key = made.key.to_string();
-        let intact = world.bucket.server.read(&key).expect("the object");
+        let intact = world.bucket.bytes(&key);
         let mut flipped = intact.clone();
         flipped[intact.len() / 2] ^= 4;
-        world.bucket.server.overwrite(&key, &flipped).expect("an object");
+        world.bucket.put(&key, &flipped);
         assert_restore_refused(&world, "a flipped bit").await;
-        world
-            .bucket
-            .server
-            .overwrite(&key, &intact[..intact.len() - 1])
-            .expect("an object");
+        world.bucket.put(&key, &intact[..intact.len() - 1]);
         assert_restore_refused(&world, "a cut object").await;
         world.bucket.server.remove(&key);
         assert_restore_refused(&world, "a missing object").await;
@@ -165,11 +142,11 @@ fn damage_far_into_the_object_is_never_proven() {
             made.manifest.blocks.len() > 2,
             "the damage must lie behind the first block"
         );
-        let intact = world.bucket.server.read(&key).expect("the object");
+        let intact = world.bucket.bytes(&key);
         let mut flipped = intact.clone();
         let at = intact.len() - 1000;
         flipped[at] ^= 1;
-        world.bucket.server.overwrite(&key, &flipped).expect("an object");
+        world.bucket.put(&key, &flipped);
         let target = world.postgres.database(Side::Target).await;
         let heard = Warnings::default();
         let restored = world.restore_watched(Selector::Latest, target, &heard).await;
@@ -190,40 +167,18 @@ fn a_swapped_object_is_found() {
             .back_up_at(&other, "2026-11-24T02:00:00Z")
             .await
             .expect("a backup");
-        let read = |key: &str| world.bucket.server.read(key).expect("an object");
+        let read = |key: &str| world.bucket.bytes(key);
         let mondays_object = read(&monday.key.to_string());
         let tuesdays_manifest = read(&tuesday.manifest_key);
-
-        world
-            .bucket
-            .server
-            .overwrite(&tuesday.key.to_string(), &mondays_object)
-            .expect("an object");
+        world.bucket.put(&tuesday.key.to_string(), &mondays_object);
         assert_restore_refused(&world, "Monday's object under Tuesday's key").await;
 
         let mondays_manifest = read(&monday.manifest_key);
-        world
-            .bucket
-            .server
-            .overwrite(&tuesday.manifest_key, &mondays_manifest)
-            .expect("an object");
+        world.bucket.put(&tuesday.manifest_key, &mondays_manifest);
         assert_restore_refused(&world, "Monday's object and manifest under Tuesday's key").await;
-
-        world
-            .bucket
-            .server
-            .overwrite(&tuesday.manifest_key, &tuesdays_manifest)
-            .expect("an object");
+        world.bucket.put(&tuesday.manifest_key, &tuesdays_manifest);
         let mondays = Selector::Key(monday.key);
-        assert!(
-            world
-                .restore(mondays)
-                .await
-                .expect("a restore")
-                .verification
-                .verdict
-                .is_proven()
-        );
+        assert_proven(&world.restore(mondays).await.expect("a restore").verification);
     });
 }
 
@@ -238,11 +193,7 @@ fn the_error_names_the_next_older_backup() {
             .back_up_at(&other, "2026-11-24T02:00:00Z")
             .await
             .expect("a backup");
-        world
-            .bucket
-            .server
-            .overwrite(&tuesday.manifest_key, b"{}")
-            .expect("an object");
+        world.bucket.put(&tuesday.manifest_key, b"{}");
         let error = world
             .restore(Selector::Latest)
             .await
@@ -267,9 +218,7 @@ fn a_resealed_lie_about_content_is_not_proven() {
         lie.tables[0].content.hash ^= 1;
         world
             .bucket
-            .server
-            .overwrite(&made.manifest_key, &lie.encode().expect("a document"))
-            .expect("an object");
+            .put(&made.manifest_key, &lie.encode().expect("a document"));
         let restored = world.restore(Selector::Latest).await.expect("a restore");
         assert_eq!(super::kit::failed(&restored.verification), ["content"]);
         let verification = world.verify_object().await.expect("the blocks are intact");

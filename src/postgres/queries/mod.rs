@@ -1,4 +1,7 @@
-//! Every SQL statement of the verbs, behind a name.
+//! What is asked of a database and done to it, statement by statement, behind names.
+//!
+//! What a role may do, what could stop a dump or a restore, and whether a pooler keeps sessions are asked by files of their own
+//! beside this one. Outside of `postgres` no SQL is worded but what an archive holds.
 
 /// What a target holds, and taking it away.
 pub mod clearing;
@@ -6,6 +9,8 @@ pub mod clearing;
 pub mod comparing;
 /// Rows and large objects into a target, and what is built over them.
 pub mod loading;
+/// Whether a database is on a platform, and what it takes to fill the platform's tables.
+pub mod platform;
 
 use std::collections::BTreeMap;
 

@@ -15,7 +15,6 @@ use crate::postgres::conninfo::Conninfo;
 use crate::postgres::pooling;
 use crate::postgres::queries::clearing::UserObject;
 use crate::postgres::queries::{self, Facts};
-use crate::postgres::rights;
 use crate::postgres::session::Session;
 use crate::postgres::tools::{Installation, Tools, major_version};
 
@@ -103,7 +102,7 @@ pub async fn clear(
     check_present("role", &queries::missing_roles(&session, &manifest.roles).await?)?;
     let profile = match profile {
         Some(profile) => profile,
-        None => rights::profile(&session).await?,
+        None => queries::platform::profile(&session).await?,
     };
     if profile == Profile::Plain {
         let mut missing = queries::missing_extensions(&session, &manifest.extensions).await?;
@@ -155,10 +154,10 @@ pub async fn check_identity(
     let is_backups = Identity::of_backup(source).as_ref() == Some(&identity);
     if is_backups && !is_another_than(source.project_ref.clone()) {
         return pass(target, "is the database this backup was made of", terms.consent).await;
+    }
     let production = terms.production.source.as_ref();
     if is_another_than(production.and_then(Conninfo::leads_to_project)) {
         return Ok(());
-    }
     }
     if terms.production.identify().await == Some(identity) {
         return pass(target, "is the source database by another name", terms.consent).await;

@@ -13,7 +13,6 @@ use crate::archive::{Contents, DumpId, Entry};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
-use crate::postgres::rights;
 use crate::postgres::session::Session;
 use crate::recovery::plan;
 
@@ -118,9 +117,9 @@ impl Connection<'_> {
     async fn be_for_rows(&mut self, is_for_rows: bool) -> Result<()> {
         if self.common.fires_no_triggers && self.is_for_rows != is_for_rows {
             if is_for_rows {
-                rights::fire_no_triggers(&self.session).await?;
+                queries::platform::fire_no_triggers(&self.session).await?;
             } else {
-                rights::fire_triggers(&self.session).await?;
+                queries::platform::fire_triggers(&self.session).await?;
             }
             self.is_for_rows = is_for_rows;
         }

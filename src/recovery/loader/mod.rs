@@ -31,7 +31,7 @@ const BATCH_BYTES: usize = 256 << 10;
 /// Loads what it is given.
 #[derive(Debug)]
 pub struct Loader<'a> {
-    /// For what one connection does alone: large objects.
+    /// For what one connection does alone: large objects, and attaching foreign keys.
     session: &'a Session,
     common: Arc<Common>,
     connections: JoinSet<Result<()>>,

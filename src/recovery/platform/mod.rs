@@ -12,7 +12,7 @@ mod selection;
 
 use std::sync::Arc;
 
-pub use judge::{Inventory, is_platforms, rule};
+pub use judge::{KnownTarget, is_platforms, rule};
 pub use rule::Rule;
 pub use scope::Scope;
 pub use selection::Selection;
@@ -38,8 +38,8 @@ pub async fn select(
         let missing = queries::missing_extensions(session, &platforms).await?;
         return Ok(Selection::without(contents, &missing));
     }
-    let inventory = Inventory::new(&*definitions().await?, rights::rights(session).await?);
-    Ok(Selection::of(contents, &inventory))
+    let target = KnownTarget::new(&*definitions().await?, rights::rights(session).await?);
+    Ok(Selection::of(contents, &target))
 }
 
 /// Refuses a selection whose rows could not be loaded, and readies the session to load them: triggers of the platform's tables
@@ -56,17 +56,19 @@ pub async fn check(
         return Ok(());
     }
     for table in selection.filled() {
-        if !makes_room && rights::holds_rows(session, table).await? {
+        if !makes_room && queries::platform::holds_rows(session, table).await? {
             let message = format!("the target's {}.{} holds rows already", table.0, table.1);
             return Err(Error::new(Kind::Refused, message).hint(
                 "restore into a new project, or add --clean to replace the rows of the platform's tables too",
             ));
         }
     }
-    rights::fire_no_triggers(session).await.map_err(|cause| {
-        let message = "the target's role may not load rows without firing the platform's triggers";
-        Error::new(Kind::Refused, message).caused_by(cause).hint(
+    queries::platform::fire_no_triggers(session)
+        .await
+        .map_err(|cause| {
+            let message = "the target's role may not load rows without firing the platform's triggers";
+            Error::new(Kind::Refused, message).caused_by(cause).hint(
             "connect as `postgres`, or let the role: GRANT SET ON PARAMETER session_replication_role TO …",
         )
-    })
+        })
 }

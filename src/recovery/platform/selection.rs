@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::judge::{self, Inventory, rule};
+use super::judge::{self, KnownTarget, rule};
 use super::rule::Rule;
 use crate::archive::{Contents, DumpId, Entry};
 use crate::error::{Error, Kind, Result};
@@ -63,7 +63,7 @@ impl Selection {
     }
 
     /// What a Supabase target gets.
-    pub fn of(contents: &Contents, target: &Inventory) -> Self {
+    pub fn of(contents: &Contents, target: &KnownTarget) -> Self {
         let judged = contents.entries.iter();
         let judged = judged.filter_map(|entry| Some((entry.id, rule(contents, entry, target)?)));
         let left_out = with_stranded(contents, judged.collect());
