@@ -1,5 +1,6 @@
 //! The crate as `cargo package` would send it, and the licences and sources of what it is built from.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -11,14 +12,21 @@ use crate::docs::page::read;
 const MOST_BYTES: u64 = 4 << 20;
 
 fn cargo(arguments: &[&str]) -> String {
+    asked(arguments).unwrap_or_else(|refusal| panic!("{refusal}"))
+}
+
+/// What cargo answers, or what it says where it cannot.
+fn asked(arguments: &[&str]) -> Result<String, String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     let ran = cargo
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo");
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    String::from_utf8(ran.stdout).expect("text")
+    match ran.status.success() {
+        true => Ok(String::from_utf8(ran.stdout).expect("text")),
+        false => Err(String::from_utf8_lossy(&ran.stderr).into_owned()),
+    }
 }
 
 #[test]
@@ -128,6 +136,84 @@ fn licences_are_read_as_they_are_written() {
     assert!(!holds("MIT AND ISC", &only("MIT")));
     assert!(!holds("(MIT OR Apache-2.0) AND Unicode-3.0", &only("MIT")));
     assert!(!holds("GPL-3.0", &only("MIT")));
+}
+
+/// Every crate that is built in, in each of its versions, for the targets and with the features that `deny.toml` names.
+///
+/// `cargo metadata` would not do: it also tells of what a feature would bring that nobody asked for.
+fn built_in(deny: &toml::Table) -> BTreeSet<(String, String)> {
+    let graph = deny["graph"].as_table().expect("a table");
+    assert_eq!(graph["all-features"].as_bool(), Some(true));
+    let targets = graph["targets"].as_array().expect("a list").iter();
+    let trees: Vec<String> = targets
+        .filter_map(|target| {
+            let mut arguments = vec!["tree", "--locked", "--offline", "--all-features", "--prefix=none"];
+            let target = format!("--target={}", target.as_str().expect("text"));
+            arguments.extend(["--edges=normal,build", "--no-dedupe", "--format={p}", &target]);
+            // Crates of a target that nothing was built for here were never fetched; cargo-deny itself looks at all targets.
+            let tree = asked(&arguments);
+            tree.inspect_err(|why| assert!(why.contains("--offline"), "{why}"))
+                .ok()
+        })
+        .collect();
+    assert!(!trees.is_empty(), "no target is known here");
+    let lines = trees.iter().flat_map(|tree| tree.lines());
+    lines
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);
+            Some((name.to_owned(), version.to_owned()))
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_built_in_twice_is_skipped_by_name_and_nothing_else_is() {
+    let deny: toml::Table = read("deny.toml").parse().expect("TOML");
+    let bans = deny["bans"].as_table().expect("a table");
+    assert_eq!(bans["multiple-versions"].as_str(), Some("deny"));
+    let skipped = bans["skip"].as_array().expect("a list").iter();
+    let skipped: BTreeSet<&str> = skipped
+        .map(|skipped| skipped["crate"].as_str().expect("text"))
+        .collect();
+    let built_in = built_in(&deny);
+    assert!(built_in.len() > 100, "{built_in:?}");
+    let is_excused =
+        |name: &str, version: &str| skipped.iter().any(|skipped| is_skipped(skipped, name, version));
+    let mut plain = BTreeMap::new();
+    for (name, version) in built_in
+        .iter()
+        .filter(|(name, version)| !is_excused(name, version))
+    {
+        plain
+            .entry(name.as_str())
+            .or_insert_with(Vec::new)
+            .push(version.as_str());
+    }
+    let twice: Vec<_> = plain.iter().filter(|(_, versions)| versions.len() > 1).collect();
+    assert!(
+        twice.is_empty(),
+        "built in twice, and not skipped in deny.toml: {twice:?}"
+    );
+    // Beside what is skipped there is a version that is not.
+    let is_needed = |skipped: &str| {
+        let mut meant = built_in
+            .iter()
+            .filter(|(name, version)| is_skipped(skipped, name, version));
+        meant.any(|(name, _)| plain.contains_key(name.as_str()))
+    };
+    let idle: Vec<_> = skipped.iter().filter(|skipped| !is_needed(skipped)).collect();
+    assert!(
+        idle.is_empty(),
+        "skipped in deny.toml, and not built in twice: {idle:?}"
+    );
+}
+
+/// Whether `deny.toml` means this version, of which it gives as many numbers as matter.
+fn is_skipped(skipped: &str, name: &str, version: &str) -> bool {
+    let (of, numbers) = skipped.split_once('@').expect("a version");
+    let rest = version.strip_prefix(numbers);
+    of == name && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 #[test]
