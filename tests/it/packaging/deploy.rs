@@ -6,9 +6,15 @@ use std::process::Command;
 use clap::Parser;
 use paycraft_dr::cli::args::Arguments;
 use paycraft_dr::cli::config::Config;
+use paycraft_dr::drill::cluster::{Cluster, Traits};
+use paycraft_dr::drill::server_user::ServerUser;
+use paycraft_dr::error::Kind;
+use paycraft_dr::model::key::Selector;
+use paycraft_dr::postgres::conninfo::Side;
 use serde_json::Value;
 
-use crate::kit::skip;
+use crate::kit::{World, drill_place, execute, query, run, skip};
+use crate::supabase::project::supabase;
 
 /// What a unit may expose at most, in tenths of what `systemd-analyze security` counts to ten.
 const MOST_EXPOSED: &str = "20";
@@ -149,6 +155,97 @@ fn list(value: &Value) -> Vec<&Value> {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
+}
+
+/// The SQL that the server of the weekly restore is set up with.
+fn roles(manifests: &[(String, Value)]) -> String {
+    let mut of_the_check = manifests.iter().filter(|(name, _)| name == "restore-check.yaml");
+    let roles = of_the_check.find(|(_, document)| document["kind"] == "ConfigMap");
+    text(&roles.expect("roles").1["data"]["roles.sql"]).to_owned()
+}
+
+#[test]
+fn a_project_of_supabase_comes_back_in_the_server_of_the_weekly_restore() {
+    run(async {
+        let Some(manifests) = manifests() else { return };
+        let Some(world) = World::new().await else { return };
+        let product = supabase(world.postgres).product(Side::Source).await;
+        let everybodys = "CREATE POLICY readers ON public.tenants TO anon USING (false);
+            CREATE POLICY service ON public.tenants TO service_role USING (true)";
+        execute(&product, everybodys).await;
+        world.back_up(&product).await.expect("a backup");
+
+        // Roles are the whole server's: it has to be one that no other test has made roles on.
+        let place = drill_place();
+        let directory = place.path().join("tmp").join("server");
+        let user = ServerUser::suitable().expect("a user");
+        user.take_over(&place.path().join("tmp")).expect("a directory");
+        let installation = &world.postgres.installation;
+        let server = Cluster::start(installation, &directory, user, Traits::default())
+            .await
+            .expect("a server");
+        let target = server.conninfo(Side::Target, "postgres").expect("an address");
+        let refused = world.restore_into(Selector::Latest, target.clone()).await;
+        let refused = refused.expect_err("no roles");
+        assert_eq!(refused.kind(), Kind::Refused, "{refused}");
+        execute(&target, &roles(&manifests)).await;
+        let restored = world.restore_into(Selector::Latest, target.clone()).await;
+        let restored = restored.unwrap_or_else(|error| panic!("{error}: {:?}", error.causes()));
+        assert!(
+            restored.verification.verdict.is_proven(),
+            "{:?}",
+            restored.verification.checks
+        );
+        let bypasses = "SELECT rolbypassrls::text FROM pg_roles WHERE rolname = 'service_role'";
+        assert_eq!(query(&target, bypasses).await, "true", "as at Supabase");
+    });
+}
+
+#[test]
+fn a_prune_that_fails_makes_no_second_backup() {
+    let Some(manifests) = manifests() else { return };
+    for (name, job) in manifests
+        .iter()
+        .filter(|(_, document)| document["kind"] == "CronJob")
+    {
+        let job = &job["spec"]["jobTemplate"]["spec"];
+        let pod = &job["template"]["spec"];
+        let is_tried_again = job["backoffLimit"] != 0;
+        let begins_with_a_backup = list(&pod["initContainers"])
+            .iter()
+            .any(|container| container["name"] == "backup");
+        assert_eq!(is_tried_again, begins_with_a_backup, "{name}");
+        if !is_tried_again {
+            continue;
+        }
+        for container in list(&pod["containers"]) {
+            let ends = |rule: &&Value| {
+                rule["action"] == "FailJob" && rule["onExitCodes"]["containerName"] == container["name"]
+            };
+            let rules = list(&job["podFailurePolicy"]["rules"]);
+            assert!(rules.iter().any(ends), "{name}: {}", container["name"]);
+        }
+    }
+}
+
+#[test]
+fn pods_that_share_a_volume_of_one_node_share_the_node() {
+    let Some(manifests) = manifests() else { return };
+    let mut sharing = Vec::new();
+    for (name, pod) in pods(&manifests) {
+        let volumes = list(&pod["volumes"]);
+        let claims = volumes
+            .iter()
+            .any(|volume| volume["persistentVolumeClaim"].is_object());
+        let affinity = &pod["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+        let beside = &affinity[0]["labelSelector"]["matchExpressions"][0]["values"];
+        assert_eq!(claims, beside.is_array(), "{name}");
+        if claims {
+            assert_eq!(*beside, serde_json::json!(["drill", "status"]), "{name}");
+            sharing.push(name);
+        }
+    }
+    assert_eq!(sharing, ["drill.yaml", "status.yaml"]);
 }
 
 /// The pods of the jobs, by the name of their file.
