@@ -2,6 +2,7 @@
 //!
 //! `make lint` checks their form and what they may do.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -96,6 +97,45 @@ fn workflows_end_in_time_and_hold_no_more_than_they_need() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The services that a test names when it is skipped for want of one.
+fn lacking(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            lacking(&path, found);
+        } else {
+            let text = std::fs::read_to_string(&path).expect("a source");
+            let named = text.split("skip(").skip(1).filter_map(|rest| {
+                let (service, _) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
+                Some(service.to_owned())
+            });
+            found.extend(named);
+        }
+    }
+}
+
+#[test]
+fn no_test_is_skipped_where_a_change_or_a_release_is_judged() {
+    let mut services = BTreeSet::new();
+    lacking(&root().join("tests/it"), &mut services);
+    assert!(services.len() > 8, "{services:?}");
+    // Only root may mount one.
+    services.remove("tmpfs");
+    let required = |path: &str| -> BTreeSet<String> {
+        let text = std::fs::read_to_string(root().join(path)).expect("a file");
+        let lines = text
+            .lines()
+            .filter_map(|line| line.split_once("PAYCRAFT_REQUIRE"));
+        let names = lines.flat_map(|(_, list)| list.split([',', ':', '+', '=', ' ']));
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    };
+    let by_ci = required(".ci/run");
+    assert!(by_ci.is_superset(&services), "{by_ci:?}: {services:?}");
+    for path in [".github/workflows/ci.yml", ".github/workflows/release.yml"] {
+        assert_eq!(required(path), by_ci, "{path}");
+    }
 }
 
 #[test]
@@ -230,6 +270,7 @@ fn a_release_is_packed_alike_whoever_packs_it() {
         "man/man1/paycraft-dr-restore.1",
         "completions/paycraft-dr.zsh",
         "docs/RUNBOOK.md",
+        "fixtures/paycraft-dr.toml",
         "deploy/systemd/paycraft-dr-backup.service",
     ] {
         let whole = format!("paycraft-dr-v9.9.9-here/{file}");
