@@ -40,6 +40,8 @@ pub mod server_user;
 pub mod substrate;
 /// Several drills, and what they add up to.
 pub mod suite;
+/// What of our environment the programs that a drill calls are given.
+mod surroundings;
 /// One scenario, played.
 mod trial;
 /// Synthetic PayCraft data: the same seed and scale give the same bytes.

@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use super::surroundings;
 use crate::error::{Error, Kind, Result};
 
 /// The user that servers run as when this program is root, which PostgreSQL refuses.
@@ -53,13 +54,10 @@ impl ServerUser {
         })
     }
 
-    /// Makes `command` run as the user, with nothing of our environment and in a directory that everybody may enter.
+    /// Makes `command` run as the user, with nothing of our environment but the path and in a directory that everybody may enter.
     pub fn run(self, command: &mut Command) {
-        command
-            .current_dir("/")
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("LC_ALL", "C");
+        surroundings::bare(command);
+        command.current_dir("/").env("LC_ALL", "C");
         if let Some(ids) = self.other {
             command.uid(ids.user).gid(ids.group);
         }

@@ -1,7 +1,8 @@
 //! Whole drills through the program, and what is left of them.
 
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,16 @@ use super::kit::{
     SMALL_SCHEMA, World, drill_place, execute, json, leftovers, output, postgres, processes_about, program,
     run, said_until, skip,
 };
+
+/// The programs that a drill calls besides PostgreSQL's and the shell, and which package of nixpkgs has them.
+pub const CALLED: [(&str, &str); 6] = [
+    ("cat", "coreutils"),
+    ("cp", "coreutils"),
+    ("ls", "coreutils"),
+    ("prlimit", "util-linux"),
+    ("rm", "coreutils"),
+    ("sleep", "coreutils"),
+];
 
 /// A drill that can be interrupted in the middle.
 const LARGER: [&str; 2] = ["--scale", "8MiB"];
@@ -28,6 +39,11 @@ fn drill(place: &Path, arguments: &[&str]) -> Command {
         .env("TMPDIR", place.join("tmp"))
         .current_dir(place);
     command
+}
+
+fn write_program(place: &Path, script: &str) {
+    std::fs::write(place, format!("#!/bin/sh\n{script}\n")).expect("a script");
+    std::fs::set_permissions(place, std::fs::Permissions::from_mode(0o755)).expect("a program");
 }
 
 /// Watchdogs see the end of their pipes; nobody can wait for them but by looking.
@@ -152,11 +168,7 @@ fn a_drill_keeps_its_backups_in_an_s3_server_of_others() {
     if postgres().is_none() {
         return;
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let Some(weed) = std::env::split_paths(&path)
-        .map(|place| place.join("weed"))
-        .find(|program| program.is_file())
-    else {
+    let Some(weed) = on_path("weed") else {
         return skip("weed", "it is not on the path: `make setup-test` installs it");
     };
     run(async {
@@ -191,7 +203,7 @@ fn a_drill_keeps_its_backups_in_an_s3_server_of_others() {
 
         let nobodys = place.path().join("nobodys");
         let unable = place.path().join("minio");
-        std::fs::copy("/bin/false", &unable).expect("a program");
+        write_program(&unable, "exit 1");
         for (program, says) in [
             (&nobodys, "nobody knows how"),
             (&unable, "the S3 server ended at once"),
@@ -205,6 +217,58 @@ fn a_drill_keeps_its_backups_in_an_s3_server_of_others() {
             assert_nothing_left(place.path(), says);
         }
     });
+}
+
+/// On some systems a program is only where the path leads to: here that is a directory with nothing but what a drill may
+/// call, where each call is written down.
+#[test]
+fn a_drill_calls_what_is_on_the_path_and_nothing_besides() {
+    run(async {
+        let Some(postgres) = postgres() else { return };
+        let place = drill_place();
+        let (programs, called) = (place.path().join("programs"), place.path().join("called"));
+        std::fs::create_dir(&programs).expect("a directory");
+        std::fs::write(&called, "").expect("a file");
+        // Servers and their watchdogs are another user's, where this one is root.
+        for (path, mode) in [(&programs, 0o755), (&called, 0o666)] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("permissions");
+        }
+        for (name, _) in CALLED {
+            let real = on_path(name).unwrap_or_else(|| panic!("{name} is not on the path"));
+            let script = format!(
+                "echo {name} >> {}; exec {} \"$@\"",
+                called.display(),
+                real.display()
+            );
+            write_program(&programs.join(name), &script);
+        }
+        // A disk that fills needs this many rows.
+        let full = ["--scenario", "target-is-full", "--scale", "32MiB"];
+        let initdb = postgres.installation.program("initdb");
+        let mut command = drill(place.path(), &full);
+        command
+            .arg("--pg-bin")
+            .arg(initdb.parent().expect("a directory"))
+            .env("PATH", &programs);
+        let held = output(command).await;
+        let told = String::from_utf8_lossy(&held.stderr);
+        assert_eq!(held.status.code(), Some(0), "{told}");
+        assert_nothing_left(place.path(), "a drill on another path");
+        let called = std::fs::read_to_string(&called).expect("a file");
+        for (name, _) in CALLED {
+            assert!(
+                called.lines().any(|line| line == name),
+                "{name} was not called: {called}"
+            );
+        }
+    });
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|place| place.join(name))
+        .find(|program| program.is_file())
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub use self::server::Server;
 use super::cluster::Traits;
 use super::leash::Leash;
 use super::s3_server::S3Server;
+use super::surroundings;
 use crate::error::{Error, Kind, Result};
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::tools::Tools;
@@ -356,9 +357,8 @@ impl Files {
         command
             .args(["-c", CLEAR_AWAY, "clear-away"])
             .arg(directory.path())
-            .current_dir("/")
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin");
+            .current_dir("/");
+        surroundings::bare(&mut command);
         let leash = Leash::hold(command, CLEARING)?;
         Ok(Self { directory, leash })
     }

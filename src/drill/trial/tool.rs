@@ -11,6 +11,7 @@ use super::outcome::{Failed, Verb};
 use super::stage::DATABASE;
 use crate::drill::s3_faults::{Failure, Rule};
 use crate::drill::scenario::{Tool, ToolSignal};
+use crate::drill::surroundings;
 use crate::error::{Error, Kind, Result};
 use crate::model::key::Selector;
 use crate::postgres::conninfo::Side;
@@ -57,11 +58,10 @@ fn command(trial: &Trial<'_>, apart: &Apart, arguments: &[&str]) -> Result<Comma
         Command::new(trial.props.program)
     };
     let location = trial.stage.location();
+    surroundings::bare(command.as_std_mut());
     command
         .args(arguments)
         .arg("--json")
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("TMPDIR", trial.stage.scratch()?)
         .env("R2_ENDPOINT_URL", &location.endpoint)
         .env("R2_BUCKET", &location.bucket)
