@@ -53,18 +53,22 @@ in
   # Every test, with a real PostgreSQL in the sandbox, the S3 server that is part of the drill, and one that is not.
   tests =
     cargo "tests"
-      [
-        own.default.postgresql
-        pkgs.awscli2
-        pkgs.bash
-        pkgs.git
-        pkgs.jq
-        pkgs.mandoc
-        pkgs.openssl
-        pkgs.pgbouncer
-        pkgs.seaweedfs
-        (pkgs.python3.withPackages (python: [ python.pyyaml ]))
-      ]
+      (
+        [
+          own.default.postgresql
+          pkgs.awscli2
+          pkgs.bash
+          pkgs.coreutils
+          pkgs.git
+          pkgs.jq
+          pkgs.mandoc
+          pkgs.openssl
+          pkgs.pgbouncer
+          pkgs.seaweedfs
+          (pkgs.python3.withPackages (python: [ python.pyyaml ]))
+        ]
+        ++ lib.optional pkgs.stdenv.hostPlatform.isLinux pkgs.util-linux
+      )
       ''
         export HOME=$TMPDIR LC_ALL=C.UTF-8
         patchShebangs scripts

@@ -167,6 +167,25 @@ let
       default = null;
       description = "File that holds ${what}. Only root needs to read it.";
     };
+  # A job that writes nothing may have a token of its own.
+  readingSecret =
+    whose: name:
+    mkOption {
+      type = types.path;
+      default = cfg.${whose}.${name};
+      defaultText = lib.literalExpression "config.services.paycraft-dr.${whose}.${name}";
+      description = "Like that of ${whose}; a token that may only read is enough here.";
+    };
+
+  allSecrets = set (
+    sourceSecret
+    // told cfg.backup.pingUrlFile
+    // lib.mapAttrs' (name: lib.nameValuePair "drill's ${name}") (
+      storeSecrets cfg.drill // told cfg.drill.pingUrlFile
+    )
+    // lib.mapAttrs' (name: lib.nameValuePair "status's ${name}") (storeSecrets cfg.status)
+    // storeSecrets cfg.store
+  );
 in
 {
   options.services.paycraft-dr = {
@@ -224,7 +243,10 @@ in
       enable = mkEnableOption "looking whether backups, storage and drills are as promised" // {
         default = true;
       };
-      schedule = schedule "hourly" "is looked";
+      # Not on the hour: at the moment when a backup begins, the newest one is as old as it may be.
+      schedule = schedule "*-*-* *:30:00" "is looked";
+      accessKeyIdFile = readingSecret "drill" "accessKeyIdFile";
+      secretAccessKeyFile = readingSecret "drill" "secretAccessKeyFile";
       metrics = mkOption {
         type = types.str;
         default = "${home}/paycraft-dr.prom";
@@ -238,23 +260,19 @@ in
       };
       # Both must fit: of the first seven days one is a Monday.
       schedule = schedule "Mon *-*-01..07 04:00:00 UTC" "a drill is held";
-      accessKeyIdFile = mkOption {
-        type = types.path;
-        default = cfg.store.accessKeyIdFile;
-        defaultText = lib.literalExpression "config.services.paycraft-dr.store.accessKeyIdFile";
-        description = "Like the store's; a token that may only read is enough for a drill.";
-      };
-      secretAccessKeyFile = mkOption {
-        type = types.path;
-        default = cfg.store.secretAccessKeyFile;
-        defaultText = lib.literalExpression "config.services.paycraft-dr.store.secretAccessKeyFile";
-        description = "Like the store's; a token that may only read is enough for a drill.";
-      };
+      accessKeyIdFile = readingSecret "store" "accessKeyIdFile";
+      secretAccessKeyFile = readingSecret "store" "secretAccessKeyFile";
       pingUrlFile = optionalSecret "the address that is pinged at each end of a drill";
     };
   };
 
   config = mkIf cfg.enable {
+    # A path that is not in quotes is copied into the store, where every user can read it.
+    assertions = lib.mapAttrsToList (name: secret: {
+      assertion = !builtins.isPath secret.file && !lib.hasPrefix builtins.storeDir (toString secret.file);
+      message = "services.paycraft-dr: the secret ${name} would lie in the store for everybody to read; name a file outside of it, in quotes";
+    }) allSecrets;
+
     # A restore is typed by an operator, who finds the program and its manual on the path.
     environment.systemPackages = [ cfg.package ];
 
@@ -288,7 +306,7 @@ in
 
       paycraft-dr-status = mkIf cfg.status.enable (job {
         description = "Look whether backups, storage and drills are as promised";
-        secrets = storeSecrets cfg.store // told null;
+        secrets = storeSecrets cfg.status // told null;
         commands = [ ([ "status" ] ++ optional (!cfg.drill.enable) "--no-drill") ];
         hours = 1;
         own.ReadWritePaths = [ (dirOf cfg.status.metrics) ];

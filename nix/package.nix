@@ -6,6 +6,8 @@
   makeWrapper,
   installShellFiles,
   writeShellApplication,
+  coreutils,
+  util-linux,
   # Production's major version: an older pg_dump refuses a newer server, and a newer one writes what an older server may not know.
   postgresql_17,
   postgresql ? postgresql_17,
@@ -15,17 +17,27 @@
 
 let
   cargo = (lib.importTOML ../Cargo.toml).package;
+
+  # What the program calls. A drill copies clusters, clears away behind them, and limits what a server may write.
+  called = [
+    postgresql
+  ]
+  ++ lib.optionals withDrill (
+    [ coreutils ] ++ lib.optional stdenv.hostPlatform.isLinux util-linux
+  );
 in
 rustPlatform.buildRustPackage (finalAttrs: {
   pname = cargo.name;
   inherit (cargo) version;
 
-  # What is compiled and tested, and nothing else: a changed page builds nothing again. Fixtures are compiled in.
+  # What is compiled, tested and linted, and nothing else: a changed page builds nothing again. Fixtures are compiled in.
   src = lib.fileset.toSource {
     root = ../.;
     fileset = lib.fileset.unions [
       ../Cargo.toml
       ../Cargo.lock
+      ../clippy.toml
+      ../rustfmt.toml
       ../src
       ../fixtures
       ../benches
@@ -55,7 +67,7 @@ rustPlatform.buildRustPackage (finalAttrs: {
     ''
     # Behind the user's own path: whoever has PostgreSQL in another version may need just that one.
     + ''
-      wrapProgram $out/bin/paycraft-dr --suffix PATH : ${lib.makeBinPath [ postgresql ]}
+      wrapProgram $out/bin/paycraft-dr --suffix PATH : ${lib.makeBinPath called}
     '';
 
   passthru = {

@@ -1,6 +1,7 @@
 # The shell to develop in: the toolchain, a PostgreSQL with its server, an S3 server, whatever the tests call, linters.
 {
   lib,
+  stdenv,
   mkShell,
   awscli2,
   cargo,
@@ -20,6 +21,7 @@
   rustfmt,
   seaweedfs,
   shellcheck,
+  util-linux,
   zizmor,
   paycraft-dr,
 }:
@@ -46,7 +48,8 @@ mkShell {
     seaweedfs
     shellcheck
     zizmor
-  ];
+  ]
+  ++ lib.optional stdenv.hostPlatform.isLinux util-linux;
 
   # A newer server beside the one on the path, for tests with two versions.
   PAYCRAFT_NEWER_POSTGRES = "${lib.getBin postgresql_18}/bin";

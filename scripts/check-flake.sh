@@ -2,7 +2,8 @@
 # Evaluates every output of the flake, for every system, against the stand-in for nixpkgs in tests/nix: as far as one gets
 # without nixpkgs. Builds nothing and fetches nothing. `nix flake check` on a machine with a network does both.
 #
-# usage: scripts/check-flake.sh [TREE]    prints as JSON what the applications run and the units that the module makes
+# usage: scripts/check-flake.sh [TREE]    prints as JSON what the applications run, how the program is installed, what the checks
+#                                         are given, and the units that the module makes
 set -eu
 tree=${1:-$(dirname "$0")/..}
 
@@ -18,7 +19,7 @@ substitute = false
 "
 cd "$tree"
 mkdir "$place/tree/tests"
-cp -R flake.nix flake.lock nix Cargo.toml Cargo.lock "$place/tree"
+cp -R flake.nix flake.lock nix Cargo.toml Cargo.lock clippy.toml rustfmt.toml "$place/tree"
 cp -R tests/nix "$place/tree/tests"
 # Of what is only built, it counts that it is there.
 for folder in src fixtures benches tests/it tests/proptest-regressions; do
@@ -44,5 +45,12 @@ for output in packages checks devShells; do
 done
 against eval --json "path:$place/tree#formatter" >/dev/null
 against eval --json "path:$place/tree#apps" >"$place/apps"
+against eval --json "path:$place/tree#packages" \
+    --apply 'builtins.mapAttrs (_: own: { default = own.default.postInstall; slim = own.slim.postInstall; })' >"$place/installed"
+against eval --json "path:$place/tree#checks.x86_64-linux" --apply 'checks: {
+    files = builtins.mapAttrs (_: check: check.src.files) { inherit (checks) fmt clippy tests; };
+    tests = map (input: input.name) checks.tests.nativeBuildInputs;
+}' >"$place/checks"
 against eval --json "path:$place/tree#checks.x86_64-linux.machines.nodes.operator.systemd" >"$place/units"
-printf '{"apps":%s,"systemd":%s}\n' "$(cat "$place/apps")" "$(cat "$place/units")"
+printf '{"apps":%s,"installed":%s,"checks":%s,"systemd":%s}\n' \
+    "$(cat "$place/apps")" "$(cat "$place/installed")" "$(cat "$place/checks")" "$(cat "$place/units")"

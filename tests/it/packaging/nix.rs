@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::deploy::verify_units;
 use crate::docs::page::read;
+use crate::drill::CALLED;
 use crate::kit::{World, query, run, skip};
 
 fn root() -> &'static Path {
@@ -45,6 +46,9 @@ fn every_output_of_the_flake_evaluates_against_the_stand_in() {
         assert!(program.ends_with("/bin/paycraft-dr-drill"), "{program}");
     }
 
+    has_what_it_calls(&told);
+    tools_find_their_settings(&told["checks"]["files"]);
+
     let services = told["systemd"]["services"].as_object().expect("services");
     let names: Vec<&String> = services.keys().collect();
     assert_eq!(
@@ -73,6 +77,10 @@ fn every_output_of_the_flake_evaluates_against_the_stand_in() {
         "*-*-* 02:00:00 UTC"
     );
     assert_eq!(
+        timers["paycraft-dr-status"]["timerConfig"]["OnCalendar"],
+        "*-*-* *:30:00"
+    );
+    assert_eq!(
         timers["paycraft-dr-drill"]["timerConfig"]["OnCalendar"],
         "Mon *-*-01..07 04:00:00 UTC"
     );
@@ -83,10 +91,58 @@ fn every_output_of_the_flake_evaluates_against_the_stand_in() {
     }
     for (name, timer) in timers.as_object().expect("timers") {
         let calendar = timer["timerConfig"]["OnCalendar"].as_str().expect("a schedule");
+        let plain = read(&format!("deploy/systemd/{name}.timer"));
+        assert!(
+            plain.contains(&format!("\nOnCalendar={calendar}\n")),
+            "{name}: {plain}"
+        );
         let text = format!("[Timer]\nOnCalendar={calendar}\nPersistent=true\n");
         std::fs::write(units.path().join(format!("{name}.timer")), text).expect("a unit");
     }
     verify_units(units.path());
+}
+
+/// Wherever the program is installed, and where its tests run, there is every program that a drill calls.
+fn has_what_it_calls(told: &Value) {
+    let tests = told["checks"]["tests"].as_array().expect("inputs");
+    for (system, installed) in told["installed"].as_object().expect("systems") {
+        for (program, package) in CALLED {
+            let is_theirs = package != "util-linux" || system.ends_with("-linux");
+            let on_path = |how: &str| {
+                let script = installed[how].as_str().expect("a script");
+                let (_, path) = script.split_once("--suffix PATH : ").expect("a path");
+                path.trim()
+                    .split(':')
+                    .any(|place| place.ends_with(&format!("-{package}/bin")))
+            };
+            assert_eq!(on_path("default"), is_theirs, "{system}: {program} of {package}");
+            assert!(
+                !on_path("slim"),
+                "{system}: {package}, and without drills nobody calls {program}"
+            );
+            assert!(
+                tests.iter().any(|input| input == package),
+                "the tests lack {package}"
+            );
+        }
+    }
+}
+
+/// Formatting and lints are held to the tree's own settings, not to those that each tool has without any.
+fn tools_find_their_settings(files: &Value) {
+    for (check, settings) in [
+        ("fmt", "rustfmt.toml"),
+        ("clippy", "clippy.toml"),
+        ("tests", "deny.toml"),
+    ] {
+        let files = files[check].as_array().expect("files");
+        let mut files = files.iter().map(|file| Path::new(file.as_str().expect("a path")));
+        // Either the file itself is named, or the folder of everything.
+        assert!(
+            files.any(|file| file.ends_with(settings) || file.display().to_string().ends_with("-source")),
+            "checks.{check} does not see {settings}"
+        );
+    }
 }
 
 /// A service as NixOS writes it.
@@ -127,6 +183,8 @@ fn a_mistake_in_the_module_or_the_lock_is_found() {
         "nix",
         "Cargo.toml",
         "Cargo.lock",
+        "clippy.toml",
+        "rustfmt.toml",
         "src",
         "fixtures",
         "benches",
@@ -152,6 +210,18 @@ fn a_mistake_in_the_module_or_the_lock_is_found() {
             "enableTCPIP = true;",
             "enableTCPIP = 1;",
             "enableTCPIP is no boolean",
+        ),
+        (
+            "nix/machines.nix",
+            "source.urlFile = \"/etc/paycraft/source\";",
+            "source.urlFile = ./machines.sql;",
+            "the secret source-url would lie in the store",
+        ),
+        (
+            "nix/machines.nix",
+            "accessKeyIdFile = \"/etc/paycraft/id\";",
+            "accessKeyIdFile = \"${./machines.sql}\";",
+            "would lie in the store",
         ),
         ("nix/package.nix", "../fixtures\n", "../fixture\n", "is not there"),
         ("nix/shell.nix", "seaweedfs", "minio", "wants minio"),

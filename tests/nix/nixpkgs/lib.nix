@@ -26,6 +26,7 @@ rec {
   inherit (builtins) concatStringsSep mapAttrs;
 
   optional = holds: value: if holds then [ value ] else [ ];
+  optionals = holds: list: if holds then list else [ ];
   optionalAttrs = holds: set: if holds then set else { };
   optionalString = holds: text: if holds then text else "";
   concatLines = list: concatStringsSep "" (map (line: "${line}\n") list);
@@ -39,6 +40,7 @@ rec {
     concatStringsSep " " (
       map (argument: "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] (toString argument)}'") arguments
     );
+  hasPrefix = start: text: builtins.substring 0 (builtins.stringLength start) text == start;
   importTOML = file: builtins.fromTOML (builtins.readFile file);
   literalExpression = text: { inherit text; };
 
@@ -64,7 +66,13 @@ rec {
     # What is in the set stays, to be looked at by whoever evaluates.
     toSource =
       { root, fileset }:
-      if files fileset == [ ] then throw "fileset: nothing is left" else toString root;
+      if files fileset == [ ] then
+        throw "fileset: nothing is left"
+      else
+        {
+          outPath = toString root;
+          files = map toString (files fileset);
+        };
   };
 
   inherit (import ./modules.nix)

@@ -21,6 +21,7 @@ let
   };
 
   nixos.options = {
+    assertions = option (types.listOf types.anything) [ ];
     environment = {
       systemPackages = option (types.listOf types.package) [ ];
       etc = table (
@@ -68,9 +69,17 @@ let
     };
   };
 
+  # As NixOS does: nothing is made of a machine that asserts what does not hold.
+  holding =
+    config:
+    let
+      failed = builtins.filter (claim: !claim.assertion) config.assertions;
+    in
+    if failed == [ ] then config else throw (builtins.head failed).message;
+
   machine =
     node:
-    (lib.evalModules {
+    holding (lib.evalModules {
       modules = [
         nixos
         node

@@ -181,6 +181,7 @@ let
     "cargo-nextest"
     "check-jsonschema"
     "clippy"
+    "coreutils"
     "git"
     "installShellFiles"
     "jq"
@@ -196,6 +197,7 @@ let
     "rustfmt"
     "seaweedfs"
     "shellcheck"
+    "util-linux"
     "zizmor"
   ] named;
 in
