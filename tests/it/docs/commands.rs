@@ -67,6 +67,52 @@ fn every_command_and_flag_that_is_named_exists() {
     );
 }
 
+/// The words right behind `start` in what somebody is to type: a span, or a block, as three backticks are a backtick, too.
+fn typed_behind(start: &str, page: &str) -> BTreeSet<String> {
+    let typed = page.split('`').skip(1).step_by(2).flat_map(str::lines);
+    let behind = typed.filter_map(|line| line.split_once(start));
+    let word = |(_, rest): (&str, &str)| {
+        let end = rest.find(|mark: char| !mark.is_ascii_lowercase() && mark != '-');
+        rest[..end.unwrap_or(rest.len())].to_owned()
+    };
+    behind.map(word).filter(|word| !word.is_empty()).collect()
+}
+
+#[test]
+fn every_target_and_output_that_is_named_exists() {
+    let (makefile, flake) = (read("Makefile"), read("flake.nix"));
+    let mut looked_at = 0;
+    for page in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/RUNBOOK.md",
+        "deploy/README.md",
+    ] {
+        let text = read(page);
+        for target in typed_behind("make ", &text) {
+            looked_at += 1;
+            assert!(
+                makefile.contains(&format!("\n{target}:")),
+                "{page}: no `make {target}`"
+            );
+        }
+        for output in typed_behind("#", &text) {
+            looked_at += 1;
+            assert!(
+                flake.contains(&format!(" {output} = ")),
+                "{page}: no output {output}"
+            );
+        }
+    }
+    assert!(looked_at > 8, "only {looked_at} were found");
+    let manifest: toml::Table = read("Cargo.toml").parse().expect("TOML");
+    let repository = manifest["package"]["repository"].as_str().expect("an address");
+    assert!(
+        read("README.md").contains(&format!("cargo install --locked --git {repository}`")),
+        "what is installed with cargo comes from {repository}"
+    );
+}
+
 /// The keys that the program knows in a section, or the sections where it is empty: what it says when it meets another.
 fn known_keys(section: &str) -> Vec<String> {
     let place = tempfile::tempdir().expect("a directory");
