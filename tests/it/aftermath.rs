@@ -17,7 +17,7 @@ use paycraft_dr::recovery::restore;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::kit::{
-    Nobody, SMALL_SCHEMA, Warnings, World, execute, failed, json, output, program, query, run, terms,
+    Nobody, SMALL_SCHEMA, Warnings, World, execute, failed, json, now, output, program, query, run, terms,
 };
 
 /// A world with a backup, and a target that holds an older state of it.
@@ -117,6 +117,8 @@ fn request(world: &World) -> restore::Request<'_> {
         profile: None,
         jobs: 2,
         depth: paycraft_dr::model::depth::Depth::Content,
+        accepts_lost_rows: false,
+        now: now(),
     }
 }
 

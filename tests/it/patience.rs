@@ -14,7 +14,7 @@ use paycraft_dr::postgres::tools::Tools;
 use paycraft_dr::recovery::guard::Terms;
 use paycraft_dr::recovery::{catalog, verify};
 
-use super::kit::{Nobody, SMALL_SCHEMA, World, execute, failed, query, run, terms};
+use super::kit::{Nobody, SMALL_SCHEMA, World, execute, failed, now, query, run, terms};
 
 /// Waits until the query answers `true`.
 async fn until(database: &Conninfo, sql: &str) {
@@ -97,7 +97,7 @@ async fn compare(
     depth: Depth,
 ) -> Result<Verification, Error> {
     let store = &world.bucket.store;
-    let selected = catalog::select(store, Selector::Latest, &Nobody).await?;
+    let selected = catalog::select(store, Selector::Latest, now(), &Nobody).await?;
     let scope = verify::scope(store, &selected.manifest, target, tools, None).await?;
     verify::target(&selected.manifest, target, &scope.to(depth), tools, 2, &Nobody).await
 }

@@ -14,7 +14,8 @@ use paycraft_dr::recovery::restore;
 use tempfile::TempDir;
 
 use super::kit::{
-    Nobody, SMALL_SCHEMA, Warnings, World, execute, failed, json, now, output, program, query, run, skip, terms,
+    Nobody, SMALL_SCHEMA, Warnings, World, execute, failed, json, now, output, program, query, run, skip,
+    terms,
 };
 
 const AT: &str = "2026-11-23T02:00:07Z";
