@@ -70,8 +70,9 @@ impl ClearedTarget {
 /// before the target is cleared.
 ///
 /// Refused are: production, by any name and by identity; a target that takes no writes; one whose server is older than the
-/// backup's, or that no programs of `tools` can restore it into, or that lacks roles or extensions; one that holds anything, or with [`Terms::clean`] anything that the backup would
-/// not replace. What a platform makes itself is not looked at; without a `profile` the target tells whether it is on one.
+/// backup's, or that no programs of `tools` can restore it into; one that lacks roles or extensions; one that holds anything, or
+/// with [`Terms::clean`] anything that the backup would not replace. What a platform makes itself is not looked at; without a
+/// `profile` the target tells whether it is on one.
 pub async fn clear(
     target: &Conninfo,
     manifest: &Manifest,
