@@ -76,6 +76,15 @@ fn what_is_dated_in_the_future_is_the_newest_for_nobody() {
                 "{warnings:?}"
             );
         }
+        let mut list = program(&["list"]);
+        list.envs(world.bucket.environment());
+        let listed = String::from_utf8(output(list).await.stdout).expect("text");
+        let row = listed
+            .lines()
+            .find(|line| line.starts_with(mistaken))
+            .expect("a row");
+        assert!(row.contains(" in the future "), "{listed}");
+
         let target = world.postgres.database(Side::Target).await;
         let mut restore = program(&["restore", "--json"]);
         restore

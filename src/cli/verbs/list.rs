@@ -51,7 +51,10 @@ impl Outcome for Catalog {
         for backup in &self.0 {
             let state = backup.state.name();
             #[expect(clippy::cast_precision_loss, reason = "an age is shown in days")]
-            let age = duration(backup.age_seconds as f64);
+            let age = match backup.age_seconds {
+                ..0 => "in the future".to_owned(),
+                seconds => duration(seconds as f64),
+            };
             let stored = backup.stored_bytes.map_or_else(|| "-".to_owned(), size);
             let rows = backup
                 .rows
