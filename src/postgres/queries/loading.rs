@@ -43,15 +43,15 @@ pub async fn prepare_builds(session: &Session) -> Result<()> {
     Ok(())
 }
 
-/// Allows or forbids the server to build one index with several processes. Where as many are built side by side as there are
-/// cores, those processes only wait for each other.
-pub async fn give_workers(session: &Session, are_given: bool) -> Result<()> {
+/// Allows or forbids the server to build one index, `what`, with several processes. Where as many are built side by side as there
+/// are cores, those processes only wait for each other.
+pub async fn give_workers(session: &Session, what: &str, are_given: bool) -> Result<()> {
     let statement = if are_given {
         "RESET max_parallel_maintenance_workers"
     } else {
         "SET max_parallel_maintenance_workers = 0"
     };
-    batch(session, "cannot prepare the session", statement).await
+    batch(session, &format!("cannot make the {what}"), statement).await
 }
 
 /// Makes one index or constraint. It may take hours, and the server says nothing meanwhile.

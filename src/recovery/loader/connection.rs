@@ -105,7 +105,7 @@ impl Connection<'_> {
     async fn build(&mut self, build: &Build, is_crowded: bool) -> Result<()> {
         self.be_for_rows(false).await?;
         if self.has_workers == is_crowded {
-            queries::loading::give_workers(&self.session, !is_crowded).await?;
+            queries::loading::give_workers(&self.session, &build.what, !is_crowded).await?;
             self.has_workers = !is_crowded;
         }
         queries::loading::make(&self.session, &build.what, &build.statement).await?;
