@@ -27,9 +27,6 @@ use crate::postgres::session::Session;
 use crate::postgres::tools::{Installation, Tools};
 use crate::store::{Published, Store, Upload};
 
-/// The setting that decides how instants are written.
-const TIME_ZONE: &str = "TimeZone";
-
 /// Tells the time, in UTC.
 pub type Clock<'a> = &'a (dyn Fn() -> Timestamp + Send + Sync);
 
@@ -81,8 +78,10 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
         observer.observe(Event::Warned(limit));
     }
     let mut copy_settings = origin.copy_settings;
-    let zone = time_zone(request.source, &origin.usual_time_zone, installation, observer).await?;
-    copy_settings.insert(TIME_ZONE.to_owned(), zone);
+    if let Some(zone) = other_time_zone(request.source, &origin.usual_time_zone, installation, observer).await
+    {
+        copy_settings.insert("TimeZone".to_owned(), zone);
+    }
     let upload = request.store.begin_upload(&key.to_string()).await?;
     for (schema, table) in &origin.unreadable {
         let what =
@@ -150,27 +149,32 @@ async fn inspect(source: &Conninfo) -> Result<Origin> {
     })
 }
 
-/// The time zone in which pg_dump writes instants. It asks for UTC as its connection begins, and a pooler may keep that to itself:
-/// then it has the one that the database or the role sets. Another program of its kind is asked which it is.
-async fn time_zone(
+/// The time zone in which pg_dump writes instants, where that may not be the one it asks for as its connection begins: a pooler may
+/// keep that to itself, and then it has the `usual` one, which database or role set. Another program of its kind is asked. No backup
+/// fails for want of the answer.
+async fn other_time_zone(
     source: &Conninfo,
     usual: &str,
     installation: &Installation,
     observer: &dyn Observer,
-) -> Result<String> {
-    const UTC: &str = "UTC";
-    if usual.trim_start_matches("Etc/") == UTC {
-        return Ok(UTC.to_owned());
+) -> Option<String> {
+    if usual.trim_start_matches("Etc/") == "UTC" {
+        return None;
     }
-    let Some(command) = installation.tell_time_zone(source) else {
-        let what = format!(
-            "there is no psql beside pg_dump to tell in which time zone it writes: UTC is taken for granted, where the source's is {usual}"
-        );
-        observer.observe(Event::Warned(what));
-        return Ok(UTC.to_owned());
+    let told = match installation.tell_time_zone(source) {
+        Some(command) => answer("psql", command, source).await,
+        None => Err(Error::new(Kind::Source, "there is no psql beside pg_dump")),
     };
-    let told = answer("psql", command, source).await?;
-    Ok(String::from_utf8_lossy(&told).trim().to_owned())
+    match told {
+        Ok(zone) => Some(String::from_utf8_lossy(&zone).trim().to_owned()),
+        Err(error) => {
+            let what = format!(
+                "{error}: in which time zone pg_dump writes is not known; UTC is taken for granted, where the source's is {usual}"
+            );
+            observer.observe(Event::Warned(what));
+            None
+        }
+    }
 }
 
 /// Runs pg_dump, reads its archive as it flows, and stores it. Succeeds only if all of it is there.

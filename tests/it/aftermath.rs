@@ -17,7 +17,8 @@ use paycraft_dr::recovery::restore;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::kit::{
-    Nobody, SMALL_SCHEMA, Warnings, World, execute, failed, json, now, output, program, query, run, terms,
+    Nobody, SMALL_SCHEMA, Warnings, World, assert_proven, execute, json, now, output, program, query, run,
+    terms,
 };
 
 /// A world with a backup, and a target that holds an older state of it.
@@ -203,7 +204,7 @@ fn a_target_that_is_loaded_is_only_verified_again() {
             "{hint}"
         );
         let verification = world.verify(&target).await;
-        assert!(verification.verdict.is_proven(), "{:?}", failed(&verification));
+        assert_proven(&verification);
     });
 }
 

@@ -8,7 +8,7 @@ use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::tools::Tools;
 use paycraft_dr::recovery::backup::{self, Made};
 
-use super::kit::{SMALL_SCHEMA, World, run};
+use super::kit::{SMALL_SCHEMA, World, assert_proven, run};
 
 #[test]
 fn the_manifest_tells_what_the_source_held() {
@@ -46,7 +46,7 @@ fn the_manifest_tells_what_the_source_held() {
             .expect("the object");
         assert_eq!(stored.len() as u64, manifest.stored_bytes);
         let verification = world.verify_object().await.expect("an intact object");
-        assert!(verification.verdict.is_proven(), "{:?}", verification.checks);
+        assert_proven(&verification);
     });
 }
 

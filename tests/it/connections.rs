@@ -5,19 +5,25 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
+use paycraft_dr::postgres::tools::Tools;
+use paycraft_dr::recovery::backup;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::certificates;
-use super::kit::{SMALL_SCHEMA, World, execute, failed, output, postgres, program, query, run, skip};
+use super::kit::{
+    SMALL_SCHEMA, Warnings, World, assert_proven, execute, failed, output, postgres, program, query, run,
+    skip,
+};
 
 /// A server with a certificate for `localhost`, and the authority that vouches for it.
 struct Encrypted {
@@ -156,11 +162,7 @@ fn the_programs_of_postgresql_trust_alike() {
             .restore_into(Selector::Latest, target)
             .await
             .expect("a restore over TLS");
-        assert!(
-            restored.verification.verdict.is_proven(),
-            "{:?}",
-            failed(&restored.verification)
-        );
+        assert_proven(&restored.verification);
     });
 }
 
@@ -370,11 +372,7 @@ fn a_session_pooler_carries_a_whole_cycle() {
             .restore_into(Selector::Latest, pooler.through(&target))
             .await
             .expect("a restore");
-        assert!(
-            restored.verification.verdict.is_proven(),
-            "{:?}",
-            failed(&restored.verification)
-        );
+        assert_proven(&restored.verification);
     });
 }
 
@@ -483,6 +481,44 @@ fn a_pooler_that_keeps_the_time_zone_to_itself_makes_no_difference() {
                 "{zone}: {:?}",
                 failed(&restored.verification)
             );
+        }
+    });
+}
+
+#[test]
+fn a_psql_that_does_not_run_costs_no_backup() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SMALL_SCHEMA).await;
+        let zone = format!(
+            "ALTER DATABASE {} SET timezone TO 'Asia/Kolkata'",
+            source.database()
+        );
+        execute(&source, &zone).await;
+        let programs = world
+            .postgres
+            .with_scripted("psql", "echo 'psql: no libreadline' >&2; exit 127");
+        for (at, says) in [
+            ("2026-11-23T02:00:07Z", "psql failed"),
+            ("2026-11-24T02:00:07Z", "there is no psql"),
+        ] {
+            let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
+            let at: Timestamp = at.parse().expect("an instant");
+            let warnings = Warnings::default();
+            let request = backup::Request {
+                source: &source,
+                tools: &tools,
+                store: &world.bucket.store,
+                clock: &|| at,
+            };
+            let made = backup::backup(request, &warnings).await.expect("a backup");
+            assert_eq!(made.manifest.copy_settings["TimeZone"], "UTC");
+            let warnings = warnings.0.into_inner().expect("no panic").join(" ");
+            assert!(
+                warnings.contains(says) && warnings.contains("Asia/Kolkata"),
+                "{warnings}"
+            );
+            let _ = std::fs::remove_file(programs.path().join("psql"));
         }
     });
 }

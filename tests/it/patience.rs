@@ -14,7 +14,7 @@ use paycraft_dr::postgres::tools::Tools;
 use paycraft_dr::recovery::guard::Terms;
 use paycraft_dr::recovery::{catalog, verify};
 
-use super::kit::{Nobody, SMALL_SCHEMA, World, execute, failed, now, query, run, terms};
+use super::kit::{Nobody, SMALL_SCHEMA, World, assert_proven, execute, failed, now, query, run, terms};
 
 /// Waits until the query answers `true`.
 async fn until(database: &Conninfo, sql: &str) {
@@ -210,10 +210,6 @@ fn clearing_a_target_may_take_longer_than_the_servers_own_limit() {
         };
         let restored = world.restore_on(Selector::Latest, target, clean, &Nobody).await;
         let restored = restored.unwrap_or_else(|error| panic!("{error}: {:?}", error.causes()));
-        assert!(
-            restored.verification.verdict.is_proven(),
-            "{:?}",
-            failed(&restored.verification)
-        );
+        assert_proven(&restored.verification);
     });
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 
-use super::kit::{BUCKET, SMALL_SCHEMA, World, output, run, skip};
+use super::kit::{BUCKET, SMALL_SCHEMA, World, assert_proven, output, run, skip};
 
 /// `gunzip < object | pg_restore`, as the runbook has it.
 async fn restore_plainly(world: &World, object: &Path) -> Conninfo {
@@ -48,7 +48,7 @@ fn gunzip_and_pg_restore_read_a_backup() {
         .expect("a file");
         let target = restore_plainly(&world, &object).await;
         let verification = world.verify(&target).await;
-        assert!(verification.verdict.is_proven(), "{:?}", verification.checks);
+        assert_proven(&verification);
     });
 }
 

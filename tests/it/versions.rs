@@ -14,8 +14,8 @@ use paycraft_dr::recovery::restore;
 use tempfile::TempDir;
 
 use super::kit::{
-    Nobody, SMALL_SCHEMA, Warnings, World, execute, failed, json, now, output, program, query, run, skip,
-    terms,
+    Nobody, SMALL_SCHEMA, Warnings, World, assert_proven, execute, json, now, output, program, query, run,
+    skip, terms,
 };
 
 const AT: &str = "2026-11-23T02:00:07Z";
@@ -143,11 +143,7 @@ fn each_server_gets_the_programs_of_its_version() {
 
         let target = newer.database(Side::Target, "target").await;
         let restored = restore(&world, &newer, target).await;
-        assert!(
-            restored.verification.verdict.is_proven(),
-            "{:?}",
-            failed(&restored.verification)
-        );
+        assert_proven(&restored.verification);
     });
 }
 
@@ -162,11 +158,7 @@ fn a_backup_goes_into_a_newer_server() {
         world.back_up(&source).await.expect("a backup");
         let target = newer.database(Side::Target, "target").await;
         let restored = restore(&world, &newer, target).await;
-        assert!(
-            restored.verification.verdict.is_proven(),
-            "{:?}",
-            restored.verification.checks
-        );
+        assert_proven(&restored.verification);
     });
 }
 
@@ -235,11 +227,7 @@ fn programs_that_are_too_new_are_refused_before_the_target_is_touched() {
 
         let target = newer.database(Side::Target, "target").await;
         let restored = restore(&world, &newer, target).await;
-        assert!(
-            restored.verification.verdict.is_proven(),
-            "{:?}",
-            failed(&restored.verification)
-        );
+        assert_proven(&restored.verification);
     });
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio_postgres::CopyInSink;
 
-use super::{batch, one};
+use super::{batch, be_patient, one};
 use crate::error::Result;
 use crate::postgres::session::Session;
 
@@ -16,11 +16,11 @@ pub async fn prepare_load(session: &Session, encoding: &str) -> Result<()> {
         &[&encoding],
     )
     .await?;
+    be_patient(session).await?;
     batch(
         session,
         "cannot prepare the session",
-        "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;
-         SET row_security = off; SET check_function_bodies = false; SET xmloption = content;
+        "SET lock_timeout = 0; SET row_security = off; SET check_function_bodies = false; SET xmloption = content;
          SET client_min_messages = warning; SELECT pg_catalog.set_config('search_path', '', false)",
     )
     .await

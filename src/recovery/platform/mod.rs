@@ -63,12 +63,11 @@ pub async fn check(
             ));
         }
     }
-    queries::platform::fire_no_triggers(session)
-        .await
-        .map_err(|cause| {
-            let message = "the target's role may not load rows without firing the platform's triggers";
-            Error::new(Kind::Refused, message).caused_by(cause).hint(
+    let kept = queries::platform::fire_no_triggers(session).await;
+    kept.map_err(|cause| {
+        let message = "the target's role may not load rows without firing the platform's triggers";
+        Error::new(Kind::Refused, message).caused_by(cause).hint(
             "connect as `postgres`, or let the role: GRANT SET ON PARAMETER session_replication_role TO …",
         )
-        })
+    })
 }

@@ -13,7 +13,7 @@ use paycraft_dr::model::key::Selector;
 use paycraft_dr::postgres::conninfo::Side;
 use serde_json::Value;
 
-use crate::kit::{World, drill_place, execute, query, run, skip};
+use crate::kit::{World, assert_proven, drill_place, execute, query, run, skip};
 use crate::supabase::project::supabase;
 
 /// What a unit may expose at most, in tenths of what `systemd-analyze security` counts to ten.
@@ -191,11 +191,7 @@ fn a_project_of_supabase_comes_back_in_the_server_of_the_weekly_restore() {
         execute(&target, &roles(&manifests)).await;
         let restored = world.restore_into(Selector::Latest, target.clone()).await;
         let restored = restored.unwrap_or_else(|error| panic!("{error}: {:?}", error.causes()));
-        assert!(
-            restored.verification.verdict.is_proven(),
-            "{:?}",
-            restored.verification.checks
-        );
+        assert_proven(&restored.verification);
         let bypasses = "SELECT rolbypassrls::text FROM pg_roles WHERE rolname = 'service_role'";
         assert_eq!(query(&target, bypasses).await, "true", "as at Supabase");
     });
