@@ -1,5 +1,6 @@
 //! The installed versions of PostgreSQL, and the command lines of its programs.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -52,9 +53,13 @@ impl Tools {
                 .filter(|directory| directory.is_absolute())
                 .collect(),
         };
+        // All are asked side by side: a wrapper may think longer than a small database takes to dump.
+        let asked: Vec<_> = distinct(candidates)
+            .map(|directory| tokio::spawn(async { (major_of(&directory).await, directory) }))
+            .collect();
         let mut installations: Vec<Installation> = Vec::new();
-        for directory in candidates {
-            if let Some(major) = major_of(&directory).await
+        for answer in asked {
+            if let Ok((Some(major), directory)) = answer.await
                 && installations.iter().all(|known| known.major != major)
             {
                 installations.push(Installation { major, directory });
@@ -258,6 +263,14 @@ fn versioned_directories() -> Vec<PathBuf> {
         found.extend(entries.flatten().map(|entry| entry.path().join(leaf)));
     }
     found
+}
+
+/// Each directory once, by the first of the names that lead to it.
+fn distinct(directories: Vec<PathBuf>) -> impl Iterator<Item = PathBuf> {
+    let mut seen = HashSet::new();
+    directories
+        .into_iter()
+        .filter(move |directory| seen.insert(directory.canonicalize().unwrap_or_else(|_| directory.clone())))
 }
 
 /// The major version of the `pg_dump` in `directory`, where there is a `pg_restore` of the same kind beside it.

@@ -1,5 +1,7 @@
 //! Several versions of PostgreSQL on one machine: the right programs for each server, and what cannot go together.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use paycraft_dr::drill::cluster::{Cluster, Traits};
@@ -80,6 +82,47 @@ impl Newer {
         execute(&admin, &format!("CREATE DATABASE {name}")).await;
         admin.with_database(side, name)
     }
+}
+
+/// A directory whose `pg_dump` says that it is of this version, after `first`, and notes in `asked` that it was run.
+fn of_version(major: u32, first: &str) -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let script = format!(
+        "#!/bin/sh\n{first}\necho asked >> \"${{0%/*}}/asked\"\necho 'pg_dump (PostgreSQL) {major}.1'\n"
+    );
+    for program in ["pg_dump", "pg_restore"] {
+        let place = directory.path().join(program);
+        std::fs::write(&place, &script).expect("a script");
+        std::fs::set_permissions(&place, Permissions::from_mode(0o755)).expect("a program");
+    }
+    directory
+}
+
+#[test]
+fn the_first_directory_with_a_version_is_taken_and_asked_once() {
+    run(async {
+        let places = tempfile::tempdir().expect("a directory");
+        let second = of_version(998, "");
+        // The first answers only after it.
+        let note = second.path().join("asked");
+        let wait = format!(
+            "i=0; while [ ! -e {} ] && [ $i -lt 100000 ]; do i=$((i+1)); done",
+            note.display()
+        );
+        let first = of_version(998, &wait);
+        let again = places.path().join("again");
+        std::os::unix::fs::symlink(first.path(), &again).expect("a link");
+        let other = of_version(999, "");
+        let path = [first.path(), second.path(), &again, other.path()];
+        let path = std::env::join_paths(path).expect("a path");
+        let tools = Tools::find(None, Some(&path)).await.expect("programs");
+        for (major, directory) in [(998, &first), (999, &other)] {
+            let found = tools.for_server(major, Kind::Source).expect("programs");
+            assert_eq!(found.program("pg_dump"), directory.path().join("pg_dump"));
+        }
+        let asked = std::fs::read_to_string(first.path().join("asked")).expect("a note");
+        assert_eq!(asked.lines().count(), 1);
+    });
 }
 
 #[test]
