@@ -18,7 +18,7 @@ mod shell;
 use std::error::Error;
 
 use measured::{Measurements, Name};
-use place::Place;
+use place::{Line, Place};
 use sets::Set;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -54,81 +54,59 @@ async fn measure(asked: &Asked) -> Outcome<Measurements> {
     let mut measurements = Measurements::default();
     for _ in 0..asked.rounds {
         for set in [Set::Many, Set::Skewed] {
-            back_up(&mut place, set, &mut measurements).await?;
-            restore(&mut place, set, &mut measurements).await?;
+            procedures(&mut place, set, Line::Free, &mut measurements).await?;
+            floors(&mut place, set, &mut measurements).await?;
         }
-        over_bad_lines(&mut place, &mut measurements).await?;
+        for line in [Line::Throttled, Line::FarAway] {
+            procedures(&mut place, Set::Skewed, line, &mut measurements).await?;
+        }
     }
     Ok(measurements)
 }
 
-async fn back_up(place: &mut Place, set: Set, measurements: &mut Measurements) -> Outcome<()> {
+/// The shell procedure and ours, there and back.
+async fn procedures(place: &mut Place, set: Set, line: Line, measurements: &mut Measurements) -> Outcome<()> {
     let source = set.database();
-    measurements.take(
-        Name::ShellBackup,
-        set,
-        shell::run(place, shell::BACKUP, source).await?,
-    );
+    let by_shell = shell::run_over(line, place, shell::BACKUP, source).await?;
+    measurements.take(Name::ShellBackup, set, line, by_shell);
     let shell_bytes = place.file_bytes("backup.dump.gz")?;
-    let (taken, document) = program::back_up(place, source).await?;
-    measurements.take(Name::OurBackup, set, taken);
-    measurements.take(
-        Name::DumpToNowhere,
-        set,
-        shell::run(place, shell::DUMP_TO_NOWHERE, source).await?,
-    );
+    let (by_us, document) = program::back_up(line, place, source).await?;
+    measurements.take(Name::OurBackup, set, line, by_us);
+    let made = &document["backup"];
     for (what, bytes) in [
-        ("raw", document["backup"]["raw_bytes"].as_u64()),
-        ("stored", document["backup"]["stored_bytes"].as_u64()),
+        ("raw", made["raw_bytes"].as_u64()),
+        ("stored", made["stored_bytes"].as_u64()),
         ("stored_by_shell", Some(shell_bytes)),
     ] {
         measurements.size(set, what, bytes.ok_or("a backup without a size")?);
     }
-    document["backup"]["key"]
-        .as_str()
-        .ok_or("a backup without a key")?
-        .clone_into(&mut place.key);
+    let key = made["key"].as_str().ok_or("a backup without a key")?;
+    key.clone_into(&mut place.key);
+
+    let target = place.target().await?;
+    let by_shell = shell::run_over(line, place, shell::RESTORE, &target).await?;
+    measurements.take(Name::ShellRestore, set, line, by_shell);
+    let (verified, unverified) = program::restore(line, place).await?;
+    measurements.take(Name::OurRestore, set, line, unverified);
+    measurements.take(Name::OurVerifiedRestore, set, line, verified);
     Ok(())
 }
 
-async fn restore(place: &mut Place, set: Set, measurements: &mut Measurements) -> Outcome<()> {
-    let target = place.target().await?;
-    measurements.take(
-        Name::ShellRestore,
-        set,
-        shell::run(place, shell::RESTORE, &target).await?,
-    );
-
-    // What the two read that download nothing. Writing it is not measured.
+/// What both are held against, and needs no store.
+async fn floors(place: &mut Place, set: Set, measurements: &mut Measurements) -> Outcome<()> {
+    let mut take = |name, taken| measurements.take(name, set, Line::Free, taken);
+    let dumped = shell::run(place, shell::DUMP_TO_NOWHERE, set.database()).await?;
+    take(Name::DumpToNowhere, dumped);
+    // What the other two read. Writing it is not measured.
     shell::run(place, shell::UNPACK, set.database()).await?;
+    let target = place.target().await?;
+    let restored = shell::run(place, shell::PG_RESTORE, &target).await?;
+    take(Name::PgRestore, restored);
+    let target = place.target().await?;
+    take(Name::Limit, limit::run(place, &target).await?);
     if !measurements.has_size(set, "by_gzip_6") {
         shell::run(place, shell::GZIP, set.database()).await?;
         measurements.size(set, "by_gzip_6", place.file_bytes("unpacked.dump.gz")?);
-    }
-    let target = place.target().await?;
-    measurements.take(
-        Name::PgRestore,
-        set,
-        shell::run(place, shell::PG_RESTORE, &target).await?,
-    );
-    let target = place.target().await?;
-    measurements.take(Name::Limit, set, limit::run(place, &target).await?);
-
-    let endpoint = place.endpoint();
-    let (verified, unverified) = program::restore(place, &endpoint).await?;
-    measurements.take(Name::OurRestore, set, unverified);
-    measurements.take(Name::OurVerifiedRestore, set, verified);
-    Ok(())
-}
-
-/// The same restore once more, over lines of two kinds, of the database that was backed up last.
-async fn over_bad_lines(place: &mut Place, measurements: &mut Measurements) -> Outcome<()> {
-    for (name, line) in [
-        (Name::Throttled, place.throttled()),
-        (Name::FarAway, place.far_away()),
-    ] {
-        let (_, unverified) = program::restore(place, &line).await?;
-        measurements.take(name, Set::Skewed, unverified);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::place::Line;
 use super::sets::Set;
 
 /// Who was measured at what.
@@ -17,8 +18,6 @@ pub(super) enum Name {
     Limit,
     OurRestore,
     OurVerifiedRestore,
-    Throttled,
-    FarAway,
 }
 
 impl Name {
@@ -33,10 +32,16 @@ impl Name {
             Self::Limit => "restore: our loader fed from a local unpacked file",
             Self::OurRestore => "restore: paycraft-dr, unverified",
             Self::OurVerifiedRestore => "restore: paycraft-dr, verified",
-            Self::Throttled => "restore: paycraft-dr, 40 MB/s per connection",
-            Self::FarAway => "restore: paycraft-dr, 50 ms away",
         }
     }
+}
+
+/// What was measured: who, on which rows, and over which line to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Case {
+    pub(super) name: Name,
+    pub(super) set: Set,
+    pub(super) line: Line,
 }
 
 /// One measurement.
@@ -53,13 +58,14 @@ pub(super) struct Taken {
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Measurements {
-    pub(super) taken: BTreeMap<(Name, Set), Vec<Taken>>,
+    pub(super) taken: BTreeMap<Case, Vec<Taken>>,
     pub(super) bytes: BTreeMap<Set, BTreeMap<&'static str, u64>>,
 }
 
 impl Measurements {
-    pub(super) fn take(&mut self, name: Name, set: Set, taken: Taken) {
-        self.taken.entry((name, set)).or_default().push(taken);
+    pub(super) fn take(&mut self, name: Name, set: Set, line: Line, taken: Taken) {
+        let case = Case { name, set, line };
+        self.taken.entry(case).or_default().push(taken);
     }
 
     /// How large something is. Each round makes the same again.
@@ -72,20 +78,14 @@ impl Measurements {
         self.bytes.get(&set).is_some_and(|sizes| sizes.contains_key(what))
     }
 
-    pub(super) fn median(&self, name: Name, set: Set, of: impl Fn(&Taken) -> f64) -> f64 {
-        let mut all: Vec<f64> = self
-            .taken
-            .get(&(name, set))
-            .into_iter()
-            .flatten()
-            .map(of)
-            .collect();
+    pub(super) fn median(&self, case: Case, of: impl Fn(&Taken) -> f64) -> f64 {
+        let mut all: Vec<f64> = self.taken.get(&case).into_iter().flatten().map(of).collect();
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
     pub(super) fn peak(&self, name: Name) -> Option<u64> {
-        let all = self.taken.iter().filter(|((other, _), _)| *other == name);
+        let all = self.taken.iter().filter(|(case, _)| case.name == name);
         all.flat_map(|(_, taken)| taken)
             .filter_map(|taken| taken.peak_rss_bytes)
             .max()

@@ -1,6 +1,5 @@
 //! The servers that all are measured on.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use paycraft_dr::drill::cluster::Traits;
@@ -14,7 +13,26 @@ use tempfile::TempDir;
 use super::Outcome;
 use super::sets::Set;
 
-/// What a store gives each connection.
+/// A way to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Line {
+    Free,
+    Throttled,
+    FarAway,
+}
+
+impl Line {
+    /// As the table shows it.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Throttled => "40 MB/s",
+            Self::FarAway => "50 ms",
+        }
+    }
+}
+
+/// What a throttled line gives each connection, either way.
 const RATE_KB: u64 = 40_000;
 /// Half of the way there and back.
 const LATENCY_MS: u64 = 25;
@@ -44,14 +62,10 @@ impl Place {
         };
         let server = substrate.server("server", traits).await?;
         let store = substrate.store_address();
-        let throttled = Proxy::start(store, 1).await?;
-        throttled.add(
-            Toxic::Bandwidth(Bandwidth { rate_kb: RATE_KB }),
-            Direction::Downstream,
-            None,
-        );
-        let far_away = Proxy::start(store, 1).await?;
+        let (throttled, far_away) = (Proxy::start(store, 1).await?, Proxy::start(store, 1).await?);
         for direction in [Direction::Upstream, Direction::Downstream] {
+            let bandwidth = Bandwidth { rate_kb: RATE_KB };
+            throttled.add(Toxic::Bandwidth(bandwidth), direction, None);
             let latency = Latency {
                 latency_ms: LATENCY_MS,
                 jitter_ms: 0,
@@ -100,16 +114,13 @@ impl Place {
             .await?)
     }
 
-    pub(super) fn endpoint(&self) -> String {
-        self.substrate.location().endpoint.clone()
-    }
-
-    pub(super) fn throttled(&self) -> String {
-        by(self.throttled.address())
-    }
-
-    pub(super) fn far_away(&self) -> String {
-        by(self.far_away.address())
+    /// The store, at the end of this line.
+    pub(super) fn endpoint(&self, line: Line) -> String {
+        match line {
+            Line::Free => self.substrate.location().endpoint.clone(),
+            Line::Throttled => format!("http://{}", self.throttled.address()),
+            Line::FarAway => format!("http://{}", self.far_away.address()),
+        }
     }
 
     /// A file that the shell procedure works with.
@@ -120,8 +131,4 @@ impl Place {
     pub(super) fn file_bytes(&self, name: &str) -> Outcome<u64> {
         Ok(std::fs::metadata(self.file(name))?.len())
     }
-}
-
-fn by(address: SocketAddr) -> String {
-    format!("http://{address}")
 }

@@ -8,23 +8,23 @@ use tokio::process::Command;
 
 use super::Outcome;
 use super::measured::Taken;
-use super::place::Place;
+use super::place::{Line, Place};
 
 const POLL: Duration = Duration::from_millis(50);
 /// What the kernel counts the time of processes in.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Backs up, and returns what the program told.
-pub(super) async fn back_up(place: &Place, source: &str) -> Outcome<(Taken, Value)> {
-    let mut command = command(place, &place.endpoint(), &["backup"]);
+pub(super) async fn back_up(line: Line, place: &Place, source: &str) -> Outcome<(Taken, Value)> {
+    let mut command = command(place, line, &["backup"]);
     command.env("SUPABASE_DB_URL", place.server.url(source).reveal());
     run(command).await
 }
 
 /// Restores the last backup into a new database and verifies it: how long all of it took, and how long without the verification.
-pub(super) async fn restore(place: &mut Place, endpoint: &str) -> Outcome<(Taken, Taken)> {
+pub(super) async fn restore(line: Line, place: &mut Place) -> Outcome<(Taken, Taken)> {
     let target = place.target().await?;
-    let mut command = command(place, endpoint, &["--jobs", "2", "restore", &place.key]);
+    let mut command = command(place, line, &["--jobs", "2", "restore", &place.key]);
     command.env("TARGET_DB_URL", place.server.url(&target).reveal());
     let (verified, document) = run(command).await?;
     if document["verdict"] != "proven" {
@@ -45,7 +45,7 @@ pub(super) async fn restore(place: &mut Place, endpoint: &str) -> Outcome<(Taken
     Ok((verified, unverified))
 }
 
-fn command(place: &Place, endpoint: &str, arguments: &[&str]) -> Command {
+fn command(place: &Place, line: Line, arguments: &[&str]) -> Command {
     let location = place.substrate.location();
     let mut command = Command::new(env!("CARGO_BIN_EXE_paycraft-dr"));
     command
@@ -53,7 +53,7 @@ fn command(place: &Place, endpoint: &str, arguments: &[&str]) -> Command {
         .args(arguments)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("R2_ENDPOINT_URL", endpoint)
+        .env("R2_ENDPOINT_URL", place.endpoint(line))
         .env("R2_BUCKET", &location.bucket)
         .env("R2_ACCESS_KEY_ID", &location.access_key_id)
         .env("R2_SECRET_ACCESS_KEY", location.secret_access_key.reveal());

@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use super::Outcome;
 use super::measured::Taken;
-use super::place::Place;
+use super::place::{Line, Place};
 use super::program::own_cpu_seconds;
 
 /// The shell workflow's backup, as the runbook had it.
@@ -34,7 +34,12 @@ pub(super) const UNPACK: &str =
 /// What the object's size is held against.
 pub(super) const GZIP: &str = r#"gzip -6 < "$WORK/unpacked.dump" > "$WORK/unpacked.dump.gz""#;
 
+/// Runs what needs no store, or has it next to itself.
 pub(super) async fn run(place: &Place, script: &str, database: &str) -> Outcome<Taken> {
+    run_over(Line::Free, place, script, database).await
+}
+
+pub(super) async fn run_over(line: Line, place: &Place, script: &str, database: &str) -> Outcome<Taken> {
     let location = place.substrate.location();
     let bin = place.installation.program("pg_dump");
     let (began, store_before) = (Instant::now(), own_cpu_seconds());
@@ -43,7 +48,7 @@ pub(super) async fn run(place: &Place, script: &str, database: &str) -> Outcome<
         .env("BIN", bin.parent().ok_or("no directory")?)
         .env("DB_URL", place.server.url(database).reveal())
         .env("WORK", place.work.path())
-        .env("ENDPOINT", &location.endpoint)
+        .env("ENDPOINT", place.endpoint(line))
         .env("BUCKET", &location.bucket)
         // Newer clients send and ask for checksums that R2 refuses.
         .env("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
