@@ -2,9 +2,9 @@
 //! each connection, and 50 ms away.
 //!
 //! `make bench-rto ARGS="1GiB 3"`: the size of each database as COPY text, and how often each is measured. The contenders take
-//! turns, so that a machine that slows down slows all of them. Prints every median and the ratios, and writes all measurements
-//! to `target/bench-rto.json`. Ours is the program itself, as a process of its own: what it takes of memory and cores is its
-//! own, and what this process takes is the store's server.
+//! turns, so that a machine that slows down slows all of them, and each begins with nothing left to write. Prints every median
+//! and the ratios, and writes all measurements to `target/bench-rto.json`. Ours is the program itself, as a process of its own:
+//! what it takes of memory and cores is its own, and what this process takes is the store's server.
 
 #![allow(clippy::large_futures, reason = "a few of them, each awaited at once")]
 
@@ -55,22 +55,27 @@ async fn measure(asked: &Asked) -> Outcome<Measurements> {
     let mut measurements = Measurements::default();
     for _ in 0..asked.rounds {
         for set in [Set::Many, Set::Skewed] {
-            procedures(&mut place, set, Line::Free, &mut measurements).await?;
-            floors(&mut place, set, &mut measurements).await?;
+            back_up(&mut place, set, Line::Free, &mut measurements).await?;
+            dump(&place, set, &mut measurements).await?;
+            restore(&mut place, set, Line::Free, &mut measurements).await?;
+            load(&mut place, set, &mut measurements).await?;
         }
         for line in [Line::Throttled, Line::FarAway] {
-            procedures(&mut place, Set::Skewed, line, &mut measurements).await?;
+            back_up(&mut place, Set::Skewed, line, &mut measurements).await?;
+            restore(&mut place, Set::Skewed, line, &mut measurements).await?;
         }
     }
     Ok(measurements)
 }
 
-/// The shell procedure and ours, there and back.
-async fn procedures(place: &mut Place, set: Set, line: Line, measurements: &mut Measurements) -> Outcome<()> {
+/// The shell procedure's backup and ours.
+async fn back_up(place: &mut Place, set: Set, line: Line, measurements: &mut Measurements) -> Outcome<()> {
     let source = set.database();
+    place.settle().await?;
     let by_shell = shell::run_over(line, place, shell::BACKUP, source).await?;
     measurements.take(Name::ShellBackup, set, line, by_shell);
     let shell_bytes = place.file_bytes("backup.dump.gz")?;
+    place.settle().await?;
     let (by_us, document) = program::back_up(line, place, source).await?;
     measurements.take(Name::OurBackup, set, line, by_us);
     let made = &document["backup"];
@@ -83,7 +88,24 @@ async fn procedures(place: &mut Place, set: Set, line: Line, measurements: &mut 
     }
     let key = made["key"].as_str().ok_or("a backup without a key")?;
     key.clone_into(&mut place.key);
+    Ok(())
+}
 
+/// What no backup is faster than, and, unmeasured, the file that plain loaders read.
+async fn dump(place: &Place, set: Set, measurements: &mut Measurements) -> Outcome<()> {
+    place.settle().await?;
+    let dumped = shell::run(place, shell::DUMP_TO_NOWHERE, set.database()).await?;
+    measurements.take(Name::DumpToNowhere, set, Line::Free, dumped);
+    shell::run(place, shell::UNPACK, set.database()).await?;
+    if !measurements.has_size(set, "by_gzip_6") {
+        shell::run(place, shell::GZIP, set.database()).await?;
+        measurements.size(set, "by_gzip_6", place.file_bytes("unpacked.dump.gz")?);
+    }
+    Ok(())
+}
+
+/// The shell procedure's restore and ours.
+async fn restore(place: &mut Place, set: Set, line: Line, measurements: &mut Measurements) -> Outcome<()> {
     let target = place.target().await?;
     let by_shell = shell::run_over(line, place, shell::RESTORE, &target).await?;
     measurements.take(Name::ShellRestore, set, line, by_shell);
@@ -93,22 +115,14 @@ async fn procedures(place: &mut Place, set: Set, line: Line, measurements: &mut 
     Ok(())
 }
 
-/// What both are held against, and needs no store.
-async fn floors(place: &mut Place, set: Set, measurements: &mut Measurements) -> Outcome<()> {
-    let mut take = |name, taken| measurements.take(name, set, Line::Free, taken);
-    let dumped = shell::run(place, shell::DUMP_TO_NOWHERE, set.database()).await?;
-    take(Name::DumpToNowhere, dumped);
-    // What the other two read. Writing it is not measured.
-    shell::run(place, shell::UNPACK, set.database()).await?;
+/// What loads a local file that is not packed: nothing is downloaded, nothing inflated.
+async fn load(place: &mut Place, set: Set, measurements: &mut Measurements) -> Outcome<()> {
     let target = place.target().await?;
-    let restored = shell::run(place, shell::PG_RESTORE, &target).await?;
-    take(Name::PgRestore, restored);
+    let by_them = shell::run(place, shell::PG_RESTORE, &target).await?;
+    measurements.take(Name::PgRestore, set, Line::Free, by_them);
     let target = place.target().await?;
-    take(Name::Limit, limit::run(place, &target).await?);
-    if !measurements.has_size(set, "by_gzip_6") {
-        shell::run(place, shell::GZIP, set.database()).await?;
-        measurements.size(set, "by_gzip_6", place.file_bytes("unpacked.dump.gz")?);
-    }
+    let by_us = limit::run(place, &target).await?;
+    measurements.take(Name::Limit, set, Line::Free, by_us);
     Ok(())
 }
 

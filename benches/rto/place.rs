@@ -90,20 +90,30 @@ impl Place {
         Ok(place)
     }
 
-    /// A database that is empty each time, as the last one is dropped.
+    /// A database that is empty each time.
     pub(super) async fn target(&mut self) -> Outcome<String> {
-        let last = format!("target_{}", self.targets);
+        self.settle().await?;
         self.targets += 1;
-        let name = format!("target_{}", self.targets);
+        let name = self.last_target();
+        self.create(&name).await?;
+        Ok(name)
+    }
+
+    /// Drops the last target and waits until all is written that the last one measured left to be, so that nobody pays for another.
+    pub(super) async fn settle(&self) -> Outcome<()> {
         let session = Session::connect(&self.server.conninfo(Side::Target, "postgres")?).await?;
         for statement in [
-            format!("DROP DATABASE IF EXISTS {last} (FORCE)"),
+            format!("DROP DATABASE IF EXISTS {} (FORCE)", self.last_target()),
             "CHECKPOINT".to_owned(),
         ] {
             session.client().batch_execute(&statement).await?;
         }
-        self.create(&name).await?;
-        Ok(name)
+        tokio::task::spawn_blocking(rustix::fs::sync).await?;
+        Ok(())
+    }
+
+    fn last_target(&self) -> String {
+        format!("target_{}", self.targets)
     }
 
     async fn create(&self, name: &str) -> Outcome<()> {
