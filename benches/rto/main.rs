@@ -8,6 +8,7 @@
 
 #![allow(clippy::large_futures, reason = "a few of them, each awaited at once")]
 
+mod contenders;
 mod limit;
 mod measured;
 mod place;
@@ -18,7 +19,7 @@ mod shell;
 
 use std::error::Error;
 
-use measured::{Measurements, Name};
+use measured::{Case, Measurements, Name};
 use place::{Line, Place};
 use sets::Set;
 
@@ -53,77 +54,31 @@ fn size(text: &str) -> Option<u64> {
 async fn measure(asked: &Asked) -> Outcome<Measurements> {
     let mut place = Place::start(asked.size_bytes).await?;
     let mut measurements = Measurements::default();
-    for _ in 0..asked.rounds {
-        for set in [Set::Many, Set::Skewed] {
-            back_up(&mut place, set, Line::Free, &mut measurements).await?;
-            dump(&place, set, &mut measurements).await?;
-            restore(&mut place, set, Line::Free, &mut measurements).await?;
-            load(&mut place, set, &mut measurements).await?;
-        }
-        for line in [Line::Throttled, Line::FarAway] {
-            back_up(&mut place, Set::Skewed, line, &mut measurements).await?;
-            restore(&mut place, Set::Skewed, line, &mut measurements).await?;
+    for round in 0..asked.rounds {
+        for (set, line) in [
+            (Set::Many, Line::Free),
+            (Set::Skewed, Line::Free),
+            (Set::Skewed, Line::Throttled),
+            (Set::Skewed, Line::FarAway),
+        ] {
+            for name in in_turn(round, contenders::backups(line)) {
+                contenders::back_up(&mut place, Case { name, set, line }, &mut measurements).await?;
+            }
+            if line == Line::Free {
+                contenders::unpack(&place, set, &mut measurements).await?;
+            }
+            for name in in_turn(round, contenders::restores(line)) {
+                contenders::restore(&mut place, Case { name, set, line }, &mut measurements).await?;
+            }
         }
     }
     Ok(measurements)
 }
 
-/// The shell procedure's backup and ours.
-async fn back_up(place: &mut Place, set: Set, line: Line, measurements: &mut Measurements) -> Outcome<()> {
-    let source = set.database();
-    place.settle().await?;
-    let by_shell = shell::run_over(line, place, shell::BACKUP, source).await?;
-    measurements.take(Name::ShellBackup, set, line, by_shell);
-    let shell_bytes = place.file_bytes("backup.dump.gz")?;
-    place.settle().await?;
-    let (by_us, document) = program::back_up(line, place, source).await?;
-    measurements.take(Name::OurBackup, set, line, by_us);
-    let made = &document["backup"];
-    for (what, bytes) in [
-        ("raw", made["raw_bytes"].as_u64()),
-        ("stored", made["stored_bytes"].as_u64()),
-        ("stored_by_shell", Some(shell_bytes)),
-    ] {
-        measurements.size(set, what, bytes.ok_or("a backup without a size")?);
-    }
-    let key = made["key"].as_str().ok_or("a backup without a key")?;
-    key.clone_into(&mut place.key);
-    Ok(())
-}
-
-/// What no backup is faster than, and, unmeasured, the file that plain loaders read.
-async fn dump(place: &Place, set: Set, measurements: &mut Measurements) -> Outcome<()> {
-    place.settle().await?;
-    let dumped = shell::run(place, shell::DUMP_TO_NOWHERE, set.database()).await?;
-    measurements.take(Name::DumpToNowhere, set, Line::Free, dumped);
-    shell::run(place, shell::UNPACK, set.database()).await?;
-    if !measurements.has_size(set, "by_gzip_6") {
-        shell::run(place, shell::GZIP, set.database()).await?;
-        measurements.size(set, "by_gzip_6", place.file_bytes("unpacked.dump.gz")?);
-    }
-    Ok(())
-}
-
-/// The shell procedure's restore and ours.
-async fn restore(place: &mut Place, set: Set, line: Line, measurements: &mut Measurements) -> Outcome<()> {
-    let target = place.target().await?;
-    let by_shell = shell::run_over(line, place, shell::RESTORE, &target).await?;
-    measurements.take(Name::ShellRestore, set, line, by_shell);
-    let (verified, unverified) = program::restore(line, place).await?;
-    measurements.take(Name::OurRestore, set, line, unverified);
-    measurements.take(Name::OurVerifiedRestore, set, line, verified);
-    Ok(())
-}
-
-/// What loads a local file that is not packed: nothing is downloaded, nothing inflated.
-async fn load(place: &mut Place, set: Set, measurements: &mut Measurements) -> Outcome<()> {
-    let target = place.target().await?;
-    let by_them = shell::run(place, shell::PG_RESTORE, &target).await?;
-    measurements.take(Name::PgRestore, set, Line::Free, by_them);
-    let target = place.target().await?;
-    let by_us = limit::run(place, &target).await?;
-    measurements.take(Name::Limit, set, Line::Free, by_us);
-    Ok(())
+/// Another one begins in each round: whoever comes later finds the server warmer.
+fn in_turn(round: usize, names: &[Name]) -> impl Iterator<Item = Name> {
+    let (last, first) = names.split_at(round % names.len());
+    first.iter().chain(last).copied()
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]

@@ -63,8 +63,7 @@ pub(super) struct Measurements {
 }
 
 impl Measurements {
-    pub(super) fn take(&mut self, name: Name, set: Set, line: Line, taken: Taken) {
-        let case = Case { name, set, line };
+    pub(super) fn take(&mut self, case: Case, taken: Taken) {
         self.taken.entry(case).or_default().push(taken);
     }
 
