@@ -83,10 +83,13 @@ impl Measurements {
         all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
-    pub(super) fn peak(&self, name: Name) -> Option<u64> {
+    pub(super) fn peak_of(&self, name: Name) -> Option<u64> {
         let all = self.taken.iter().filter(|(case, _)| case.name == name);
-        all.flat_map(|(_, taken)| taken)
-            .filter_map(|taken| taken.peak_rss_bytes)
-            .max()
+        peak(all.flat_map(|(_, taken)| taken))
     }
+}
+
+/// The most memory that any of them took.
+pub(super) fn peak<'a>(taken: impl IntoIterator<Item = &'a Taken>) -> Option<u64> {
+    taken.into_iter().filter_map(|taken| taken.peak_rss_bytes).max()
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::Asked;
-use super::measured::{Case, Measurements, Name, Taken};
+use super::measured::{Case, Measurements, Name, Taken, peak};
 use super::place::Line;
 use super::sets::Set;
 
@@ -88,8 +88,8 @@ pub(super) fn document(asked: &Asked, measurements: &Measurements) -> Value {
             "restore_verified_vs_shell": ratio(Name::OurVerifiedRestore, Name::ShellRestore, many),
         },
         "peak_rss_bytes": {
-            "backup": measurements.peak(Name::OurBackup),
-            "restore": measurements.peak(Name::OurVerifiedRestore),
+            "backup": measurements.peak_of(Name::OurBackup),
+            "restore": measurements.peak_of(Name::OurVerifiedRestore),
         },
         "rows": rows,
     })
@@ -106,8 +106,4 @@ fn row(case: Case, taken: &[Taken], median: f64) -> Value {
         "peak_rss_bytes": peak(taken),
         "phases": taken.last().map(|taken| &taken.phases),
     })
-}
-
-fn peak(taken: &[Taken]) -> Option<u64> {
-    taken.iter().filter_map(|taken| taken.peak_rss_bytes).max()
 }

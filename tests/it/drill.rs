@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::kit::{
     SMALL_SCHEMA, World, drill_place, execute, json, leftovers, output, postgres, processes_about, program,
-    run, said_until, skip,
+    run, said_until, skip, write_program,
 };
 
 /// The programs that a drill calls besides PostgreSQL's and the shell, and which package of nixpkgs has them.
@@ -39,11 +39,6 @@ fn drill(place: &Path, arguments: &[&str]) -> Command {
         .env("TMPDIR", place.join("tmp"))
         .current_dir(place);
     command
-}
-
-fn write_program(place: &Path, script: &str) {
-    std::fs::write(place, format!("#!/bin/sh\n{script}\n")).expect("a script");
-    std::fs::set_permissions(place, std::fs::Permissions::from_mode(0o755)).expect("a program");
 }
 
 /// Watchdogs see the end of their pipes; nobody can wait for them but by looking.

@@ -138,12 +138,10 @@ impl Postgres {
         }
         let real = self.installation.program(program);
         let script = format!(
-            "#!/bin/sh\nREAL={}\nif [ \"$1\" = --version ]; then exec $REAL --version; fi\n{script}\n",
+            "REAL={}\nif [ \"$1\" = --version ]; then exec $REAL --version; fi\n{script}",
             real.display()
         );
-        let place = directory.path().join(program);
-        std::fs::write(&place, script).expect("a script");
-        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).expect("a program");
+        write_program(&directory.path().join(program), &script);
         directory
     }
 
@@ -153,6 +151,12 @@ impl Postgres {
         execute(&source, sql).await;
         source
     }
+}
+
+/// Makes a program of a shell script.
+pub fn write_program(place: &Path, script: &str) {
+    std::fs::write(place, format!("#!/bin/sh\n{script}\n")).expect("a script");
+    std::fs::set_permissions(place, std::fs::Permissions::from_mode(0o755)).expect("a program");
 }
 
 /// Runs SQL that must succeed.

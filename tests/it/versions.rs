@@ -1,7 +1,5 @@
 //! Several versions of PostgreSQL on one machine: the right programs for each server, and what cannot go together.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use paycraft_dr::drill::cluster::{Cluster, Traits};
@@ -17,7 +15,7 @@ use tempfile::TempDir;
 
 use super::kit::{
     Nobody, SMALL_SCHEMA, Warnings, World, assert_proven, execute, json, now, output, program, query, run,
-    skip, terms,
+    skip, terms, write_program,
 };
 
 const AT: &str = "2026-11-23T02:00:07Z";
@@ -87,13 +85,9 @@ impl Newer {
 /// A directory whose `pg_dump` says that it is of this version, after `first`, and notes in `asked` that it was run.
 fn of_version(major: u32, first: &str) -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
-    let script = format!(
-        "#!/bin/sh\n{first}\necho asked >> \"${{0%/*}}/asked\"\necho 'pg_dump (PostgreSQL) {major}.1'\n"
-    );
+    let script = format!("{first}\necho asked >> \"${{0%/*}}/asked\"\necho 'pg_dump (PostgreSQL) {major}.1'");
     for program in ["pg_dump", "pg_restore"] {
-        let place = directory.path().join(program);
-        std::fs::write(&place, &script).expect("a script");
-        std::fs::set_permissions(&place, Permissions::from_mode(0o755)).expect("a program");
+        write_program(&directory.path().join(program), &script);
     }
     directory
 }

@@ -10,6 +10,8 @@ use std::process::{Command, Output};
 use jiff::civil::{Date, Weekday, date};
 use tempfile::TempDir;
 
+use super::kit::write_program;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -235,9 +237,8 @@ fn a_release_is_packed_alike_whoever_packs_it() {
     let place = tempfile::tempdir().expect("a directory");
     // The program that tests run is large: what is packed is a script that starts it.
     let program = place.path().join("paycraft-dr");
-    let script = format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_paycraft-dr"));
-    std::fs::write(&program, script).expect("a program");
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("a program");
+    let script = format!("exec {} \"$@\"", env!("CARGO_BIN_EXE_paycraft-dr"));
+    write_program(&program, &script);
     let pack = |directory: &str| {
         let mut script = Command::new(root().join("scripts/pack-release.sh"));
         script
