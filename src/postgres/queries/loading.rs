@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use tokio_postgres::CopyInSink;
 
-use super::{batch, be_patient, one};
+use super::{all, batch, be_patient, one};
 use crate::error::Result;
 use crate::postgres::session::Session;
+
+const TABLES_ALTERED_AT_ONCE: usize = 50;
 
 /// Makes the session ready to take rows as the dump wrote them.
 pub async fn prepare_load(session: &Session, encoding: &str) -> Result<()> {
@@ -69,6 +71,59 @@ pub async fn settle(session: &Session) -> Result<()> {
         "SET synchronous_commit = on; SELECT pg_catalog.lo_unlink(pg_catalog.lo_create(0))",
     )
     .await
+}
+
+/// Keeps the server's autovacuum from the tables, given as schema and name, and returns those it is kept from now. Where a table is
+/// another role's or has a setting of its own, it stays as it is.
+///
+/// Autovacuum comes to a table within a minute of its rows. Whatever is then built over the table waits for `deadlock_timeout`, a
+/// second, before the server takes autovacuum away from it again, and what that had done is lost.
+pub async fn hold_off_autovacuum(session: &Session, tables: &[(&str, &str)]) -> Result<Vec<String>> {
+    let (schemas, names): (Vec<&str>, Vec<&str>) = tables.iter().copied().unzip();
+    let rows = all(
+        session,
+        "cannot see which tables are ours",
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+         FROM unnest($1::text[], $2::text[]) AS loaded (schema, name)
+         JOIN pg_catalog.pg_namespace n ON n.nspname = loaded.schema
+         JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = loaded.name
+         WHERE c.relkind = 'r' AND pg_catalog.pg_has_role(c.relowner, 'USAGE') AND NOT EXISTS (
+             SELECT FROM pg_catalog.pg_options_to_table(c.reloptions) WHERE option_name = 'autovacuum_enabled')",
+        &[&schemas, &names],
+    )
+    .await?;
+    let held_off: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    alter(
+        session,
+        "cannot hold off autovacuum",
+        &held_off,
+        "SET (autovacuum_enabled = false)",
+    )
+    .await?;
+    Ok(held_off)
+}
+
+/// Lets autovacuum come to the tables that it was kept from.
+pub async fn let_autovacuum_come(session: &Session, held_off: &[String]) -> Result<()> {
+    alter(
+        session,
+        "cannot let autovacuum come again",
+        held_off,
+        "RESET (autovacuum_enabled)",
+    )
+    .await
+}
+
+/// Alters some tables at a time: a transaction may hold only so many locks.
+async fn alter(session: &Session, what: &str, tables: &[String], change: &str) -> Result<()> {
+    for some in tables.chunks(TABLES_ALTERED_AT_ONCE) {
+        let statements: Vec<String> = some
+            .iter()
+            .map(|table| format!("ALTER TABLE {table} {change}"))
+            .collect();
+        batch(session, what, &statements.join("; ")).await?;
+    }
+    Ok(())
 }
 
 /// Begins to load rows with an archive's own COPY statement.

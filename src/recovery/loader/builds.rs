@@ -1,8 +1,9 @@
-//! Which indexes and constraints are built over our own connections, and what each waits for.
+//! Which indexes, constraints and materialized views are built over our own connections, and what each waits for.
 //!
-//! `pg_restore` begins none before all rows are there, and checks each foreign key while it holds both tables. What is simple
-//! enough is done here instead: an index or key begins when the rows of its table are in and a connection has nothing to load,
-//! and foreign keys are attached unchecked and then checked side by side. All else is left to `pg_restore`.
+//! `pg_restore` begins none before all rows are there, checks each foreign key while it holds both tables, and fills views when
+//! all else is done. What is simple enough is done here instead: an index or key begins when the rows of its table are in and a
+//! connection has nothing to load; foreign keys are attached unchecked, and then checked side by side while views are filled. All
+//! else is left to `pg_restore`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +11,27 @@ use crate::archive::{Contents, DumpId, Entry};
 use crate::recovery::plan::{self, Turn};
 use crate::recovery::platform::Selection;
 
-/// An index or constraint to be built.
+/// What comes after the rows and changes nothing about what a query of them gives.
+const INDIFFERENT_TO_QUERIES: [&str; 16] = [
+    "CHECK CONSTRAINT",
+    "COMMENT",
+    "CONSTRAINT",
+    "EVENT TRIGGER",
+    "FK CONSTRAINT",
+    "INDEX",
+    "INDEX ATTACH",
+    "MATERIALIZED VIEW DATA",
+    "POLICY",
+    "PUBLICATION",
+    "PUBLICATION TABLE",
+    "ROW SECURITY",
+    "SECURITY LABEL",
+    "SEQUENCE SET",
+    "STATISTICS",
+    "TRIGGER",
+];
+
+/// An index or constraint to be built, or a view to be filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Build {
     pub(super) id: DumpId,
@@ -39,7 +60,10 @@ pub(super) struct ForeignKey {
 /// All that is built here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Builds {
-    pub(super) builds: Vec<Build>,
+    /// Indexes and keys, which wait for rows.
+    pub(super) indexes: Vec<Build>,
+    /// Materialized views, which are filled once all of those are there: what they read may have any of them.
+    pub(super) refreshes: Vec<Build>,
     pub(super) foreign_keys: Vec<ForeignKey>,
 }
 
@@ -64,24 +88,45 @@ impl Builds {
                 continue;
             }
             let build = build(contents, entry, &rows_of, &ours);
-            match entry.kind.as_str() {
-                "INDEX" | "CONSTRAINT" => {
-                    available.insert(entry.id);
-                    ours.insert(entry.id);
-                    found.builds.push(build);
+            let list = match entry.kind.as_str() {
+                "INDEX" | "CONSTRAINT" => &mut found.indexes,
+                "MATERIALIZED VIEW DATA" => &mut found.refreshes,
+                "FK CONSTRAINT" => {
+                    found.foreign_keys.extend(foreign_key(build));
+                    continue;
                 }
-                "FK CONSTRAINT" => found.foreign_keys.extend(foreign_key(build)),
-                _ => {}
-            }
+                _ => continue,
+            };
+            list.push(build);
+            available.insert(entry.id);
+            ours.insert(entry.id);
+        }
+        if changes_queries(contents, selection) {
+            found.refreshes.clear();
         }
         found
     }
 
     /// Whether the entry is built here.
     pub fn contain(&self, id: DumpId) -> bool {
-        self.builds.iter().any(|build| build.id == id)
+        let built = self.indexes.iter().chain(&self.refreshes);
+        built.map(|build| build.id).any(|built| built == id)
             || self.foreign_keys.iter().any(|key| key.attach.id == id)
     }
+}
+
+/// The tables whose rows are loaded and which the archive makes, as schema and name.
+pub(super) fn loaded<'a>(contents: &'a Contents, selection: &Selection) -> Vec<(&'a str, &'a str)> {
+    let data = contents
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "TABLE DATA" && entry.has_data && selection.keeps(entry.id));
+    let names = data.map(|entry| (entry.schema.as_deref().unwrap_or_default(), entry.tag.as_str()));
+    let is_filled = |(schema, name): &(&str, &str)| {
+        let mut filled = selection.filled().iter();
+        filled.any(|table| table.0 == *schema && table.1 == *name)
+    };
+    names.filter(|name| !is_filled(name)).collect()
 }
 
 /// The rows of each table that has any in the archive, by the table.
@@ -92,6 +137,16 @@ fn rows_of(contents: &Contents) -> HashMap<DumpId, DumpId> {
         .filter(|entry| entry.kind == "TABLE DATA" && entry.has_data);
     data.flat_map(|data| data.dependencies.iter().map(|table| (*table, data.id)))
         .collect()
+}
+
+/// Whether something made after the rows may change what a view is filled with: a view that is only made in earnest when a key is
+/// there, for one, of which the view's entry says nothing.
+fn changes_queries(contents: &Contents, selection: &Selection) -> bool {
+    plan::turns(contents).any(|(entry, turn)| {
+        turn == Turn::After
+            && selection.keeps(entry.id)
+            && !INDIFFERENT_TO_QUERIES.contains(&entry.kind.as_str())
+    })
 }
 
 fn build(
@@ -107,7 +162,11 @@ fn build(
     let relations: Vec<DumpId> = entry.dependencies.iter().filter(is_relation).copied().collect();
     Build {
         id: entry.id,
-        what: format!("{} {}", entry.kind.to_lowercase(), entry.tag),
+        what: format!(
+            "{} {}",
+            entry.kind.trim_end_matches(" DATA").to_lowercase(),
+            entry.tag
+        ),
         statement: entry.definition.clone(),
         rows: relations
             .iter()

@@ -37,6 +37,8 @@ pub struct Loader<'a> {
     connections: JoinSet<Result<()>>,
     selection: Selection,
     builds: Builds,
+    /// Tables that autovacuum is kept from until everything is built.
+    held_off: Vec<String>,
     /// The table whose rows are coming, where they are wanted.
     table: Option<DumpId>,
     large_object: Option<(u32, i64)>,
@@ -55,13 +57,16 @@ impl<'a> Loader<'a> {
         connections: usize,
     ) -> Result<Self> {
         queries::loading::prepare_load(session, plan::encoding(contents)).await?;
+        queries::loading::prepare_builds(session).await?;
+        let held_off =
+            queries::loading::hold_off_autovacuum(session, &builds::loaded(contents, &selection)).await?;
         let common = Arc::new(Common {
             target: target.clone(),
             contents: Arc::clone(contents),
             queue: Queue::new(connections),
             fires_no_triggers: !selection.filled().is_empty(),
         });
-        common.queue.add(builds.builds.iter().cloned());
+        common.queue.add(builds.indexes.iter().cloned());
         let mut opened = JoinSet::new();
         for number in 0..connections {
             opened.spawn(work(Arc::clone(&common), number));
@@ -72,6 +77,7 @@ impl<'a> Loader<'a> {
             connections: opened,
             selection,
             builds,
+            held_off,
             table: None,
             large_object: None,
             waiting: BytesMut::with_capacity(BATCH_BYTES),
@@ -131,6 +137,7 @@ impl<'a> Loader<'a> {
         let common = Arc::clone(&self.common);
         let queue = &common.queue;
         self.unless_one_fails(queue.built()).await?;
+        queue.add(self.builds.refreshes.iter().cloned());
         for key in &self.builds.foreign_keys {
             queries::loading::make(self.session, &key.attach.what, &key.attach.statement).await?;
             queue.made(&key.attach);
@@ -140,7 +147,8 @@ impl<'a> Loader<'a> {
         while let Some(ended) = self.connections.join_next().await {
             ended.map_err(broken)??;
         }
-        Ok(())
+        queries::loading::let_autovacuum_come(self.session, &self.held_off).await?;
+        queries::loading::settle(self.session).await
     }
 
     async fn hand_in(&mut self) -> Result<()> {
