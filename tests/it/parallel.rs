@@ -57,6 +57,17 @@ async fn restore_with(world: &World, target: Conninfo, jobs: usize, depth: Depth
     restore::restore(request, async |_| Ok(target), &Nobody).await
 }
 
+/// A target into which a backup of the source was restored over so many connections, and proven.
+async fn proven_target(world: &World, source: &Conninfo, jobs: usize) -> Conninfo {
+    world.back_up(source).await.expect("a backup");
+    let target = world.postgres.database(Side::Target).await;
+    let restored = restore_with(world, target.clone(), jobs, Depth::Content)
+        .await
+        .unwrap_or_else(|error| panic!("{error}: {:?}", error.causes()));
+    assert_proven(&restored.verification);
+    target
+}
+
 /// Waits until nobody but the one who asks is connected; the server takes a moment to notice that a client is gone.
 async fn becomes_quiet(target: &Conninfo) {
     let others = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -156,12 +167,7 @@ fn autovacuum_keeps_away_until_all_is_built() {
                  CREATE INDEX watchful ON mine (looks_around(id));",
             )
             .await;
-        world.back_up(&source).await.expect("a backup");
-        let target = world.postgres.database(Side::Target).await;
-        let restored = restore_with(&world, target.clone(), 2, Depth::Content)
-            .await
-            .unwrap_or_else(|error| panic!("{error}: {:?}", error.causes()));
-        assert_proven(&restored.verification);
+        let target = proven_target(&world, &source, 2).await;
         let kept =
             "SELECT string_agg(relname || ' ' || reloptions::text, '; ' ORDER BY relname) FROM pg_class
                     WHERE reloptions IS NOT NULL AND relnamespace = 'public'::regnamespace";
@@ -191,12 +197,7 @@ fn views_are_filled_beside_the_checks_of_keys_each_after_what_it_reads() {
                  CREATE MATERIALIZED VIEW empty AS SELECT count(*) FROM y WITH NO DATA;",
             )
             .await;
-        world.back_up(&source).await.expect("a backup");
-        let target = world.postgres.database(Side::Target).await;
-        let restored = restore_with(&world, target.clone(), 3, Depth::Content)
-            .await
-            .unwrap_or_else(|error| panic!("{error}: {:?}", error.causes()));
-        assert_proven(&restored.verification);
+        let target = proven_target(&world, &source, 3).await;
         assert_eq!(query(&target, "SELECT count::text FROM a").await, "1000");
     });
 }
@@ -216,12 +217,7 @@ fn a_view_over_one_that_is_made_last_is_filled_after_it() {
                  CREATE MATERIALIZED VIEW filled AS SELECT sum(id) FROM by_key;",
             )
             .await;
-        world.back_up(&source).await.expect("a backup");
-        let target = world.postgres.database(Side::Target).await;
-        let restored = restore_with(&world, target.clone(), 2, Depth::Content)
-            .await
-            .unwrap_or_else(|error| panic!("{error}: {:?}", error.causes()));
-        assert_proven(&restored.verification);
+        let target = proven_target(&world, &source, 2).await;
         assert_eq!(query(&target, "SELECT sum::text FROM filled").await, "500500");
     });
 }
@@ -263,12 +259,7 @@ fn a_table_of_many_pages_is_compared_in_stretches() {
                  INSERT INTO sparse SELECT n, repeat('x', 700) FROM generate_series(1, 20000) AS n;",
             )
             .await;
-        world.back_up(&source).await.expect("a backup");
-        let target = world.postgres.database(Side::Target).await;
-        let restored = restore_with(&world, target.clone(), 2, Depth::Content)
-            .await
-            .expect("a restore");
-        assert_proven(&restored.verification);
+        let target = proven_target(&world, &source, 2).await;
         let bytes = query(&target, "SELECT pg_table_size('sparse')::text").await;
         assert!(
             bytes.parse::<u64>().expect("a number") > 128 << 20,

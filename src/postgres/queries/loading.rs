@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio_postgres::CopyInSink;
 
-use super::{all, batch, be_patient, one};
+use super::{all, batch, be_patient, one, strings};
 use crate::error::Result;
 use crate::postgres::session::Session;
 
@@ -84,15 +84,15 @@ pub async fn hold_off_autovacuum(session: &Session, tables: &[(&str, &str)]) -> 
         session,
         "cannot see which tables are ours",
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
-         FROM unnest($1::text[], $2::text[]) AS loaded (schema, name)
-         JOIN pg_catalog.pg_namespace n ON n.nspname = loaded.schema
-         JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = loaded.name
+         FROM unnest($1::text[], $2::text[]) AS made (schema, name)
+         JOIN pg_catalog.pg_namespace n ON n.nspname = made.schema
+         JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = made.name
          WHERE c.relkind = 'r' AND pg_catalog.pg_has_role(c.relowner, 'USAGE') AND NOT EXISTS (
              SELECT FROM pg_catalog.pg_options_to_table(c.reloptions) WHERE option_name = 'autovacuum_enabled')",
         &[&schemas, &names],
     )
     .await?;
-    let held_off: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let held_off = strings(&rows);
     alter(
         session,
         "cannot hold off autovacuum",

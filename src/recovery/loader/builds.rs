@@ -115,20 +115,6 @@ impl Builds {
     }
 }
 
-/// The tables whose rows are loaded and which the archive makes, as schema and name.
-pub(super) fn loaded<'a>(contents: &'a Contents, selection: &Selection) -> Vec<(&'a str, &'a str)> {
-    let data = contents
-        .entries
-        .iter()
-        .filter(|entry| entry.kind == "TABLE DATA" && entry.has_data && selection.keeps(entry.id));
-    let names = data.map(|entry| (entry.schema.as_deref().unwrap_or_default(), entry.tag.as_str()));
-    let is_filled = |(schema, name): &(&str, &str)| {
-        let mut filled = selection.filled().iter();
-        filled.any(|table| table.0 == *schema && table.1 == *name)
-    };
-    names.filter(|name| !is_filled(name)).collect()
-}
-
 /// The rows of each table that has any in the archive, by the table.
 fn rows_of(contents: &Contents) -> HashMap<DumpId, DumpId> {
     let data = contents

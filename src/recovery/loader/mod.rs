@@ -59,7 +59,7 @@ impl<'a> Loader<'a> {
         queries::loading::prepare_load(session, plan::encoding(contents)).await?;
         queries::loading::prepare_builds(session).await?;
         let held_off =
-            queries::loading::hold_off_autovacuum(session, &builds::loaded(contents, &selection)).await?;
+            queries::loading::hold_off_autovacuum(session, &made_tables(contents, &selection)).await?;
         let common = Arc::new(Common {
             target: target.clone(),
             contents: Arc::clone(contents),
@@ -194,6 +194,17 @@ impl<'a> Loader<'a> {
             }
         }
     }
+}
+
+/// The tables that the archive makes, as schema and name. Those of a platform, which it only fills, are none of them.
+fn made_tables<'a>(contents: &'a Contents, selection: &Selection) -> Vec<(&'a str, &'a str)> {
+    let tables = contents
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "TABLE" && selection.keeps(entry.id));
+    tables
+        .map(|entry| (entry.schema.as_deref().unwrap_or_default(), entry.tag.as_str()))
+        .collect()
 }
 
 fn broken(cause: tokio::task::JoinError) -> Error {
