@@ -17,4 +17,5 @@ pub mod session;
 /// The installed versions of PostgreSQL, and the command lines of its programs.
 pub mod tools;
 
+mod environment;
 mod tls;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 use super::conninfo::Conninfo;
+use super::environment;
 use super::queries::identifier;
 use super::rights::Name;
 use crate::error::{Error, Kind, Result};
@@ -234,13 +235,9 @@ impl Installation {
 
     fn client(&self, program: &str, database: &Conninfo) -> Command {
         let mut command = Command::new(self.program(program));
-        // What the caller's shell holds for libpq must not lead a child elsewhere.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("PG") {
-                command.env_remove(name);
-            }
-        }
         command
+            .env_clear()
+            .envs(environment::needed())
             .envs(database.environment())
             .env("PGTZ", "UTC")
             .env("LC_MESSAGES", "C");
@@ -279,7 +276,13 @@ async fn major_of(directory: &Path) -> Option<u32> {
     if !dump.is_file() || !directory.join("pg_restore").is_file() {
         return None;
     }
-    let answer = Command::new(dump).arg("--version").output().await.ok()?;
+    let mut command = Command::new(dump);
+    command
+        .arg("--version")
+        .env_clear()
+        .envs(environment::needed())
+        .kill_on_drop(true);
+    let answer = command.output().await.ok()?;
     parse_version(&String::from_utf8_lossy(&answer.stdout))
 }
 

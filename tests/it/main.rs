@@ -26,6 +26,7 @@ mod s3_server;
 mod store;
 
 mod aftermath;
+mod background;
 mod backup;
 mod connections;
 mod cutover;

@@ -1,35 +1,34 @@
 //! A program as a child process.
 //!
-//! Each child leads a process group of its own: a Ctrl-C on the terminal reaches us alone, and dropping the child ends all of
-//! its group, also the workers of `pg_restore -j`.
+//! Each child has a process group of its own: a Ctrl-C on the terminal reaches us alone, and dropping the child ends all of
+//! its group, also the workers of `pg_restore -j`. Where this program is killed, the leash of the group ends it.
 
-use std::collections::VecDeque;
+mod leash;
+mod said;
+
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{ChildStdout, Command};
-use tokio::task::JoinHandle;
 
+use self::leash::Leash;
+pub use self::said::shown;
+use self::said::{Discretion, Said};
 use crate::error::{Error, Kind, Result};
 
 /// How long a child may take to end by itself once asked.
 const GRACE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(5);
-/// How much of what a child says is kept: its last lines.
-const KEPT_LINES: usize = 20;
-const KEPT_LINE_BYTES: usize = 8000;
-/// How much of such a line an error shows.
-const SHOWN_LINE_CHARS: usize = 1000;
 
 /// A running program. Dropped, it is ended.
 #[derive(Debug)]
 pub struct Child {
     program: String,
     process: tokio::process::Child,
+    leash: Option<Leash>,
     said: Said,
 }
 
@@ -44,7 +43,8 @@ pub struct Ended {
 }
 
 impl Child {
-    /// Starts `command`, reading nothing, with its output piped and what it says on stderr kept.
+    /// Starts `command`, reading nothing, with its output piped and what it says on stderr kept, but for what quotes a row or a
+    /// statement of PostgreSQL.
     pub fn start(program: &str, mut command: Command) -> Result<Self> {
         command
             .stdin(Stdio::null())
@@ -52,7 +52,7 @@ impl Child {
             .stderr(Stdio::piped());
         let mut child = Self::spawn(program, command)?;
         if let Some(stderr) = child.process.stderr.take() {
-            child.said.keep(stderr);
+            child.said.keep(stderr, Some(Discretion::about(program)));
         }
         Ok(child)
     }
@@ -67,7 +67,7 @@ impl Child {
             .stdout(saying.try_clone().map_err(no_pipe)?)
             .stderr(saying);
         let mut child = Self::spawn(program, command)?;
-        child.said.keep(said);
+        child.said.keep(said, None);
         if let (Some(input), Some(mut stdin)) = (input, child.process.stdin.take()) {
             let input = input.to_owned();
             // Whether it wants to read all of it is its own affair.
@@ -78,7 +78,9 @@ impl Child {
 
     /// Takes the command, as that holds the child's ends of the pipes.
     fn spawn(program: &str, mut command: Command) -> Result<Self> {
-        let process = command.process_group(0).spawn().map_err(|cause| {
+        let leash = Leash::start(program);
+        command.process_group(leash.as_ref().map_or(0, Leash::group));
+        let process = command.spawn().map_err(|cause| {
             Error::new(Kind::Usage, format!("cannot start {program}"))
                 .caused_by(cause)
                 .hint(format!("make sure that {program} is installed and may be run"))
@@ -86,6 +88,7 @@ impl Child {
         Ok(Self {
             program: program.to_owned(),
             process,
+            leash,
             said: Said::default(),
         })
     }
@@ -126,16 +129,17 @@ impl Child {
 
     /// Ends the child and all of its group.
     fn end(&mut self) {
-        // The id is gone once the child was waited for, so a reused number is never signalled.
-        let Some(group) = self.process.id().and_then(|id| Pid::from_raw(id.cast_signed())) else {
-            return;
-        };
+        // The id is gone once the child was waited for. What it left on purpose goes on.
+        let Some(id) = self.process.id() else { return };
+        let group = self.leash.as_ref().map_or(id.cast_signed(), Leash::group);
+        let Some(group) = Pid::from_raw(group) else { return };
         // Not only the leader must be gone: what it started may still be writing into a directory that is about to go.
         for signal in [Signal::TERM, Signal::KILL] {
             let _ = kill_process_group(group, signal);
             let asked = Instant::now();
             while asked.elapsed() < GRACE {
-                let has_ended = !matches!(self.process.try_wait(), Ok(None));
+                let has_ended = !matches!(self.process.try_wait(), Ok(None))
+                    & self.leash.as_mut().is_none_or(Leash::has_ended);
                 if has_ended && test_kill_process_group(group).is_err() {
                     return;
                 }
@@ -161,8 +165,7 @@ impl Ended {
         let said: Vec<String> = self
             .said
             .iter()
-            // A detail quotes rows, which no log may see.
-            .filter(|line| !line.is_empty() && !line.contains("DETAIL:"))
+            .filter(|line| !line.is_empty())
             .map(|line| shown(line))
             .collect();
         Err(if said.is_empty() {
@@ -171,62 +174,4 @@ impl Ended {
             error.caused_by(said.join("\n  "))
         })
     }
-}
-
-/// As much of a line as is shown.
-pub fn shown(line: &str) -> String {
-    line.chars().take(SHOWN_LINE_CHARS).collect()
-}
-
-/// The last lines of a stream.
-#[derive(Debug, Default)]
-struct Said {
-    lines: Arc<Mutex<VecDeque<String>>>,
-    keeper: Option<JoinHandle<()>>,
-}
-
-impl Said {
-    fn keep(&mut self, stream: impl AsyncRead + Unpin + Send + 'static) {
-        let lines = Arc::clone(&self.lines);
-        self.keeper = Some(tokio::spawn(async move {
-            let mut stream = BufReader::new(stream);
-            let mut line = Vec::new();
-            while let Ok(piece) = stream.fill_buf().await {
-                if piece.is_empty() {
-                    break;
-                }
-                let length = piece.len();
-                for part in piece.split_inclusive(|byte| *byte == b'\n') {
-                    let text = part.strip_suffix(b"\n").unwrap_or(part);
-                    let room = KEPT_LINE_BYTES - line.len();
-                    line.extend_from_slice(&text[..text.len().min(room)]);
-                    if part.len() > text.len() {
-                        push(&lines, &mut line);
-                    }
-                }
-                stream.consume(length);
-            }
-            if !line.is_empty() {
-                push(&lines, &mut line);
-            }
-        }));
-    }
-
-    /// What was said, once the stream has ended. A child of the child may hold it open; that is not waited for.
-    async fn lines(&mut self) -> Vec<String> {
-        if let Some(keeper) = self.keeper.take() {
-            let _ = tokio::time::timeout(GRACE, keeper).await;
-        }
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *lines).into()
-    }
-}
-
-fn push(lines: &Mutex<VecDeque<String>>, line: &mut Vec<u8>) {
-    let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-    if lines.len() == KEPT_LINES {
-        lines.pop_front();
-    }
-    lines.push_back(String::from_utf8_lossy(line).into_owned());
-    line.clear();
 }
