@@ -36,6 +36,8 @@ pub mod retention;
 pub mod schedule;
 /// Strings that must never be printed.
 pub mod secret;
+/// The tables and definitions of a source at one moment.
+pub mod source_state;
 /// Whether the promises hold today.
 pub mod standing;
 /// Phases, the events of a run, and how long each took.

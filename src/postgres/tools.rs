@@ -198,6 +198,13 @@ impl Installation {
         command
     }
 
+    /// The same of what an exported snapshot sees, as `pg_export_snapshot` names it.
+    pub fn dump_snapshot(&self, source: &Conninfo, without: &[Name], snapshot: &str) -> Command {
+        let mut command = self.dump(source, without);
+        command.arg(format!("--snapshot={snapshot}"));
+        command
+    }
+
     /// `pg_dump` of definitions alone, in the same form.
     pub fn dump_schema(&self, source: &Conninfo, without: &[Name]) -> Command {
         let mut command = self.dump(source, without);

@@ -3,20 +3,19 @@
 //! One pass: while the archive flows to the store it is read, so the manifest describes exactly the bytes stored. The
 //! manifest is written last, and a backup exists when it does. Whatever fails before leaves no backup behind.
 
-use bytes::{Bytes, BytesMut};
-use jiff::Timestamp;
 use serde::Serialize;
-use tokio::io::AsyncReadExt;
-use tokio::process::{ChildStdout, Command};
 
 use super::answer::answer;
-use super::packer::{BLOCK_RAW_BYTES, Packed, Packer};
-use super::survey::{Surveyed, Surveying};
+use super::attempt::Failure;
+use super::dump::dump;
+use super::packer::Packer;
+use super::reservation::{Reservation, reserve};
+use super::snapshot::SourceSnapshot;
 use super::{catalog, plan};
-use crate::child::Child;
 use crate::error::{Error, Kind, Result};
 use crate::model::key::BackupKey;
 use crate::model::manifest::{self, Framing, Manifest, Source};
+use crate::model::source_state::Concerned;
 use crate::model::timeline::{Event, Observer, Phase};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::examination;
@@ -25,10 +24,9 @@ use crate::postgres::queries::{self, Facts};
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
 use crate::postgres::tools::{Installation, Tools};
-use crate::store::{Published, Store, Upload};
+use crate::store::{Published, Store};
 
-/// Tells the time, in UTC.
-pub type Clock<'a> = &'a (dyn Fn() -> Timestamp + Send + Sync);
+pub use super::reservation::Clock;
 
 /// What a backup is made of and where it goes.
 #[derive(Clone, Copy)]
@@ -41,7 +39,12 @@ pub struct Request<'a> {
     pub store: &'a Store,
     /// Names the backup and dates its manifest.
     pub clock: Clock<'a>,
+    /// How often it is tried while the source is being changed, at least once.
+    pub attempts: u32,
 }
+
+/// How often a backup is tried where nothing else is said.
+pub const ATTEMPTS: u32 = 3;
 
 /// What is known of the source before the dump and is not in the archive.
 struct Origin {
@@ -65,61 +68,112 @@ pub struct Made {
     pub manifest: Manifest,
 }
 
-/// Makes one backup.
+/// Makes one backup. Where the source is changed meanwhile, so that no dump could hold what it held, it is tried again.
 pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Made> {
-    let started_at = (request.clock)();
-    let key = BackupKey::at(started_at);
-    let origin = inspect(request.source).await?;
-    catalog::check_access(request.store, key).await?;
-    observer.observe(Event::Began(Phase::Backup));
-    observer.observe(Event::Expected(origin.facts.bytes));
+    pooling::refuse_transactions(request.source).await?;
+    let mut number = 1;
+    loop {
+        let failure = match Box::pin(attempt(request, number, observer)).await {
+            Ok(made) => {
+                observer.observe(Event::Ended(Phase::Backup));
+                return Ok(made);
+            }
+            Err(failure) => failure,
+        };
+        match failure {
+            Failure::Retryable(error) if number < request.attempts => {
+                let why = error.causes().join(": ");
+                observer.observe(Event::Warned(format!(
+                    "attempt {number} made no backup: {error}: {why}"
+                )));
+                number += 1;
+            }
+            failure => return Err(failure.into()),
+        }
+    }
+}
+
+/// One attempt: its own key, its own snapshot, and no trace where it fails.
+async fn attempt(request: Request<'_>, number: u32, observer: &dyn Observer) -> Result<Made, Failure> {
+    let Request { source, store, .. } = request;
+    let session = Session::connect(source).await?;
+    let origin = inspect(&session).await?;
     let installation = request.tools.for_server(origin.facts.major, Kind::Source)?;
+    let reservation = reserve(store, request.clock).await?;
+    if number == 1 {
+        observer.observe(Event::Began(Phase::Backup));
+        observer.observe(Event::Expected(origin.facts.bytes));
+        warn_first(&origin, installation, observer);
+    }
+    let upload = reservation.upload.clone();
+    let made = make(request, reservation, session, origin, installation, observer).await;
+    if made.is_err()
+        && let Err(left) = upload.abort().await
+    {
+        observer.observe(Event::Warned(format!("an upload was left behind: {left}")));
+    }
+    made
+}
+
+/// What is said of a backup before it is made.
+fn warn_first(origin: &Origin, installation: &Installation, observer: &dyn Observer) {
     if let Some(limit) = installation.limit(origin.facts.major) {
         observer.observe(Event::Warned(limit));
     }
-    let mut copy_settings = origin.copy_settings;
-    if let Some(zone) = other_time_zone(request.source, &origin.usual_time_zone, installation, observer).await
-    {
-        copy_settings.insert("TimeZone".to_owned(), zone);
-    }
-    let upload = request.store.begin_upload(&key.to_string()).await?;
     for (schema, table) in &origin.unreadable {
         let what =
             format!("{schema}.{table} is left out: it is the platform's, and the role may not read it");
         observer.observe(Event::Noted(what));
     }
-    let dump = installation.dump(request.source, &origin.unreadable);
-    let stored = match store_dump(request.source, dump, &upload, origin.facts.bytes, observer).await {
-        Ok(stored) => stored,
-        Err(error) => {
-            if let Err(left) = upload.abort().await {
-                observer.observe(Event::Warned(format!("an upload was left behind: {left}")));
-            }
-            return Err(error);
-        }
-    };
-    let (surveyed, packed) = stored;
-    check_size(request.store, key, packed.stored_bytes).await?;
+}
+
+/// Snapshot → dump → object → manifest.
+async fn make(
+    request: Request<'_>,
+    reservation: Reservation,
+    session: Session,
+    origin: Origin,
+    installation: &Installation,
+    observer: &dyn Observer,
+) -> Result<Made, Failure> {
+    let Request { source, store, .. } = request;
+    let Reservation {
+        began_at,
+        key,
+        upload,
+    } = reservation;
+    let mut copy_settings = origin.copy_settings;
+    if let Some(zone) = other_time_zone(source, &origin.usual_time_zone, installation, observer).await {
+        copy_settings.insert("TimeZone".to_owned(), zone);
+    }
+    let snapshot = SourceSnapshot::take(source, session, &origin.unreadable).await?;
+    let command = installation.dump_snapshot(source, &origin.unreadable, snapshot.id());
+    let packer = Packer::new(upload, origin.facts.bytes);
+    let (surveyed, packer) = dump(source, command, &snapshot, packer, observer).await?;
+    // Whatever else is read in the snapshot must have been read by now.
+    snapshot.check(Concerned::Rows).await?;
+    let stored = packer.finish().await?;
+    check_size(store, key, stored.stored_bytes).await?;
     let manifest = Manifest {
         manifest_version: manifest::VERSION,
         key: key.to_string(),
-        started_at,
+        started_at: began_at,
         finished_at: (request.clock)(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         pg_dump_version: surveyed.contents.header.dump_version.clone(),
         source: Source {
             database: origin.facts.database,
-            project_ref: request.source.project_ref(),
+            project_ref: source.project_ref(),
             system_identifier: origin.facts.system_identifier,
             server_version: origin.facts.server_version,
         },
         copy_settings,
         raw_bytes: surveyed.raw_bytes,
         head_bytes: surveyed.contents.head_bytes,
-        stored_bytes: packed.stored_bytes,
-        sha256: packed.sha256,
+        stored_bytes: stored.stored_bytes,
+        sha256: stored.sha256,
         framing: Framing::Members,
-        blocks: packed.blocks,
+        blocks: stored.blocks,
         entries: plan::definitions(&surveyed.contents),
         sequences: plan::sequences(&surveyed.contents),
         populated_views: plan::populated_views(&surveyed.contents),
@@ -128,8 +182,7 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
         tables: surveyed.tables,
         large_objects: surveyed.large_objects,
     };
-    publish(request.store, key, &manifest).await?;
-    observer.observe(Event::Ended(Phase::Backup));
+    publish(store, key, &manifest).await?;
     Ok(Made {
         key,
         manifest_key: key.manifest_key(),
@@ -137,15 +190,13 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
     })
 }
 
-async fn inspect(source: &Conninfo) -> Result<Origin> {
-    pooling::refuse_transactions(source).await?;
-    let session = Session::connect(source).await?;
+async fn inspect(session: &Session) -> Result<Origin> {
     Ok(Origin {
-        facts: queries::facts(&session).await?,
-        copy_settings: queries::copy_settings(&session).await?,
-        usual_time_zone: queries::time_zone(&session).await?,
-        policy_roles: queries::policy_roles(&session).await?,
-        unreadable: examination::unreadable(&session).await?.platforms,
+        facts: queries::facts(session).await?,
+        copy_settings: queries::copy_settings(session).await?,
+        usual_time_zone: queries::time_zone(session).await?,
+        policy_roles: queries::policy_roles(session).await?,
+        unreadable: examination::unreadable(session).await?.platforms,
     })
 }
 
@@ -175,89 +226,6 @@ async fn other_time_zone(
             None
         }
     }
-}
-
-/// Runs pg_dump, reads its archive as it flows, and stores it. Succeeds only if all of it is there.
-async fn store_dump(
-    source: &Conninfo,
-    command: Command,
-    upload: &Upload,
-    expected_bytes: u64,
-    observer: &dyn Observer,
-) -> Result<(Surveyed, Packed)> {
-    let mut packer = Packer::new(upload.clone(), expected_bytes);
-    let mut survey = Surveying::begin();
-    let mut dump = Child::start("pg_dump", command)?;
-    let mut output = dump
-        .take_output()
-        .ok_or_else(|| Error::new(Kind::Internal, "pg_dump has no output"))?;
-    widen(&output);
-    let read = loop {
-        let read = read_block(&mut output);
-        let block = source.patience().bear(source.side(), "pg_dump", read).await??;
-        if block.is_empty() {
-            break survey.finish().await?;
-        }
-        observer.observe(Event::Bytes(block.len() as u64));
-        if !survey.feed(block.clone()).await {
-            break survey.finish().await?;
-        }
-        packer.push(block).await?;
-    };
-    // Why pg_dump failed explains why its archive is cut, not the other way round.
-    if read
-        .as_ref()
-        .err()
-        .is_none_or(crate::archive::ArchiveError::is_incomplete)
-    {
-        dump.ended().await?.well(Kind::Source).map_err(advised)?;
-    }
-    let surveyed = read.map_err(|cause| {
-        Error::new(Kind::Source, "pg_dump did not write a whole archive")
-            .caused_by(cause)
-            .hint("no backup was made; try again, and check the version of pg_dump")
-    })?;
-    Ok((surveyed, packer.finish().await?))
-}
-
-/// What to do about a dump that failed. pg_dump words a lock that it did not get in time as any other statement cut off.
-fn advised(error: Error) -> Error {
-    let waited_for_a_lock = error
-        .causes()
-        .iter()
-        .any(|cause| cause.contains("LOCK TABLE") && cause.contains("canceling statement"));
-    if waited_for_a_lock {
-        return error.hint(
-            "no backup was made: another session holds a lock on that table; find it with pg_blocking_pids(), end it, and try again",
-        );
-    }
-    error.hint("no backup was made; see what pg_dump said, and check the role's rights and the server's log")
-}
-
-/// Lets pg_dump write on while we are busy: a pipe holds little unless it is asked for more.
-#[cfg(target_os = "linux")]
-fn widen(output: &ChildStdout) {
-    // Where it may not be wider it works as well.
-    let _ = rustix::pipe::fcntl_setpipe_size(output, BLOCK_RAW_BYTES);
-}
-
-/// Only Linux can be asked.
-#[cfg(not(target_os = "linux"))]
-fn widen(_: &ChildStdout) {}
-
-/// The next block of the dump: full, save for the last; empty behind it.
-async fn read_block(output: &mut ChildStdout) -> Result<Bytes> {
-    let mut block = BytesMut::with_capacity(BLOCK_RAW_BYTES);
-    while block.len() < BLOCK_RAW_BYTES {
-        let room = BLOCK_RAW_BYTES - block.len();
-        let read = output.take(room as u64).read_buf(&mut block).await;
-        let read =
-            read.map_err(|cause| Error::new(Kind::Source, "cannot read from pg_dump").caused_by(cause))?;
-        if read == 0 {
-            break;
-        }
-    }
-    Ok(block.freeze())
 }
 
 async fn check_size(store: &Store, key: BackupKey, stored_bytes: u64) -> Result<()> {

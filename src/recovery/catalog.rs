@@ -273,12 +273,8 @@ async fn is_ours(store: &Store, key: BackupKey) -> Result<bool> {
     Ok(facts.is_some_and(|facts| facts.is_ours))
 }
 
-/// An error unless the store answers and lets us read: asked before anything long begins.
-pub async fn check_access(store: &Store, key: BackupKey) -> Result<()> {
+/// Whether a backup has the key, whole or not. Asked before anything long begins, it also tells whether the store lets us read.
+pub async fn is_taken(store: &Store, key: BackupKey) -> Result<bool> {
     let taken = store.list(&prefix_of(key.day())).await?;
-    if read_listing(&taken).iter().any(|found| found.key == key) {
-        return Err(Error::new(Kind::Store, format!("{key} is there already"))
-            .hint("another backup began in the same second: try again"));
-    }
-    Ok(())
+    Ok(read_listing(&taken).iter().any(|found| found.key == key))
 }

@@ -2,6 +2,8 @@
 
 /// What a program of PostgreSQL writes, where all of it is wanted at once.
 mod answer;
+/// How one attempt at a backup failed.
+mod attempt;
 /// An object without a manifest, read to its end: what its manifest says, and publishing it.
 pub mod attest;
 /// Work that goes on while nobody waits for it.
@@ -20,6 +22,8 @@ pub mod cutover;
 mod definitions;
 /// Whatever would stop a restore tonight.
 pub mod doctor;
+/// pg_dump of one snapshot, read as it flows to the store.
+mod dump;
 /// What may be restored into.
 pub mod guard;
 /// The rows of an archive, and the indexes over them, into a target.
@@ -40,10 +44,14 @@ pub mod prune;
 pub mod recorder;
 /// Restore, verify, cut over, on one clock.
 pub mod recover;
+/// A second that belongs to one backup alone.
+pub mod reservation;
 /// Backup → target, and the proof.
 pub mod restore;
 /// How long a target is waited for in which statements run that say nothing until they end.
 mod silence;
+/// One state of the source, which the dump and all other questions about it see.
+pub mod snapshot;
 /// Whether the promises hold today.
 pub mod status;
 /// What an archive holds, found by reading it as it flows.

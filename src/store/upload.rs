@@ -63,6 +63,16 @@ impl Upload {
         })
     }
 
+    /// Whether the store names it so.
+    pub fn is(&self, id: &str) -> bool {
+        self.id == id
+    }
+
+    /// Whether it comes after the upload of that name, in an order that all who list uploads agree on.
+    pub fn is_after(&self, id: &str) -> bool {
+        self.id.as_str() > id
+    }
+
     /// Lets go of everything that was sent.
     pub async fn abort(&self) -> Result<()> {
         self.store.abort(&self.key, &self.id).await?;

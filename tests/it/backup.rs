@@ -7,8 +7,9 @@ use paycraft_dr::model::timeline::{Event, Observer};
 use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::tools::Tools;
 use paycraft_dr::recovery::backup::{self, Made};
+use paycraft_dr::recovery::verify;
 
-use super::kit::{SMALL_SCHEMA, World, assert_proven, run};
+use super::kit::{SMALL_SCHEMA, World, assert_proven, clock_that_waits, run};
 
 #[test]
 fn the_manifest_tells_what_the_source_held() {
@@ -88,23 +89,30 @@ fn a_database_with_nothing_in_it_can_be_backed_up() {
 }
 
 #[test]
-fn two_backups_in_one_second_are_one_backup() {
+fn two_backups_of_one_second_have_a_second_each() {
     run(async {
         let Some(world) = World::new().await else { return };
         let source = world.postgres.source(SMALL_SCHEMA).await;
-        let (one, other) = tokio::join!(world.back_up(&source), world.back_up(&source));
-        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
-        let error = one.err().or(other.err()).expect("one of them failed");
-        assert_eq!(error.kind(), Kind::Store, "{error}");
-        assert!(world.bucket.server.open_uploads().is_empty());
-        assert!(
-            world
-                .verify_object()
-                .await
-                .expect("an intact object")
-                .verdict
-                .is_proven()
+        let clock = clock_that_waits("2026-11-23T02:00:07Z".parse().expect("an instant"));
+        let request = backup::Request {
+            source: &source,
+            tools: &world.postgres.tools,
+            store: &world.bucket.store,
+            clock: &clock,
+            attempts: 1,
+        };
+        let (one, other) = tokio::join!(
+            backup::backup(request, &super::kit::Nobody),
+            backup::backup(request, &super::kit::Nobody)
         );
+        let (one, other) = (one.expect("a backup"), other.expect("another"));
+        assert_ne!(one.key, other.key);
+        assert!(world.bucket.server.open_uploads().is_empty());
+        for made in [one, other] {
+            let (store, manifest) = (&world.bucket.store, &made.manifest);
+            let verification = verify::object(store, manifest, &super::kit::Nobody).await;
+            assert_proven(&verification.expect("an intact object"));
+        }
     });
 }
 
@@ -119,6 +127,7 @@ async fn back_up_with(world: &World, pg_dump: &str, observer: &dyn Observer) -> 
         tools: &tools,
         store: &world.bucket.store,
         clock: &|| "2026-11-23T02:00:07Z".parse().expect("an instant"),
+        attempts: backup::ATTEMPTS,
     };
     backup::backup(request, observer).await
 }
@@ -207,8 +216,13 @@ fn the_password_travels_in_the_environment_alone() {
         let read = |path: &Path| std::fs::read_to_string(path).expect("a note");
         let password = read(&note("password"));
         assert_eq!(password.len(), 32, "the script saw the password");
+        let arguments = read(&note("arguments"));
+        let (snapshot, arguments): (Vec<_>, Vec<_>) = arguments
+            .lines()
+            .partition(|argument| argument.starts_with("--snapshot="));
+        assert_eq!(snapshot.len(), 1);
         assert_eq!(
-            read(&note("arguments")).lines().collect::<Vec<_>>(),
+            arguments,
             [
                 "--format=custom",
                 "--compress=0",

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::s3_server::{Credentials, Rules, S3Server};
 use paycraft_dr::drill::server_user::ServerUser;
@@ -313,6 +313,7 @@ impl World {
             tools: &self.postgres.tools,
             store: &self.bucket.store,
             clock: &|| at,
+            attempts: backup::ATTEMPTS,
         };
         backup::backup(request, &Nobody).await
     }
@@ -387,6 +388,15 @@ impl World {
 pub fn now() -> Timestamp {
     let fixed: Timestamp = "2026-11-30T00:00:00Z".parse().expect("an instant");
     fixed.max(Timestamp::now())
+}
+
+/// A clock that shows `now` to the first two who ask, and then a second more to each: time that passes without being waited for.
+pub fn clock_that_waits(now: Timestamp) -> impl Fn() -> Timestamp + Send + Sync {
+    let asked = AtomicU32::new(0);
+    move || {
+        let asked = asked.fetch_add(1, Ordering::Relaxed);
+        now + SignedDuration::from_secs(i64::from(asked.saturating_sub(1)))
+    }
 }
 
 /// Nothing is production, nothing may be dropped.

@@ -38,6 +38,7 @@ mod protocol;
 mod prune;
 mod recover;
 mod restore;
+mod source_held;
 mod supabase;
 mod versions;
 mod workflows;

@@ -144,6 +144,7 @@ fn each_server_gets_the_programs_of_its_version() {
             tools: &newer.both,
             store: &world.bucket.store,
             clock: &|| AT.parse().expect("an instant"),
+            attempts: backup::ATTEMPTS,
         };
         let too_old = backup::Request {
             tools: &world.postgres.tools,
@@ -248,6 +249,7 @@ fn programs_that_are_too_new_are_refused_before_the_target_is_touched() {
             tools: &newer.only,
             store: &world.bucket.store,
             clock: &|| later.parse().expect("an instant"),
+            attempts: backup::ATTEMPTS,
         };
         backup::backup(request, &heard).await.expect("a backup");
         let warnings = heard.0.lock().expect("no panic").join(" ");

@@ -25,6 +25,9 @@ pub struct BackupArguments {
     /// The database to back up, without its password [env: SUPABASE_DB_URL]
     #[arg(long, value_name = "URL")]
     pub source: Option<String>,
+    /// Attempts, where the source is changed by migrations while it is dumped
+    #[arg(long, value_name = "N", default_value_t = backup::ATTEMPTS, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub attempts: u32,
     /// Where backups are kept.
     #[command(flatten)]
     pub store: StoreArguments,
@@ -40,6 +43,7 @@ pub async fn run(context: &Context<'_>, own: &BackupArguments) -> Result<Report>
         tools: &tools,
         store: context.store()?,
         clock: &Timestamp::now,
+        attempts: own.attempts,
     };
     let made = backup::backup(request, context.observer).await?;
     for table in CANONICAL_TABLES {

@@ -1,6 +1,7 @@
 //! The verbs of a cycle, called as their commands call them, with what the scenario makes of their arguments.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -40,6 +41,7 @@ impl Trial<'_> {
             tools: self.props.tools,
             store: self.stage.vault(),
             clock: &move || at,
+            attempts: backup::ATTEMPTS,
         };
         let made = backup::backup(request, &Quiet).await?;
         let held = Contents::of(&source).await?;
@@ -101,10 +103,15 @@ impl Trial<'_> {
             tools: older.as_ref().unwrap_or(self.props.tools),
             store: self.stage.store(),
             clock: &clock,
+            attempts: backup::ATTEMPTS,
         };
         let made = if self.errs(&Mistake::TwoBackupsAtOnce) {
-            let now = clock();
-            let clock = move || now;
+            // Both see the same instant first, and then each its own time.
+            let (now, asked, real) = (clock(), AtomicU32::new(0), &clock);
+            let clock = move || match asked.fetch_add(1, Ordering::Relaxed) {
+                0 | 1 => now,
+                _ => real(),
+            };
             let request = backup::Request {
                 clock: &clock,
                 ..request
@@ -114,11 +121,15 @@ impl Trial<'_> {
                 backup::backup(request, &Quiet)
             );
             match (one, other) {
-                (Ok(one), Ok(other)) if one != other => {
-                    let message = "two backups of one second were both made";
+                (Ok(one), Ok(other)) if one.key == other.key => {
+                    let message = "two backups of one second have one key";
                     return Err(failed(Error::new(Kind::Internal, message)));
                 }
-                (Ok(made), _) | (Err(_), Ok(made)) => made,
+                (Ok(one), Ok(other)) => {
+                    lock(&self.held).insert(one.key.to_string(), held.clone());
+                    other
+                }
+                (Ok(made), Err(_)) | (Err(_), Ok(made)) => made,
                 (Err(error), Err(_)) => return Err(failed(error)),
             }
         } else {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use tokio_postgres::CopyOutStream;
 use tokio_postgres::error::SqlState;
 
-use super::{SYSTEM_SCHEMAS, all, identifier, one, strings, unless_failed};
+use super::{MISSING, SYSTEM_SCHEMAS, all, identifier, one, strings, unless_failed};
 use crate::error::Result;
 use crate::model::manifest::Sequence;
 use crate::postgres::rights::Name;
@@ -65,11 +65,6 @@ pub async fn copy_out(
     columns: &str,
     pages: Option<Range<u32>>,
 ) -> Result<Option<CopyOutStream>> {
-    const MISSING: [SqlState; 3] = [
-        SqlState::UNDEFINED_TABLE,
-        SqlState::UNDEFINED_COLUMN,
-        SqlState::INVALID_SCHEMA_NAME,
-    ];
     let name = format!("{}.{}", identifier(schema), identifier(table));
     let listed = columns
         .strip_prefix('(')

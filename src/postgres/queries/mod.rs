@@ -11,6 +11,8 @@ pub mod comparing;
 pub mod loading;
 /// Whether a database is on a platform, and what it takes to fill the platform's tables.
 pub mod platform;
+/// A snapshot of the source that several sessions share.
+pub mod snapshot;
 
 use std::collections::BTreeMap;
 
@@ -34,6 +36,13 @@ const OWN_COPY_SETTINGS: &str = "bytea_output,xmlbinary";
 
 /// Schemas that belong to PostgreSQL itself.
 pub(super) const SYSTEM_SCHEMAS: &str = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
+
+/// What a server answers where there is no such table, column or schema.
+pub(super) const MISSING: [SqlState; 3] = [
+    SqlState::UNDEFINED_TABLE,
+    SqlState::UNDEFINED_COLUMN,
+    SqlState::INVALID_SCHEMA_NAME,
+];
 
 /// What is known of a database before it is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,15 +244,23 @@ pub(super) async fn unless_failed<T>(
     })
 }
 
-/// Who holds a lock that lets nobody else near a table of the database, as far as the role may know.
+/// Who holds a lock that no reader may pass on a table of the database, as far as the role may know.
 async fn holders(session: &Session) -> String {
-    let sql = "SELECT string_agg(DISTINCT format('process %s of role %s holds a lock on %s', l.pid, a.usename, l.relation::regclass), ', ')
-           FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-          WHERE a.datname = current_database() AND l.pid <> pg_backend_pid() AND l.granted AND l.mode = 'AccessExclusiveLock'
-            AND l.relation >= 16384";
-    let asked = session.bear(session.client().query_one(sql, &[])).await;
-    let told = asked.ok().and_then(Result::ok).and_then(|row| row.get(0));
+    let told = lock_holders(session).await;
     told.unwrap_or_else(|| "another session holds a lock (see pg_locks and pg_stat_activity)".to_owned())
+}
+
+/// The sessions that hold such a lock, and those that wait for one and let no reader pass them; nothing where there are none.
+pub async fn lock_holders(session: &Session) -> Option<String> {
+    let sql = "SELECT string_agg(DISTINCT format('process %s of role %s%s %s a lock on %s%s', l.pid, coalesce(a.usename, '(unknown)'),
+                      CASE WHEN a.application_name <> '' THEN format(' (%s)', a.application_name) END,
+                      CASE WHEN l.granted THEN 'holds' ELSE 'waits for' END, l.relation::regclass,
+                      ' since ' || to_char(coalesce(l.waitstart, a.xact_start) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"')), ', ')
+           FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+          WHERE l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+            AND l.pid <> pg_backend_pid() AND l.mode = 'AccessExclusiveLock' AND l.relation >= 16384";
+    let asked = session.bear(session.client().query_one(sql, &[])).await;
+    asked.ok().and_then(Result::ok).and_then(|row| row.get(0))
 }
 
 pub(super) fn strings(rows: &[Row]) -> Vec<String> {

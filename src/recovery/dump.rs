@@ -1,0 +1,151 @@
+//! pg_dump of one snapshot, read as it flows to the store.
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncReadExt;
+use tokio::process::{ChildStdout, Command};
+use tokio::sync::Notify;
+
+use super::attempt::Failure;
+use super::packer::{BLOCK_RAW_BYTES, Packer};
+use super::snapshot::SourceSnapshot;
+use super::survey::{Surveyed, Surveying};
+use crate::child::Child;
+use crate::error::{Error, Kind, Result};
+use crate::model::source_state::Concerned;
+use crate::model::timeline::{Event, Observer};
+use crate::postgres::conninfo::Conninfo;
+
+/// What pg_dump or the server says where something was dropped while pg_dump read it.
+const SIGNS_OF_CHANGE: [&str; 6] = [
+    "cache lookup failed",
+    "could not open relation with OID",
+    "could not find",
+    "does not exist",
+    "concurrently",
+    "deadlock detected",
+];
+
+/// Runs pg_dump in the snapshot, reads its archive as it flows, and packs it. Succeeds only if all of it came and no definition was
+/// changed while pg_dump read it. The object is not made yet: that is for the packer to finish.
+pub(super) async fn dump(
+    source: &Conninfo,
+    command: Command,
+    snapshot: &SourceSnapshot,
+    packer: Packer,
+    observer: &dyn Observer,
+) -> Result<(Surveyed, Packer), Failure> {
+    // pg_dump writes nothing before it has all locks and all definitions.
+    let writes = Notify::new();
+    let checked = async {
+        writes.notified().await;
+        snapshot.check(Concerned::Definitions).await
+    };
+    let dumped = async {
+        let read = read(source, command, packer, &writes, observer).await;
+        match read {
+            Err(Failure::Final(error)) if error.kind() == Kind::Source => Err(judged(error, snapshot).await),
+            read => read,
+        }
+    };
+    tokio::select! {
+        done = async { tokio::try_join!(dumped, checked) } => done.map(|(dumped, ())| dumped),
+        lost = snapshot.keep_alive() => Err(lost),
+    }
+}
+
+/// The error of a dump that failed, with what to do about it. A change of the source may be the reason: then another attempt may
+/// succeed.
+async fn judged(error: Error, snapshot: &SourceSnapshot) -> Failure {
+    let said = error.causes().join("\n");
+    // pg_dump words a lock that it did not get in time as any other statement cut off.
+    if said.contains("LOCK TABLE") && said.contains("canceling statement") {
+        let holders = snapshot.lock_holders().await;
+        let holders = holders.unwrap_or_else(|| "another session held a lock on that table".to_owned());
+        return Failure::Final(error.hint(format!(
+            "no backup was made: {holders}; end that session or let it end, and try again"
+        )));
+    }
+    let is_changed = matches!(
+        snapshot.check(Concerned::Definitions).await,
+        Err(Failure::Retryable(_))
+    );
+    if is_changed || SIGNS_OF_CHANGE.iter().any(|sign| said.contains(sign)) {
+        return Failure::Retryable(error.hint(
+            "no backup was made: something was changed or dropped while pg_dump read it; back up while no migration runs, \
+             or allow more attempts with --attempts",
+        ));
+    }
+    Failure::Final(
+        error.hint(
+            "no backup was made; see what pg_dump said, and check the role's rights and the server's log",
+        ),
+    )
+}
+
+async fn read(
+    source: &Conninfo,
+    command: Command,
+    mut packer: Packer,
+    writes: &Notify,
+    observer: &dyn Observer,
+) -> Result<(Surveyed, Packer), Failure> {
+    let mut survey = Surveying::begin();
+    let mut dump = Child::start("pg_dump", command)?;
+    let mut output = dump
+        .take_output()
+        .ok_or_else(|| Error::new(Kind::Internal, "pg_dump has no output"))?;
+    widen(&output);
+    let read = loop {
+        let read = read_block(&mut output);
+        let block = source.patience().bear(source.side(), "pg_dump", read).await??;
+        writes.notify_one();
+        if block.is_empty() {
+            break survey.finish().await?;
+        }
+        observer.observe(Event::Bytes(block.len() as u64));
+        if !survey.feed(block.clone()).await {
+            break survey.finish().await?;
+        }
+        packer.push(block).await?;
+    };
+    // Why pg_dump failed explains why its archive is cut, not the other way round.
+    if read
+        .as_ref()
+        .err()
+        .is_none_or(crate::archive::ArchiveError::is_incomplete)
+    {
+        dump.ended().await?.well(Kind::Source)?;
+    }
+    let surveyed = read.map_err(|cause| {
+        Error::new(Kind::Source, "pg_dump did not write a whole archive")
+            .caused_by(cause)
+            .hint("no backup was made; try again, and check the version of pg_dump")
+    })?;
+    Ok((surveyed, packer))
+}
+
+/// Lets pg_dump write on while we are busy: a pipe holds little unless it is asked for more.
+#[cfg(target_os = "linux")]
+fn widen(output: &ChildStdout) {
+    // Where it may not be wider it works as well.
+    let _ = rustix::pipe::fcntl_setpipe_size(output, BLOCK_RAW_BYTES);
+}
+
+/// Only Linux can be asked.
+#[cfg(not(target_os = "linux"))]
+fn widen(_: &ChildStdout) {}
+
+/// The next block of the dump: full, save for the last; empty behind it.
+async fn read_block(output: &mut ChildStdout) -> Result<Bytes> {
+    let mut block = BytesMut::with_capacity(BLOCK_RAW_BYTES);
+    while block.len() < BLOCK_RAW_BYTES {
+        let room = BLOCK_RAW_BYTES - block.len();
+        let read = output.take(room as u64).read_buf(&mut block).await;
+        let read =
+            read.map_err(|cause| Error::new(Kind::Source, "cannot read from pg_dump").caused_by(cause))?;
+        if read == 0 {
+            break;
+        }
+    }
+    Ok(block.freeze())
+}

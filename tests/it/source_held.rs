@@ -1,0 +1,202 @@
+//! A backup holds what the source held: sources whose tables and definitions change while they are dumped.
+
+use paycraft_dr::error::{Error, Kind};
+use paycraft_dr::model::key::Selector;
+use paycraft_dr::postgres::conninfo::Conninfo;
+use paycraft_dr::postgres::patience::Patience;
+use paycraft_dr::postgres::session::Session;
+use paycraft_dr::postgres::tools::Tools;
+use paycraft_dr::recovery::backup::{self, Made};
+
+use super::kit::{Nobody, World, assert_proven, execute, query, run};
+
+/// Tables with rows, and one of most things that pg_dump reads by functions that see the newest state.
+const SCHEMA: &str = "
+    CREATE TABLE ledger (id int PRIMARY KEY, note text);
+    INSERT INTO ledger SELECT n, 'note ' || n FROM generate_series(1, 3000) AS n;
+    CREATE TABLE calm (id int PRIMARY KEY, ledger int, mood text);
+    INSERT INTO calm SELECT n, n, 'sad' FROM generate_series(1, 100) AS n;
+    CREATE INDEX calm_mood ON calm (mood);
+    CREATE FUNCTION tally() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM public.ledger';
+    CREATE VIEW shown AS SELECT id FROM ledger;
+    CREATE TYPE mood AS ENUM ('sad', 'glad');
+    CREATE TABLE moods (mood mood);
+    INSERT INTO moods VALUES ('sad');
+    ALTER TABLE calm ADD CONSTRAINT known FOREIGN KEY (ledger) REFERENCES ledger NOT VALID;
+    CREATE MATERIALIZED VIEW totals AS SELECT count(*) FROM ledger;
+    CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER quiet BEFORE INSERT ON calm FOR EACH ROW EXECUTE FUNCTION nothing();
+";
+
+/// A rewrite of all rows that no snapshot from before it sees.
+const REWRITE: &str = "ALTER TABLE ledger ADD COLUMN seen timestamptz DEFAULT clock_timestamp()";
+
+/// Backs up by a pg_dump that lets `psql` run `sql` before it does anything: after the snapshot, before the locks. Only its first
+/// run does so, or each.
+async fn back_up_beside(
+    world: &World,
+    source: &Conninfo,
+    sql: &str,
+    every_time: bool,
+    attempts: u32,
+) -> Result<Made, Error> {
+    let place = tempfile::tempdir().expect("a directory");
+    let once = place.path().join("ran");
+    let script = format!(
+        "if [ ! -e {once} ]; then {keep} env -u PGOPTIONS $(dirname $REAL)/psql -qX -v ON_ERROR_STOP=1 -c '{sql}' >&2 || exit 9; fi; exec $REAL \"$@\"",
+        once = once.display(),
+        keep = if every_time {
+            String::new()
+        } else {
+            format!("touch {};", once.display())
+        },
+        sql = sql.replace('\'', "'\\''"),
+    );
+    let programs = world.postgres.with_scripted_dump(&script);
+    let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
+    let request = backup::Request {
+        source,
+        tools: &tools,
+        store: &world.bucket.store,
+        clock: &super::kit::clock_that_waits("2026-11-23T02:00:07Z".parse().expect("an instant")),
+        attempts,
+    };
+    backup::backup(request, &Nobody).await
+}
+
+async fn assert_holds(world: &World, made: &Made, ledger: u64) {
+    let held = made
+        .manifest
+        .public_table("ledger")
+        .expect("the table")
+        .content
+        .rows;
+    assert_eq!(held, ledger);
+    let restored = world.restore(Selector::Key(made.key)).await.expect("a restore");
+    assert_proven(&restored.verification);
+}
+
+#[test]
+fn a_rewrite_that_is_committed_while_its_lock_is_waited_for_costs_no_row() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SCHEMA).await;
+        let migrates = Session::connect(&source).await.expect("a connection");
+        let rewrite = format!("BEGIN; {REWRITE}; DELETE FROM ledger WHERE id = 3000");
+        migrates
+            .client()
+            .batch_execute(&rewrite)
+            .await
+            .expect("a rewrite");
+        let commits = async {
+            let waits = "SELECT (count(*) > 0)::text FROM pg_locks WHERE NOT granted AND relation = 'ledger'::regclass";
+            while query(&source, waits).await != "true" {}
+            migrates.client().batch_execute("COMMIT").await.expect("a commit");
+        };
+        let (made, ()) = tokio::join!(world.back_up(&source), commits);
+        assert_holds(&world, &made.expect("a backup"), 2999).await;
+    });
+}
+
+#[test]
+fn a_change_between_snapshot_and_locks_costs_an_attempt_and_never_a_row() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        for (sql, rows) in [
+            (REWRITE, 3000),
+            ("TRUNCATE ledger CASCADE", 0),
+            (
+                "CREATE TABLE new AS TABLE ledger; ALTER TABLE ledger RENAME TO old; ALTER TABLE new RENAME TO ledger",
+                3000,
+            ),
+            ("DROP TABLE calm", 3000),
+            ("DROP INDEX calm_mood", 3000),
+            ("ALTER INDEX calm_mood RENAME TO calm_by_mood", 3000),
+            (
+                "CREATE OR REPLACE FUNCTION tally() RETURNS bigint LANGUAGE sql AS 'SELECT 1'",
+                3000,
+            ),
+            ("DROP FUNCTION tally", 3000),
+            ("DROP VIEW shown", 3000),
+            (
+                "CREATE OR REPLACE VIEW shown AS SELECT id FROM ledger WHERE id > 1",
+                3000,
+            ),
+            ("ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'", 3000),
+            ("ALTER TABLE calm VALIDATE CONSTRAINT known", 3000),
+            ("DROP TRIGGER quiet ON calm", 3000),
+        ] {
+            let source = world.postgres.source(SCHEMA).await;
+            let error = back_up_beside(&world, &source, sql, true, 1).await;
+            let error = error.expect_err(sql);
+            assert_eq!(error.kind(), Kind::Source, "{sql}: {error}");
+            assert!(error.next_step().expect("a hint").contains("--attempts"), "{sql}");
+            assert!(
+                world.bucket.store.list("").await.expect("a listing").is_empty(),
+                "{sql}"
+            );
+            assert!(world.bucket.server.open_uploads().is_empty(), "{sql}");
+
+            let source = world.postgres.source(SCHEMA).await;
+            let made = back_up_beside(&world, &source, sql, false, 2).await;
+            let made = made.unwrap_or_else(|error| panic!("{sql}: {error}: {:?}", error.causes()));
+            let held = made.manifest.public_table("ledger").expect("the table");
+            assert_eq!(held.content.rows, rows, "{sql}");
+            if rows == 0 || sql == REWRITE {
+                assert_holds(&world, &made, rows).await;
+            }
+            for object in world.bucket.store.list("").await.expect("a listing") {
+                world.bucket.store.delete(&object.key).await.expect("a deletion");
+            }
+        }
+    });
+}
+
+#[test]
+fn what_changes_no_dump_costs_no_attempt() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SCHEMA).await;
+        let made = back_up_beside(
+            &world,
+            &source,
+            "CREATE TABLE another (id int PRIMARY KEY); DROP TABLE another; CREATE TABLE more (id int);
+             CREATE TEMP TABLE own (id serial PRIMARY KEY); ANALYZE; REINDEX TABLE calm;
+             REFRESH MATERIALIZED VIEW totals; GRANT SELECT ON ledger TO PUBLIC; INSERT INTO ledger VALUES (3001);
+             CREATE INDEX ON ledger (note); CREATE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            true,
+            1,
+        );
+        let made = made
+            .await
+            .unwrap_or_else(|error| panic!("{error}: {:?}", error.causes()));
+        assert!(
+            made.manifest.public_table("more").is_none(),
+            "it came after the snapshot"
+        );
+        assert_holds(&world, &made, 3000).await;
+    });
+}
+
+#[test]
+fn a_lock_that_is_not_let_go_is_told_with_its_holder() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SCHEMA).await;
+        let migrates = Session::connect(&source).await.expect("a connection");
+        let lock = "SET application_name = 'a migration'; BEGIN; LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE";
+        migrates.client().batch_execute(lock).await.expect("a lock");
+        let hasty = source.with_patience(Patience {
+            lock: std::time::Duration::from_millis(200),
+            ..Patience::default()
+        });
+        let error = world.back_up(&hasty).await.expect_err("a lock");
+        assert_eq!(error.kind(), Kind::Source, "{error}");
+        let hint = error.next_step().expect("a hint");
+        assert!(
+            hint.contains("(a migration) holds a lock on ledger since 20"),
+            "{hint}"
+        );
+        execute(&source, "SELECT").await;
+    });
+}
