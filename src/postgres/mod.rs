@@ -14,6 +14,8 @@ pub mod queries;
 pub mod rights;
 /// A connection and the task that drives it.
 pub mod session;
+/// SQL statements in words.
+pub mod statement;
 /// The installed versions of PostgreSQL, and the command lines of its programs.
 pub mod tools;
 

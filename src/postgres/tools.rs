@@ -227,13 +227,13 @@ impl Installation {
         Some(command)
     }
 
-    /// `pg_restore` of the entries that the file `list` names, in its order, from `archive`. The first error ends it.
-    pub fn restore_listed(&self, target: &Conninfo, archive: &Path, list: &Path, jobs: usize) -> Command {
+    /// `pg_restore` of the entries that the file `list` names, in its order, from `archive`, over one connection. The first error ends
+    /// it.
+    pub fn restore_listed(&self, target: &Conninfo, archive: &Path, list: &Path) -> Command {
         let mut command = self.client("pg_restore", target);
         command
             .args(["--exit-on-error", "--no-owner", "--no-acl"])
             .arg(format!("--dbname={}", quoted(target.database())))
-            .arg(format!("--jobs={jobs}"))
             .arg("--use-list")
             .arg(list)
             .arg(archive);

@@ -6,18 +6,45 @@ use super::guard::ClearedTarget;
 use super::loader::Builds;
 use super::plan::{self, SkippedEntry, Turn};
 use super::platform::{Scope, Selection};
-use super::restore::Request;
 use super::silence::silence;
 use crate::archive::Contents;
 use crate::child::Child;
 use crate::error::{Error, Kind, Result};
+use crate::postgres::queries::unknown::Unknown;
+
+/// When `pg_restore` makes an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Before rows are loaded.
+    Before,
+    /// When indexes and keys are built, and before materialized views are filled.
+    Rest,
+    /// Behind everything else.
+    Last,
+}
+
+impl Stage {
+    fn turn(self) -> Turn {
+        match self {
+            Self::Before => Turn::Before,
+            Self::Rest | Self::Last => Turn::After,
+        }
+    }
+
+    fn list_name(self) -> &'static str {
+        match self {
+            Self::Before => "before.list",
+            Self::Rest => "rest.list",
+            Self::Last => "last.list",
+        }
+    }
+}
 
 /// Everything of an archive but its rows, ready for `pg_restore`.
 pub(super) struct Definitions<'a> {
-    request: Request<'a>,
     target: &'a ClearedTarget,
     directory: TempDir,
-    has_rest: bool,
+    empty: Vec<Stage>,
     pub(super) skipped: Vec<SkippedEntry>,
     pub(super) scope: Scope,
 }
@@ -26,17 +53,15 @@ impl<'a> Definitions<'a> {
     /// Writes the head of the archive and the two lists of the `selection` where `pg_restore` can read them. The target is left
     /// alone.
     pub(super) fn new(
-        request: Request<'a>,
         target: &'a ClearedTarget,
         head: &[u8],
         contents: &Contents,
         selection: &Selection,
     ) -> Result<Self> {
         let mut definitions = Self {
-            request,
             target,
             directory: scratch_directory()?,
-            has_rest: false,
+            empty: Vec::new(),
             skipped: Vec::new(),
             scope: Scope::everything(),
         };
@@ -48,14 +73,23 @@ impl<'a> Definitions<'a> {
     /// Writes the lists of the entries of the `selection`. Of those that come after the rows, they name what is not built over our own
     /// connections.
     pub(super) fn list(&mut self, contents: &Contents, selection: &Selection) -> Result<()> {
-        let builds = Builds::of(contents, selection);
-        let before = plan::list(contents, Turn::Before, |id| selection.keeps(id));
-        let rest = plan::list(contents, Turn::After, |id| {
-            selection.keeps(id) && !builds.contain(id)
-        });
-        self.write(&list_name(Turn::Before), before.as_bytes())?;
-        self.write(&list_name(Turn::After), rest.as_bytes())?;
-        self.has_rest = !rest.is_empty();
+        let builds = Builds::of(contents, selection, &Unknown::default());
+        let (ours, last) = (builds.ids(), plan::last(contents, &builds.refreshed()));
+        self.empty.clear();
+        for stage in [Stage::Before, Stage::Rest, Stage::Last] {
+            let list = plan::list(contents, stage.turn(), |id| {
+                let is_listed = match stage {
+                    Stage::Before => true,
+                    Stage::Rest => !ours.contains(&id) && !last.contains(&id),
+                    Stage::Last => !ours.contains(&id) && last.contains(&id),
+                };
+                is_listed && selection.keeps(id)
+            });
+            if list.is_empty() {
+                self.empty.push(stage);
+            }
+            self.write(stage.list_name(), list.as_bytes())?;
+        }
         self.skipped = [plan::skipped(contents), selection.skipped(contents)].concat();
         self.scope = Scope::of(selection, contents);
         Ok(())
@@ -65,21 +99,16 @@ impl<'a> Definitions<'a> {
         std::fs::write(self.directory.path().join(name), bytes).map_err(no_scratch)
     }
 
-    /// Makes the entries whose turn it is. No error is tolerated.
-    pub(super) async fn make(&self, turn: Turn) -> Result<()> {
-        if turn == Turn::After && !self.has_rest {
+    /// Makes the entries of this stage over one connection, in the archive's order. No error is tolerated.
+    pub(super) async fn make(&self, stage: Stage) -> Result<()> {
+        if stage != Stage::Before && self.empty.contains(&stage) {
             return Ok(());
         }
-        let jobs = match turn {
-            Turn::After => self.request.jobs,
-            _ => 1,
-        };
         let place = self.directory.path();
         let command = self.target.installation().restore_listed(
             self.target.conninfo(),
             &place.join("head"),
-            &place.join(list_name(turn)),
-            jobs,
+            &place.join(stage.list_name()),
         );
         let program = Child::start("pg_restore", command)?;
         let ended = tokio::select! {
@@ -98,11 +127,6 @@ impl<'a> Definitions<'a> {
             })
         })
     }
-}
-
-/// The file that lists the entries of a turn.
-fn list_name(turn: Turn) -> String {
-    format!("{turn:?}.list").to_lowercase()
 }
 
 /// A private directory that goes away with its value.

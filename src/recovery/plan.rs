@@ -3,7 +3,7 @@
 //! `pg_restore` makes everything but the rows, from a file that holds only the head of the archive, guided by a list of
 //! entries. Comments and the like have no section of their own: as in `pg_restore`, they go with the entry before them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -126,6 +126,27 @@ pub fn encoding(contents: &Contents) -> &str {
         .find(|entry| entry.kind == "ENCODING")
         .and_then(|entry| entry.definition.split('\'').nth(1))
         .unwrap_or("UTF8")
+}
+
+/// Whether a backslash is an ordinary character in the archive's string constants.
+pub fn has_standard_strings(contents: &Contents) -> bool {
+    let mut settings = contents.entries.iter().filter(|entry| entry.kind == "STDSTRINGS");
+    settings.all(|entry| !entry.definition.contains("'off'"))
+}
+
+/// What comes behind everything else: event triggers, which would fire at what is made, what is about materialized views with
+/// rows, of which `refreshed` are the entries, and what needs any of these.
+pub fn last(contents: &Contents, refreshed: &HashSet<DumpId>) -> HashSet<DumpId> {
+    let mut last: HashSet<DumpId> = HashSet::new();
+    for (entry, turn) in turns(contents) {
+        let needs_last = |id: &DumpId| last.contains(id) || refreshed.contains(id);
+        if turn == Turn::After && (entry.kind == "EVENT TRIGGER" || entry.dependencies.iter().any(needs_last))
+        {
+            last.insert(entry.id);
+        }
+    }
+    last.retain(|id| !refreshed.contains(id));
+    last
 }
 
 /// The digests of everything the archive defines and a schema-only dump would show alike.

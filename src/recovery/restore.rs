@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use super::catalog::{self, Selected};
 use super::clean;
 use super::course::{self, Course};
-use super::definitions::Definitions;
+use super::definitions::{Definitions, Stage};
 use super::guard::{self, ClearedTarget, Terms};
-use super::loader::{Builds, Loader};
+use super::loader::Loader;
 use super::object::{self, CheckedArchive};
-use super::plan::{self, SkippedEntry, Turn};
+use super::plan::{self, SkippedEntry};
 use super::platform::{self, Scope, Selection};
 use super::verify;
 use crate::archive::{Contents, Event as Read, Reader};
@@ -178,11 +178,11 @@ async fn transfer_and_finish<'a>(
     observer.observe(Event::Ended(Phase::Transfer));
 
     observer.observe(Event::Began(Phase::Finish));
-    if let Some(loader) = loader {
+    if let (Some(mut loader), Some(definitions)) = (loader, &course.definitions) {
         loader.build().await?;
-    }
-    if let Some(definitions) = &course.definitions {
-        definitions.make(Turn::After).await?;
+        definitions.make(Stage::Rest).await?;
+        loader.fill().await?;
+        definitions.make(Stage::Last).await?;
     }
     observer.observe(Event::Ended(Phase::Finish));
     Ok(())
@@ -249,7 +249,7 @@ async fn begin<'a>(
     for lost in selection.lost_rows(contents, manifest) {
         course.observer().observe(Event::Warned(lost));
     }
-    let mut definitions = Definitions::new(request, target, head, contents, &selection)?;
+    let mut definitions = Definitions::new(target, head, contents, &selection)?;
     if target.holds_objects() {
         let dropped = plan::made(contents).filter(|entry| selection.keeps(entry.id));
         let about_to_commit = || course.change();
@@ -266,7 +266,7 @@ async fn begin<'a>(
         definitions.list(contents, &selection)?;
     }
     course.change();
-    course.definitions.insert(definitions).make(Turn::Before).await?;
+    course.definitions.insert(definitions).make(Stage::Before).await?;
     begin_load(request, target, contents, selection).await
 }
 
@@ -277,12 +277,11 @@ async fn begin_load<'a>(
     contents: &Arc<Contents>,
     selection: Selection,
 ) -> Result<Loader<'a>> {
-    let builds = Builds::of(contents, &selection);
     let openness = examination::openness(target.session()).await?;
     let free = usize::try_from(openness.free_connections).unwrap_or(0);
     let connections = request.jobs.min(free).max(1);
     let (conninfo, session) = (target.conninfo(), target.session());
-    Loader::begin(conninfo, session, contents, selection, builds, connections).await
+    Loader::begin(conninfo, session, contents, selection, connections).await
 }
 
 /// Decides what of the backup is restored. Nothing is changed.

@@ -19,6 +19,7 @@ mod model;
 mod proxy;
 mod retention;
 mod schedule;
+mod statement;
 
 mod archive;
 
@@ -28,6 +29,8 @@ mod store;
 mod aftermath;
 mod background;
 mod backup;
+mod cases;
+
 mod connections;
 mod cutover;
 mod damage;

@@ -9,13 +9,28 @@ use crate::postgres::session::Session;
 
 const TABLES_ALTERED_AT_ONCE: usize = 50;
 
+/// How an archive's SQL and rows are to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'a> {
+    /// Their encoding, as `client_encoding` takes it.
+    pub encoding: &'a str,
+    /// Whether a backslash is an ordinary character in string constants.
+    pub has_standard_strings: bool,
+}
+
 /// Makes the session ready to take rows as the dump wrote them.
-pub async fn prepare_load(session: &Session, encoding: &str) -> Result<()> {
+pub async fn prepare_load(session: &Session, settings: &Settings<'_>) -> Result<()> {
+    let strings = if settings.has_standard_strings {
+        "on"
+    } else {
+        "off"
+    };
     one(
         session,
         "cannot set the archive's encoding",
-        "SELECT pg_catalog.set_config('client_encoding', $1, false)",
-        &[&encoding],
+        "SELECT pg_catalog.set_config('client_encoding', $1, false),
+                pg_catalog.set_config('standard_conforming_strings', $2, false)",
+        &[&settings.encoding, &strings],
     )
     .await?;
     be_patient(session).await?;

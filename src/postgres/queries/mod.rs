@@ -13,6 +13,8 @@ pub mod loading;
 pub mod platform;
 /// A snapshot of the source that several sessions share.
 pub mod snapshot;
+/// What in a database calls functions of which nothing is known.
+pub mod unknown;
 
 use std::collections::BTreeMap;
 

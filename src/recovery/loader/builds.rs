@@ -1,54 +1,84 @@
-//! Which indexes, constraints and materialized views are built over our own connections, and what each waits for.
+//! What is built over our own connections, and what each step waits for: indexes, keys, attached indexes, materialized views.
 //!
-//! `pg_restore` begins none before all rows are there, checks each foreign key while it holds both tables, and fills views when
-//! all else is done. What is simple enough is done here instead: an index or key begins when the rows of its table are in and a
-//! connection has nothing to load; foreign keys are attached unchecked, and then checked side by side while views are filled. All
-//! else is left to `pg_restore`.
+//! `pg_restore` on one connection promises: all rows before any index, and each thing in the archive's order. What calls only
+//! functions that are known to compute from their arguments gives the same in any order: an index begins when the rows of its table
+//! are in and a connection has nothing to load, keys are checked and views filled side by side. What calls another function waits
+//! until all rows are in and keeps the archive's order.
+//!
+//! The locks that each statement takes decide what runs beside it; so no two of our connections wait for each other:
+//! `CREATE INDEX` takes SHARE on its table; a key, or an index with a statement behind it, takes the table for itself; attaching an
+//! index, and whatever makes a key over partitions, takes the whole tree. Foreign keys are attached by one connection alone.
 
 use std::collections::{HashMap, HashSet};
 
+use super::trees::Trees;
 use crate::archive::{Contents, DumpId, Entry};
+use crate::postgres::queries::unknown::{HARMLESS_EXTENSIONS, Unknown};
+use crate::postgres::statement;
 use crate::recovery::plan::{self, Turn};
 use crate::recovery::platform::Selection;
 
-/// What comes after the rows and changes nothing about what a query of them gives.
-const INDIFFERENT_TO_QUERIES: [&str; 16] = [
-    "CHECK CONSTRAINT",
-    "COMMENT",
-    "CONSTRAINT",
-    "EVENT TRIGGER",
-    "FK CONSTRAINT",
-    "INDEX",
-    "INDEX ATTACH",
-    "MATERIALIZED VIEW DATA",
-    "POLICY",
-    "PUBLICATION",
-    "PUBLICATION TABLE",
-    "ROW SECURITY",
-    "SECURITY LABEL",
-    "SEQUENCE SET",
-    "STATISTICS",
-    "TRIGGER",
-];
+/// How much a step keeps from the steps beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Claim {
+    /// Others may work on the table too.
+    Shared,
+    /// No other works on the table.
+    Table,
+    /// No other works on any table of its tree.
+    Tree,
+}
+
+/// A table that a step works on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claimed {
+    pub(super) table: DumpId,
+    pub(super) tree: DumpId,
+    pub(super) claim: Claim,
+}
+
+/// Which rows must be there before a step begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Start {
+    /// Those of its own tables.
+    OwnRows,
+    /// All.
+    AllRows,
+    /// All, and everything before it in the archive's order must be done.
+    InOrder,
+}
 
 /// An index or constraint to be built, or a view to be filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Build {
     pub(super) id: DumpId,
+    /// Its place in the archive.
+    pub(super) place: usize,
     /// What it is, for messages.
     pub(super) what: String,
     pub(super) statement: String,
-    /// The relations it works on.
-    pub(super) relations: Vec<DumpId>,
-    /// Whether it works alone on them.
-    pub(super) is_alone: bool,
-    /// The rows that must be there.
+    pub(super) claims: Vec<Claimed>,
+    pub(super) start: Start,
+    /// The rows that must be there in any case.
     pub(super) rows: Vec<DumpId>,
     /// What must be built before.
     pub(super) builds: Vec<DumpId>,
 }
 
-/// A foreign key, which is checked in a step of its own.
+impl Build {
+    /// Whether both may run at the same time.
+    pub(super) fn suits(&self, other: &Self) -> bool {
+        !self.claims.iter().any(|own| {
+            other.claims.iter().any(|theirs| {
+                let claim = own.claim.max(theirs.claim);
+                own.tree == theirs.tree
+                    && (claim == Claim::Tree || claim == Claim::Table && own.table == theirs.table)
+            })
+        })
+    }
+}
+
+/// A foreign key, whose rows are checked in a step of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ForeignKey {
     /// Makes it for rows to come.
@@ -60,136 +90,205 @@ pub(super) struct ForeignKey {
 /// All that is built here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Builds {
-    /// Indexes and keys, which wait for rows.
+    /// Indexes, keys and attachments, which wait for rows.
     pub(super) indexes: Vec<Build>,
-    /// Materialized views, which are filled once all of those are there: what they read may have any of them.
-    pub(super) refreshes: Vec<Build>,
     pub(super) foreign_keys: Vec<ForeignKey>,
+    /// Foreign keys that are made in one step.
+    pub(super) whole_keys: Vec<Build>,
+    /// Materialized views, which are filled once all else is made: what they read may have any of it.
+    pub(super) refreshes: Vec<Build>,
 }
 
 impl Builds {
-    /// What of the archive's selected entries is built here.
-    pub fn of(contents: &Contents, selection: &Selection) -> Self {
+    /// What of the archive's selected entries is built here. What is `unknown` decides when, never what.
+    pub fn of(contents: &Contents, selection: &Selection, unknown: &Unknown) -> Self {
         let mut found = Self::default();
-        let rows_of = rows_of(contents);
+        let mut survey = Survey::new(contents, unknown);
         // The archive's order is one in which everything comes behind what it needs.
         let mut available: HashSet<DumpId> = HashSet::new();
-        let mut ours: HashSet<DumpId> = HashSet::new();
-        for (entry, turn) in plan::turns(contents) {
+        for (place, (entry, turn)) in plan::turns(contents).enumerate() {
             if turn != Turn::After {
                 available.insert(entry.id);
                 continue;
             }
             let knows = |id: &DumpId| available.contains(id) || contents.entry(*id).is_none();
-            if !selection.keeps(entry.id)
-                || entry.tablespace.is_some()
-                || !entry.dependencies.iter().all(knows)
-            {
+            let is_refresh = entry.kind == "MATERIALIZED VIEW DATA";
+            if !selection.keeps(entry.id) || !is_refresh && !entry.dependencies.iter().all(knows) {
                 continue;
             }
-            let build = build(contents, entry, &rows_of, &ours);
-            let list = match entry.kind.as_str() {
-                "INDEX" | "CONSTRAINT" => &mut found.indexes,
-                "MATERIALIZED VIEW DATA" => &mut found.refreshes,
-                "FK CONSTRAINT" => {
-                    found.foreign_keys.extend(foreign_key(build));
-                    continue;
-                }
+            match entry.kind.as_str() {
+                "INDEX" | "CONSTRAINT" | "INDEX ATTACH" => found.indexes.push(survey.index(entry, place)),
+                "FK CONSTRAINT" => match survey.foreign_key(entry, place) {
+                    Ok(key) => found.foreign_keys.push(key),
+                    Err(whole) => found.whole_keys.push(whole),
+                },
+                "MATERIALIZED VIEW DATA" => found.refreshes.push(survey.refresh(entry, place)),
                 _ => continue,
-            };
-            list.push(build);
+            }
             available.insert(entry.id);
-            ours.insert(entry.id);
-        }
-        if changes_queries(contents, selection) {
-            found.refreshes.clear();
+            survey.ours.insert(entry.id);
         }
         found
     }
 
-    /// Whether the entry is built here.
-    pub fn contain(&self, id: DumpId) -> bool {
-        let built = self.indexes.iter().chain(&self.refreshes);
-        built.map(|build| build.id).any(|built| built == id)
-            || self.foreign_keys.iter().any(|key| key.attach.id == id)
+    /// The entries that are built here.
+    pub fn ids(&self) -> HashSet<DumpId> {
+        let keys = self.foreign_keys.iter().map(|key| &key.attach);
+        let all = self.indexes.iter().chain(&self.whole_keys).chain(&self.refreshes);
+        all.chain(keys).map(|build| build.id).collect()
+    }
+
+    /// The entries of the views that are filled here.
+    pub fn refreshed(&self) -> HashSet<DumpId> {
+        self.refreshes.iter().map(|build| build.id).collect()
     }
 }
 
-/// The rows of each table that has any in the archive, by the table.
-fn rows_of(contents: &Contents) -> HashMap<DumpId, DumpId> {
-    let data = contents
-        .entries
-        .iter()
-        .filter(|entry| entry.kind == "TABLE DATA" && entry.has_data);
-    data.flat_map(|data| data.dependencies.iter().map(|table| (*table, data.id)))
-        .collect()
+/// What is known of an archive's entries.
+struct Survey<'a> {
+    contents: &'a Contents,
+    unknown: &'a Unknown,
+    trees: Trees,
+    /// The rows of each table that has any, by the table.
+    rows_of: HashMap<DumpId, DumpId>,
+    /// What is built here and comes before.
+    ours: HashSet<DumpId>,
+    has_escapes: bool,
 }
 
-/// Whether something made after the rows may change what a view is filled with: a view that is only made in earnest when a key is
-/// there, for one, of which the view's entry says nothing.
-fn changes_queries(contents: &Contents, selection: &Selection) -> bool {
-    plan::turns(contents).any(|(entry, turn)| {
-        turn == Turn::After
-            && selection.keeps(entry.id)
-            && !INDIFFERENT_TO_QUERIES.contains(&entry.kind.as_str())
-    })
-}
+impl<'a> Survey<'a> {
+    fn new(contents: &'a Contents, unknown: &'a Unknown) -> Self {
+        let data = contents.entries.iter();
+        let data = data.filter(|entry| entry.kind == "TABLE DATA" && entry.has_data);
+        Self {
+            contents,
+            unknown,
+            trees: Trees::of(contents),
+            rows_of: data
+                .flat_map(|data| data.dependencies.iter().map(|table| (*table, data.id)))
+                .collect(),
+            ours: HashSet::new(),
+            has_escapes: !plan::has_standard_strings(contents),
+        }
+    }
 
-fn build(
-    contents: &Contents,
-    entry: &Entry,
-    rows_of: &HashMap<DumpId, DumpId>,
-    ours: &HashSet<DumpId>,
-) -> Build {
-    let is_relation = |id: &&DumpId| {
-        let kind = contents.entry(**id).map(|entry| entry.kind.as_str());
-        matches!(kind, Some("TABLE" | "MATERIALIZED VIEW"))
-    };
-    let relations: Vec<DumpId> = entry.dependencies.iter().filter(is_relation).copied().collect();
-    Build {
-        id: entry.id,
-        what: format!(
-            "{} {}",
-            entry.kind.trim_end_matches(" DATA").to_lowercase(),
-            entry.tag
-        ),
-        statement: entry.definition.clone(),
-        rows: relations
+    fn index(&self, entry: &Entry, place: usize) -> Build {
+        let is_one_statement = || statement::statements(&entry.definition, self.has_escapes).len() == 1;
+        let claim = match entry.kind.as_str() {
+            "INDEX ATTACH" => Claim::Tree,
+            "INDEX" if is_one_statement() => Claim::Shared,
+            _ => Claim::Table,
+        };
+        let start = self.start(entry);
+        self.build(entry, place, claim, start)
+    }
+
+    fn refresh(&self, entry: &Entry, place: usize) -> Build {
+        let view = (entry.schema.clone().unwrap_or_default(), entry.tag.clone());
+        let start = match self.unknown.views.contains(&view) {
+            true => Start::InOrder,
+            false => Start::AllRows,
+        };
+        self.build(entry, place, Claim::Table, start)
+    }
+
+    /// The steps of a foreign key, or the one step that it takes.
+    fn foreign_key(&self, entry: &Entry, place: usize) -> Result<ForeignKey, Build> {
+        let build = self.build(entry, place, Claim::Tree, Start::AllRows);
+        let statements = statement::statements(&entry.definition, self.has_escapes);
+        let [statement] = &statements[..] else {
+            return Err(build);
+        };
+        let Some(steps) = statement.foreign_key_steps() else {
+            return Err(build);
+        };
+        // Checking reads the table it refers to beside others, and locks its own.
+        let is_own = |claimed: &Claimed| {
+            let table = self.contents.entry(claimed.table);
+            table.is_some_and(|table| steps.table.last() == Some(&table.tag) && entry.schema == table.schema)
+        };
+        let claims = build.claims.iter().map(|claimed| Claimed {
+            claim: if is_own(claimed) {
+                Claim::Table
+            } else {
+                Claim::Shared
+            },
+            ..claimed.clone()
+        });
+        let check = Build {
+            statement: steps.validate,
+            builds: vec![build.id],
+            claims: claims.collect(),
+            ..build.clone()
+        };
+        let attach = Build {
+            statement: steps.attach,
+            ..build
+        };
+        Ok(ForeignKey { attach, check })
+    }
+
+    fn build(&self, entry: &Entry, place: usize, claim: Claim, start: Start) -> Build {
+        let mut needed = entry.dependencies.clone();
+        needed.sort_unstable();
+        needed.dedup();
+        let is_relation = |id: &&DumpId| {
+            let kind = self.contents.entry(**id).map(|entry| entry.kind.as_str());
+            matches!(kind, Some("TABLE" | "MATERIALIZED VIEW"))
+        };
+        let tables: Vec<DumpId> = needed.iter().filter(is_relation).copied().collect();
+        let rows: HashSet<DumpId> = tables
             .iter()
-            .filter_map(|table| rows_of.get(table))
-            .copied()
-            .collect(),
-        is_alone: entry.kind != "INDEX",
-        builds: entry
+            .flat_map(|table| match self.rows_of.get(table) {
+                Some(_) => std::slice::from_ref(table),
+                // A parent has no rows of its own; loading its partitions locks it.
+                None => self.trees.partitions(*table),
+            })
+            .filter_map(|table| self.rows_of.get(table).copied())
+            .collect();
+        Build {
+            id: entry.id,
+            place,
+            what: format!(
+                "{} {}",
+                entry.kind.trim_end_matches(" DATA").to_lowercase(),
+                entry.tag
+            ),
+            statement: entry.definition.clone(),
+            claims: tables
+                .iter()
+                .map(|table| Claimed {
+                    table: *table,
+                    tree: self.trees.root(*table),
+                    claim,
+                })
+                .collect(),
+            start,
+            rows: rows.into_iter().collect(),
+            builds: needed.into_iter().filter(|id| self.ours.contains(id)).collect(),
+        }
+    }
+
+    /// When an index may begin, as far as can be told from what it needs.
+    fn start(&self, entry: &Entry) -> Start {
+        let needed = entry
             .dependencies
             .iter()
-            .filter(|id| ours.contains(id))
-            .copied()
-            .collect(),
-        relations,
+            .filter_map(|id| self.contents.entry(*id));
+        needed
+            .map(|needed| {
+                let name = (needed.schema.clone().unwrap_or_default(), needed.tag.clone());
+                match needed.kind.as_str() {
+                    "TABLE" | "MATERIALIZED VIEW" if self.unknown.typed.contains(&name) => Start::AllRows,
+                    "TABLE" | "MATERIALIZED VIEW" | "INDEX" | "CONSTRAINT" | "INDEX ATTACH"
+                    | "TABLE ATTACH" | "COLLATION" | "SCHEMA" => Start::OwnRows,
+                    "TYPE" | "DOMAIN" if !self.unknown.types.contains(&name) => Start::OwnRows,
+                    "EXTENSION" if HARMLESS_EXTENSIONS.contains(&needed.tag.as_str()) => Start::OwnRows,
+                    "EXTENSION" => Start::AllRows,
+                    _ => Start::InOrder,
+                }
+            })
+            .max()
+            .unwrap_or(Start::OwnRows)
     }
-}
-
-/// The two steps of `ALTER TABLE ONLY t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES u(b);`, or nothing where it takes one: keys of
-/// partitioned tables cannot be attached unchecked, and they are written without ONLY.
-fn foreign_key(key: Build) -> Option<ForeignKey> {
-    let definition = key.statement.trim_end().strip_suffix(';')?;
-    let (table, constraint) = definition.split_once("ADD CONSTRAINT ")?;
-    let (name, _) = constraint.split_once(" FOREIGN KEY ")?;
-    if !table.starts_with("ALTER TABLE ONLY ")
-        || definition.ends_with(" NOT VALID")
-        || definition.contains(';')
-    {
-        return None;
-    }
-    let check = Build {
-        statement: format!("{table}VALIDATE CONSTRAINT {name}"),
-        builds: vec![key.id],
-        ..key.clone()
-    };
-    let attach = Build {
-        statement: format!("{definition} NOT VALID"),
-        ..key
-    };
-    Some(ForeignKey { attach, check })
 }

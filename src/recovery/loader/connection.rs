@@ -9,12 +9,12 @@ use tokio_postgres::CopyInSink;
 
 use super::builds::Build;
 use super::queue::{Batch, Queue, Work};
+use super::settings;
 use crate::archive::{Contents, DumpId, Entry};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
 use crate::postgres::session::Session;
-use crate::recovery::plan;
 
 /// What all connections have in common.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ struct Copy {
 /// Works over one connection until nothing is left to do.
 pub(super) async fn work(common: Arc<Common>, number: usize) -> Result<()> {
     let session = Session::connect(&common.target).await?;
-    queries::loading::prepare_load(&session, plan::encoding(&common.contents)).await?;
+    queries::loading::prepare_load(&session, &settings(&common.contents)).await?;
     queries::loading::prepare_builds(&session).await?;
     let mut connection = Connection {
         common: &common,

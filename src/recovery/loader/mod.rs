@@ -1,12 +1,17 @@
 //! The rows of an archive, and the indexes over them, into a target.
 //!
 //! The archive comes as one stream; its rows go over several connections at once, cut at the ends of rows, so that a single
-//! large table loads no slower than many small ones. Whoever is slowest holds up the stream.
+//! large table loads no slower than many small ones. The slowest of archive, network and target holds up the stream.
+//!
+//! A table for whose rows an unknown function is called is loaded as one connection would load it: after all rows before it are
+//! permanent, in one COPY, and before any row behind it.
 
 mod builds;
 mod connection;
 mod queue;
+mod trees;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -23,6 +28,8 @@ use crate::archive::{Contents, DumpId, Event};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
+use crate::postgres::queries::loading::Settings;
+use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
 
 /// Rows are handed to a connection in batches of about this size.
@@ -37,6 +44,8 @@ pub struct Loader<'a> {
     connections: JoinSet<Result<()>>,
     selection: Selection,
     builds: Builds,
+    /// The entries of rows that are loaded alone.
+    loaded_alone: HashSet<DumpId>,
     /// Tables that autovacuum is kept from until everything is built.
     held_off: Vec<String>,
     /// The table whose rows are coming, where they are wanted.
@@ -47,17 +56,18 @@ pub struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     /// Opens `connections` to the target, which `session` reaches too. Of the rows of the archive with these contents, those of the
-    /// selection are loaded, and then `builds` are built.
+    /// selection are loaded, and then what can be built here is built. The definitions must be there.
     pub async fn begin(
         target: &Conninfo,
         session: &'a Session,
         contents: &Arc<Contents>,
         selection: Selection,
-        builds: Builds,
         connections: usize,
     ) -> Result<Self> {
-        queries::loading::prepare_load(session, plan::encoding(contents)).await?;
+        queries::loading::prepare_load(session, &settings(contents)).await?;
         queries::loading::prepare_builds(session).await?;
+        let unknown = queries::unknown::unknown(session).await?;
+        let builds = Builds::of(contents, &selection, &unknown);
         let held_off =
             queries::loading::hold_off_autovacuum(session, &made_tables(contents, &selection)).await?;
         let common = Arc::new(Common {
@@ -67,28 +77,39 @@ impl<'a> Loader<'a> {
             fires_no_triggers: !selection.filled().is_empty(),
         });
         common.queue.add(builds.indexes.iter().cloned());
-        let mut opened = JoinSet::new();
-        for number in 0..connections {
-            opened.spawn(work(Arc::clone(&common), number));
-        }
-        Ok(Self {
+        let mut loader = Self {
             session,
             common,
-            connections: opened,
+            connections: JoinSet::new(),
+            loaded_alone: rows_of(contents, &unknown.tables),
             selection,
             builds,
             held_off,
             table: None,
             large_object: None,
             waiting: BytesMut::with_capacity(BATCH_BYTES),
-        })
+        };
+        loader.connect();
+        Ok(loader)
+    }
+
+    fn connect(&mut self) {
+        for number in 0..self.common.queue.connections() {
+            self.connections.spawn(work(Arc::clone(&self.common), number));
+        }
     }
 
     /// Takes the next thing read. Waits while enough is under way.
     pub async fn take(&mut self, event: Event<'_>) -> Result<()> {
         match event {
             Event::Contents(_) => {}
-            Event::TableBegan(id) => self.table = self.selection.keeps(id).then_some(id),
+            Event::TableBegan(id) => {
+                self.table = self.selection.keeps(id).then_some(id);
+                if self.loaded_alone.contains(&id) {
+                    self.settle_rows().await?;
+                    self.common.queue.begin_alone(id);
+                }
+            }
             Event::Rows(rows) => {
                 if self.table.is_some() {
                     self.waiting.extend_from_slice(rows);
@@ -101,6 +122,10 @@ impl<'a> Loader<'a> {
                 self.hand_in().await?;
                 self.table = None;
                 self.common.queue.table_ended(id);
+                if self.loaded_alone.contains(&id) {
+                    self.settle_rows().await?;
+                    self.common.queue.end_alone();
+                }
             }
             Event::LargeObjectBegan(oid) => self.large_object = Some((oid, 0)),
             Event::LargeObjectData(data) => {
@@ -124,31 +149,69 @@ impl<'a> Loader<'a> {
         self.unless_one_fails(common.queue.loaded()).await
     }
 
-    /// Waits until everything is built, and closes the connections.
-    pub async fn build(mut self) -> Result<()> {
+    /// Waits until indexes and keys are built, attaches the foreign keys, and closes the connections. Of foreign keys, rows are not
+    /// checked yet.
+    pub async fn build(&mut self) -> Result<()> {
         let session = self.session;
         tokio::select! {
-            built = self.build_all() => built,
+            built = self.build_keys() => built,
             silence = silence(session, "the target's server") => Err(silence),
         }
     }
 
-    async fn build_all(&mut self) -> Result<()> {
+    /// Checks the rows of foreign keys and fills materialized views, side by side, and lets autovacuum come. Everything else that
+    /// views may read must be there.
+    pub async fn fill(&mut self) -> Result<()> {
+        let session = self.session;
+        tokio::select! {
+            filled = self.check_and_fill() => filled,
+            silence = silence(session, "the target's server") => Err(silence),
+        }
+    }
+
+    async fn build_keys(&mut self) -> Result<()> {
         let common = Arc::clone(&self.common);
         let queue = &common.queue;
         self.unless_one_fails(queue.built()).await?;
-        queue.add(self.builds.refreshes.iter().cloned());
         for key in &self.builds.foreign_keys {
             queries::loading::make(self.session, &key.attach.what, &key.attach.statement).await?;
             queue.made(&key.attach);
         }
-        queue.add(self.builds.foreign_keys.iter().map(|key| key.check.clone()));
-        queue.builds_ended();
-        while let Some(ended) = self.connections.join_next().await {
-            ended.map_err(broken)??;
+        queue.add(self.builds.whole_keys.drain(..));
+        queue.builds_ended(true);
+        self.disconnect().await
+    }
+
+    async fn check_and_fill(&mut self) -> Result<()> {
+        let (keys, refreshes) = (&self.builds.foreign_keys, &self.builds.refreshes);
+        if !keys.is_empty() || !refreshes.is_empty() {
+            // Views are as they will be only now, and their indexes are there.
+            let unknown = queries::unknown::unknown(self.session).await?;
+            let builds = Builds::of(&self.common.contents, &self.selection, &unknown);
+            let queue = &self.common.queue;
+            queue.builds_ended(false);
+            queue.add(builds.foreign_keys.into_iter().map(|key| key.check));
+            queue.add(builds.refreshes);
+            queue.builds_ended(true);
+            self.connect();
+            self.disconnect().await?;
         }
         queries::loading::let_autovacuum_come(self.session, &self.held_off).await?;
         queries::loading::settle(self.session).await
+    }
+
+    /// Waits until the connections have nothing left to do.
+    async fn disconnect(&mut self) -> Result<()> {
+        while let Some(ended) = self.connections.join_next().await {
+            ended.map_err(broken)??;
+        }
+        Ok(())
+    }
+
+    /// Waits until all rows handed in are permanent.
+    async fn settle_rows(&mut self) -> Result<()> {
+        let common = Arc::clone(&self.common);
+        self.unless_one_fails(common.queue.settled()).await
     }
 
     async fn hand_in(&mut self) -> Result<()> {
@@ -205,6 +268,23 @@ fn made_tables<'a>(contents: &'a Contents, selection: &Selection) -> Vec<(&'a st
     tables
         .map(|entry| (entry.schema.as_deref().unwrap_or_default(), entry.tag.as_str()))
         .collect()
+}
+
+/// The entries of the rows of these tables.
+fn rows_of(contents: &Contents, tables: &HashSet<Name>) -> HashSet<DumpId> {
+    let rows = contents.entries.iter().filter(|entry| {
+        let name = (entry.schema.clone().unwrap_or_default(), entry.tag.clone());
+        entry.kind == "TABLE DATA" && tables.contains(&name)
+    });
+    rows.map(|entry| entry.id).collect()
+}
+
+/// The settings under which the archive's SQL and rows are read.
+fn settings(contents: &Contents) -> Settings<'_> {
+    Settings {
+        encoding: plan::encoding(contents),
+        has_standard_strings: plan::has_standard_strings(contents),
+    }
 }
 
 fn broken(cause: tokio::task::JoinError) -> Error {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::builds::Build;
+use super::builds::{Build, Start};
 use crate::archive::DumpId;
 
 /// Rows of one table.
@@ -52,6 +52,10 @@ struct State {
     /// The connection over which a row has begun that has not ended.
     within_row: Option<usize>,
     tables: HashMap<DumpId, Loading>,
+    /// Batches of all tables that are not permanent yet.
+    unsettled: usize,
+    /// The table whose rows go over one connection, and nothing else goes in beside them; the connection, once it has one.
+    alone: Option<(DumpId, Option<usize>)>,
     /// No more rows will come.
     rows_have_ended: bool,
     waiting: Vec<Build>,
@@ -79,6 +83,11 @@ impl Queue {
         }
     }
 
+    /// How many connections work it off.
+    pub(super) fn connections(&self) -> usize {
+        self.connections
+    }
+
     /// Hands in rows. Waits while enough are there.
     pub(super) async fn push(&self, batch: Batch) {
         self.once(|state| state.batches.len() < self.connections + 2)
@@ -87,6 +96,7 @@ impl Queue {
             let loading = state.tables.entry(batch.table).or_default();
             loading.batches += 1;
             loading.bytes += batch.rows.len() as u64;
+            state.unsettled += 1;
             state.batches.push_back(batch);
         });
     }
@@ -94,6 +104,21 @@ impl Queue {
     /// All rows of the table were handed in.
     pub(super) fn table_ended(&self, table: DumpId) {
         self.change(|state| state.tables.entry(table).or_default().has_ended = true);
+    }
+
+    /// From here on only rows of `table` come, and all of them go over one connection.
+    pub(super) fn begin_alone(&self, table: DumpId) {
+        self.change(|state| state.alone = Some((table, None)));
+    }
+
+    /// Rows may go over any connection again.
+    pub(super) fn end_alone(&self) {
+        self.change(|state| state.alone = None);
+    }
+
+    /// Waits until all rows handed in so far are permanent. Each of their tables must have ended.
+    pub(super) async fn settled(&self) {
+        self.once(|state| state.unsettled == 0).await;
     }
 
     /// All rows of all tables were handed in.
@@ -106,15 +131,14 @@ impl Queue {
         self.change(|state| state.waiting.extend(builds));
     }
 
-    /// Everything to be built was handed in.
-    pub(super) fn builds_ended(&self) {
-        self.change(|state| state.builds_have_ended = true);
+    /// Everything to be built was handed in, for now or for good.
+    pub(super) fn builds_ended(&self, have_ended: bool) {
+        self.change(|state| state.builds_have_ended = have_ended);
     }
 
     /// Waits until all rows handed in are permanent.
     pub(super) async fn loaded(&self) {
-        self.once(|state| state.rows_have_ended && state.tables.values().all(|table| table.batches == 0))
-            .await;
+        self.once(State::has_all_rows).await;
     }
 
     /// Waits until everything handed in is built.
@@ -129,6 +153,7 @@ impl Queue {
             if let Some(loading) = state.tables.get_mut(&table) {
                 loading.batches -= batches;
             }
+            state.unsettled -= batches;
         });
     }
 
@@ -178,10 +203,16 @@ impl Queue {
 
 impl State {
     fn next(&mut self, connection: usize, open: Option<DumpId>, connections: usize) -> Option<Work> {
-        if self.within_row.is_none_or(|other| other == connection)
+        let chosen = self.within_row.or(self.alone.and_then(|(_, chosen)| chosen));
+        if chosen.is_none_or(|other| other == connection)
             && let Some(batch) = self.batches.pop_front()
         {
             self.within_row = (!batch.is_whole).then_some(connection);
+            if let Some((table, chosen)) = &mut self.alone
+                && *table == batch.table
+            {
+                *chosen = Some(connection);
+            }
             return Some(Work::Rows(batch));
         }
         if self.within_row == Some(connection) {
@@ -190,7 +221,8 @@ impl State {
         let ready = self.ready(connections);
         if let Some(table) = open {
             let is_over = self.tables.get(&table).is_some_and(|table| table.has_ended);
-            return (is_over || ready.is_some()).then_some(Work::EndCopy);
+            let is_alone = self.alone.is_some_and(|(alone, _)| alone == table);
+            return (is_over || ready.is_some() && !is_alone).then_some(Work::EndCopy);
         }
         if let Some(place) = ready {
             let build = self.waiting.swap_remove(place);
@@ -231,15 +263,21 @@ impl State {
                 .get(table)
                 .is_some_and(|loading| loading.has_ended && loading.batches == 0)
         };
-        build.rows.iter().all(is_loaded)
+        let has_started = match build.start {
+            Start::OwnRows => build.rows.iter().all(is_loaded),
+            Start::AllRows => self.has_all_rows(),
+            Start::InOrder => {
+                let mut others = self.waiting.iter().chain(&self.building);
+                self.has_all_rows() && others.all(|other| other.place >= build.place)
+            }
+        };
+        has_started
             && build.builds.iter().all(|id| self.built.contains(id))
-            && self.building.iter().all(|other| {
-                !(build.is_alone || other.is_alone)
-                    || !build
-                        .relations
-                        .iter()
-                        .any(|relation| other.relations.contains(relation))
-            })
+            && self.building.iter().all(|other| build.suits(other))
+    }
+
+    fn has_all_rows(&self) -> bool {
+        self.rows_have_ended && self.unsettled == 0
     }
 
     fn bytes(&self, build: &Build) -> u64 {

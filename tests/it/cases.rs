@@ -1,0 +1,255 @@
+//! Databases that are hard to restore, from `fixtures/cases`, on this machine's server and on the newer one.
+//!
+//! `PAYCRAFT_CASES=NAME,NAME` picks some, and `PAYCRAFT_CASES_RUNS=20` restores each so many times.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use paycraft_dr::drill::cluster::{Cluster, Traits};
+use paycraft_dr::drill::server_user::ServerUser;
+use paycraft_dr::model::depth::Depth;
+use paycraft_dr::model::key::Selector;
+use paycraft_dr::postgres::conninfo::{Conninfo, Side};
+use paycraft_dr::postgres::session::Session;
+use paycraft_dr::postgres::tools::{Installation, Tools};
+use paycraft_dr::recovery::backup;
+use paycraft_dr::recovery::restore;
+use serde::Deserialize;
+use tempfile::TempDir;
+use tokio_postgres::SimpleQueryMessage;
+
+use super::kit::{TestStore, Warnings, execute, now, postgres, run, skip, terms};
+
+/// What is expected of one case. `fixtures/cases/cases.toml` says what each field means.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    #[serde(default = "proven")]
+    verdict: String,
+    #[serde(default)]
+    since: u32,
+    #[serde(default)]
+    setup: String,
+    #[serde(default)]
+    target: String,
+    #[serde(default)]
+    answers: Vec<(String, String)>,
+    #[serde(default)]
+    warned: Vec<String>,
+    #[serde(default)]
+    unsaid: Vec<String>,
+    #[serde(default = "yes")]
+    again: bool,
+}
+
+fn proven() -> String {
+    "proven".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Two servers of one version, with nothing in common, and a store.
+struct Pair {
+    tools: Tools,
+    installation: Installation,
+    servers: [Cluster; 2],
+    bucket: TestStore,
+    _place: TempDir,
+}
+
+impl Pair {
+    async fn start(tools: Tools) -> Self {
+        let installation = tools.newest_with_server().expect("a server").clone();
+        let place = tempfile::tempdir().expect("a directory");
+        let user = ServerUser::suitable().expect("a user");
+        user.take_over(place.path()).expect("a directory");
+        let start = async |name: &str| {
+            let directory = place.path().join(name);
+            Cluster::start(&installation, &directory, user, Traits::default())
+                .await
+                .expect("a cluster")
+        };
+        let servers = [start("source").await, start("target").await];
+        Self {
+            tools,
+            installation,
+            servers,
+            bucket: TestStore::start().await,
+            _place: place,
+        }
+    }
+
+    fn server(&self, side: Side) -> &Cluster {
+        &self.servers[usize::from(side == Side::Target)]
+    }
+
+    async fn execute(&self, side: Side, sql: &str) {
+        let admin = self.server(side).conninfo(side, "postgres");
+        for statement in sql.split(";\n").filter(|statement| !statement.trim().is_empty()) {
+            execute(admin.as_ref().expect("a connection string"), statement).await;
+        }
+    }
+
+    async fn database(&self, side: Side, name: &str) -> Conninfo {
+        self.execute(
+            side,
+            &format!("DROP DATABASE IF EXISTS {name} (FORCE);\nCREATE DATABASE {name}"),
+        )
+        .await;
+        self.server(side)
+            .conninfo(side, name)
+            .expect("a connection string")
+    }
+
+    /// Loads the case as psql does, which goes on after errors.
+    fn load(&self, name: &str, place: &Path) {
+        let mut psql = Command::new(self.installation.program("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--output=/dev/null", "--file"])
+            .arg(place.join(format!("{name}.sql")))
+            .arg(format!(
+                "--dbname={}",
+                self.server(Side::Source).url(name).reveal()
+            ));
+        let loaded = psql.output().expect("psql");
+        assert!(
+            loaded.status.success(),
+            "{name}: {}",
+            String::from_utf8_lossy(&loaded.stderr)
+        );
+    }
+
+    /// Backs the case up, and restores it into an empty database, and once more with --clean. What went wrong, if anything.
+    async fn check(&self, name: &str, case: &Case, place: &Path, runs: usize) -> Vec<String> {
+        let mut wrong = Vec::new();
+        self.execute(Side::Source, &case.setup).await;
+        let source = self.database(Side::Source, name).await;
+        self.load(name, place);
+        let key_time = "2026-11-23T02:00:07Z";
+        let heard = Warnings::default();
+        let request = backup::Request {
+            source: &source,
+            tools: &self.tools,
+            store: &self.bucket.store,
+            clock: &|| key_time.parse().expect("an instant"),
+        };
+        let made = match backup::backup(request, &heard).await {
+            Ok(made) => made,
+            Err(error) => return vec![format!("backup: {error}: {:?}", error.causes())],
+        };
+        for run in 1..=runs {
+            let target = self.database(Side::Target, name).await;
+            if !case.target.is_empty() {
+                execute(&target, &case.target).await;
+            }
+            for clean in [false, true] {
+                if clean && !case.again {
+                    continue;
+                }
+                let place = format!("run {run}{}", if clean { " with --clean" } else { "" });
+                let heard = Warnings::default();
+                wrong.extend(
+                    self.restore(case, &target, clean, &heard)
+                        .await
+                        .map(|what| format!("{place}: {what}")),
+                );
+                for (query, expected) in &case.answers {
+                    let found = answer(&target, query).await;
+                    if found != *expected {
+                        wrong.push(format!("{place}: {query} gives {found} instead of {expected}"));
+                    }
+                }
+            }
+        }
+        for key in [&made.key.to_string(), &made.manifest_key] {
+            self.bucket.store.delete(key).await.expect("an object");
+        }
+        wrong
+    }
+
+    async fn restore(&self, case: &Case, target: &Conninfo, clean: bool, heard: &Warnings) -> Option<String> {
+        let request = restore::Request {
+            store: &self.bucket.store,
+            selector: Selector::Latest,
+            tools: &self.tools,
+            terms: paycraft_dr::recovery::guard::Terms { clean, ..terms() },
+            profile: None,
+            jobs: 2,
+            depth: Depth::Content,
+            accepts_lost_rows: false,
+            now: now(),
+        };
+        let restored = match restore::restore(request, async |_| Ok(target.clone()), heard).await {
+            Ok(restored) => restored,
+            Err(error) => return Some(format!("{error}: {:?}", error.causes())),
+        };
+        let said = format!("{:?} {restored:?}", heard.0.lock().expect("no panic"));
+        if let Some(secret) = case.unsaid.iter().find(|secret| said.contains(*secret)) {
+            return Some(format!("{secret} was said"));
+        }
+        if let Some(silent) = case.warned.iter().find(|part| !said.contains(*part)) {
+            return Some(format!("{silent} was not said: {said}"));
+        }
+        let verdict = restored.verification.verdict.to_string();
+        (verdict != case.verdict).then(|| format!("{verdict}: {:?}", restored.verification.checks))
+    }
+}
+
+/// The last value that the statements return, as text.
+async fn answer(database: &Conninfo, sql: &str) -> String {
+    let session = Session::connect(database).await.expect("a connection");
+    let rows = match session.client().simple_query(sql).await {
+        Ok(rows) => rows,
+        Err(error) => return format!("{error:?}"),
+    };
+    let last = rows.iter().rev().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    });
+    last.unwrap_or_else(|| "nothing".to_owned())
+}
+
+/// Every case that runs on these programs, one after the other; what went wrong, by the case.
+fn check_all(tools: Tools) {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases");
+    let text = std::fs::read_to_string(place.join("cases.toml")).expect("the expectations");
+    let mut cases: BTreeMap<String, Case> = toml::from_str(&text).expect("the expectations");
+    if let Ok(picked) = std::env::var("PAYCRAFT_CASES") {
+        cases.retain(|name, _| picked.split(',').any(|part| part == name));
+    }
+    let runs = std::env::var("PAYCRAFT_CASES_RUNS").map_or(1, |runs| runs.parse().expect("a number"));
+    run(async {
+        let pair = Pair::start(tools).await;
+        let mut wrong = Vec::new();
+        for (name, case) in &cases {
+            if pair.installation.major >= case.since {
+                let found = pair.check(name, case, &place, runs).await;
+                wrong.extend(found.into_iter().map(|what| format!("{name}: {what}")));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+#[test]
+fn every_case_is_restored_as_expected() {
+    if let Some(postgres) = postgres() {
+        check_all(postgres.tools.clone());
+    }
+}
+
+#[test]
+fn every_case_is_restored_as_expected_by_the_newer_version() {
+    let directory = std::env::var_os("PAYCRAFT_NEWER_POSTGRES").filter(|directory| !directory.is_empty());
+    let Some(directory) = directory.map(PathBuf::from) else {
+        skip(
+            "newer-postgres",
+            "PAYCRAFT_NEWER_POSTGRES names no directory of its programs",
+        );
+        return;
+    };
+    let tools = run(Tools::find(Some(&directory), None)).expect("the newer programs");
+    check_all(tools);
+}
