@@ -133,13 +133,15 @@ pub async fn sequences(session: &Session) -> Result<Vec<Sequence>> {
     Ok(sequences)
 }
 
-/// Constraints that existing rows were not checked against, as `schema.table constraint`. What a table has from its parent stands
-/// as it does there.
+/// Constraints that existing rows were not checked against, as `schema.table constraint`. What a table has from its parent is
+/// as it is there, and what is NOT ENFORCED is checked against no row, as its definition says.
 pub async fn unvalidated_constraints(session: &Session) -> Result<Vec<String>> {
     let sql = format!(
         "SELECT n.nspname || '.' || r.relname || ' ' || c.conname
            FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid JOIN pg_namespace n ON n.oid = r.relnamespace
-          WHERE NOT c.convalidated AND c.conislocal AND {SYSTEM_SCHEMAS} ORDER BY 1"
+          WHERE NOT c.convalidated AND c.conislocal AND {SYSTEM_SCHEMAS}
+            -- Servers before 18 have no such column.
+            AND coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true) ORDER BY 1"
     );
     Ok(strings(
         &all(session, "cannot read the constraints", &sql, &[]).await?,
