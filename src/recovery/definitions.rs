@@ -77,7 +77,7 @@ impl<'a> Definitions<'a> {
         let (ours, last) = (builds.ids(), plan::last(contents, &builds.refreshed()));
         self.empty.clear();
         for stage in [Stage::Before, Stage::Rest, Stage::Last] {
-            let list = plan::list(contents, stage.turn(), |id| {
+            let listed = plan::list(contents, stage.turn(), |id| {
                 let is_listed = match stage {
                     Stage::Before => true,
                     Stage::Rest => !ours.contains(&id) && !last.contains(&id),
@@ -85,10 +85,10 @@ impl<'a> Definitions<'a> {
                 };
                 is_listed && selection.keeps(id)
             });
-            if list.is_empty() {
+            if listed.is_empty() {
                 self.empty.push(stage);
             }
-            self.write(stage.list_name(), list.as_bytes())?;
+            self.write(stage.list_name(), listed.as_bytes())?;
         }
         self.skipped = [plan::skipped(contents), selection.skipped(contents)].concat();
         self.scope = Scope::of(selection, contents);

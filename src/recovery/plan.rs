@@ -136,7 +136,7 @@ pub fn has_standard_strings(contents: &Contents) -> bool {
 
 /// What comes behind everything else: event triggers, which would fire at what is made, what is about materialized views with
 /// rows, of which `refreshed` are the entries, and what needs any of these.
-pub fn last(contents: &Contents, refreshed: &HashSet<DumpId>) -> HashSet<DumpId> {
+pub(super) fn last(contents: &Contents, refreshed: &HashSet<DumpId>) -> HashSet<DumpId> {
     let mut last: HashSet<DumpId> = HashSet::new();
     for (entry, turn) in turns(contents) {
         let needs_last = |id: &DumpId| last.contains(id) || refreshed.contains(id);

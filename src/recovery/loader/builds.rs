@@ -119,8 +119,8 @@ impl Builds {
             match entry.kind.as_str() {
                 "INDEX" | "CONSTRAINT" | "INDEX ATTACH" => found.indexes.push(survey.index(entry, place)),
                 "FK CONSTRAINT" => match survey.foreign_key(entry, place) {
-                    Ok(key) => found.foreign_keys.push(key),
-                    Err(whole) => found.whole_keys.push(whole),
+                    Some(key) => found.foreign_keys.push(key),
+                    None => found.whole_keys.push(survey.whole_key(entry, place)),
                 },
                 "MATERIALIZED VIEW DATA" => found.refreshes.push(survey.refresh(entry, place)),
                 _ => continue,
@@ -192,16 +192,19 @@ impl<'a> Survey<'a> {
         self.build(entry, place, Claim::Table, start)
     }
 
-    /// The steps of a foreign key, or the one step that it takes.
-    fn foreign_key(&self, entry: &Entry, place: usize) -> Result<ForeignKey, Build> {
-        let build = self.build(entry, place, Claim::Tree, Start::AllRows);
+    /// A foreign key that takes one step.
+    fn whole_key(&self, entry: &Entry, place: usize) -> Build {
+        self.build(entry, place, Claim::Tree, Start::AllRows)
+    }
+
+    /// The steps of a foreign key, where it takes more than one.
+    fn foreign_key(&self, entry: &Entry, place: usize) -> Option<ForeignKey> {
+        let build = self.whole_key(entry, place);
         let statements = statement::statements(&entry.definition, self.has_escapes);
         let [statement] = &statements[..] else {
-            return Err(build);
+            return None;
         };
-        let Some(steps) = statement.foreign_key_steps() else {
-            return Err(build);
-        };
+        let steps = statement.foreign_key_steps()?;
         // Checking reads the table it refers to beside others, and locks its own.
         let is_own = |claimed: &Claimed| {
             let table = self.contents.entry(claimed.table);
@@ -225,7 +228,7 @@ impl<'a> Survey<'a> {
             statement: steps.attach,
             ..build
         };
-        Ok(ForeignKey { attach, check })
+        Some(ForeignKey { attach, check })
     }
 
     fn build(&self, entry: &Entry, place: usize, claim: Claim, start: Start) -> Build {
