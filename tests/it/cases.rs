@@ -136,6 +136,7 @@ impl Pair {
             tools: &self.tools,
             store: &self.bucket.store,
             clock: &|| key_time.parse().expect("an instant"),
+            attempts: backup::ATTEMPTS,
         };
         let made = match backup::backup(request, &heard).await {
             Ok(made) => made,
