@@ -61,6 +61,8 @@ pub struct StoreSection {
 pub struct GuardSection {
     /// Supabase's references of projects that are production, besides the one that always is.
     pub production_projects: Vec<String>,
+    /// Whether `backup` leaves a random marker in the source's settings.
+    pub leave_marker: bool,
 }
 
 /// `[cutover]`.

@@ -30,6 +30,8 @@ Examples:
   paycraft-dr restore 2026/11/23/backup-20261123-020004.dump.gz
   # Drop first what the backup contains
   paycraft-dr restore --clean
+  # The same, where nothing shows that the target is not production: its database's name
+  paycraft-dr restore --clean --target-is-not-production staging
   # Over four connections, into a database of plain PostgreSQL
   paycraft-dr restore --jobs 4 --profile plain --target postgresql://me@localhost/restored";
 

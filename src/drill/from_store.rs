@@ -51,6 +51,7 @@ pub(super) async fn recover(
             production: &production,
             consent: None,
             clean: false,
+            not_production: None,
         },
         profile: None,
         jobs: means.jobs,

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Kind, Result};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::hex::hex;
+use crate::model::identity::{DatabaseFacts, Identity};
 use crate::model::wording::without_drawn_options;
 
 /// The manifest version this program writes, and the only one it reads.
@@ -83,6 +84,28 @@ pub struct Source {
     pub system_identifier: Option<String>,
     /// The server's version, as `SHOW server_version` words it.
     pub server_version: String,
+    /// What else tells that database from others. Empty in a manifest that is older than this field, or that was written later than
+    /// its object.
+    #[serde(default)]
+    pub identity: Identity,
+}
+
+impl Source {
+    /// What is known of that database, as of the time of the backup.
+    pub fn facts(&self) -> DatabaseFacts {
+        let digits = self.server_version.split(|mark: char| !mark.is_ascii_digit());
+        DatabaseFacts {
+            database: self.database.clone(),
+            system_identifier: self.system_identifier.clone(),
+            major: digits
+                .into_iter()
+                .next()
+                .and_then(|major| major.parse().ok())
+                .unwrap_or(0),
+            is_standby: false,
+            identity: self.identity.clone(),
+        }
+    }
 }
 
 /// How an object's gzip members and its blocks lie to each other.

@@ -18,6 +18,8 @@ pub mod finding;
 pub mod fingerprint;
 /// Bytes as digests are written.
 pub mod hex;
+/// Facts that tell one database from all others, and decisions made from them.
+pub mod identity;
 /// Object keys and what a user may select a backup by.
 pub mod key;
 /// The document that makes a backup exist.

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind};
 
 /// Schemas that Supabase makes, fills and changes itself. `supabase_migrations` is none of them: it is made by the product's
 /// own command line, and holds which of the product's migrations were applied.
-const PLATFORM_SCHEMAS: [&str; 17] = [
+pub const PLATFORM_SCHEMAS: [&str; 17] = [
     "_analytics",
     "_realtime",
     "_supavisor",

@@ -1,5 +1,7 @@
 //! PostgreSQL: connection strings, the command lines of its programs, every SQL statement of the verbs.
 
+/// One address for all connections of a run.
+pub mod address;
 /// Connection strings.
 pub mod conninfo;
 /// What could stop a dump or a restore, asked before it does.

@@ -19,8 +19,6 @@ const ACCESS_CODES: [SqlState; 3] = [
     SqlState::INVALID_CATALOG_NAME,
 ];
 
-/// How long one step of a connection may take where its connection string does not say.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A host may have two addresses, of which one leads nowhere; and a server that is reached may never let us in.
 const CONNECT_STEPS: u32 = 3;
 
@@ -41,12 +39,7 @@ impl Session {
     pub async fn connect(conninfo: &Conninfo) -> Result<Self> {
         let side = conninfo.side();
         let message = format!("cannot connect to the {side} database {conninfo}");
-        let limit = conninfo
-            .config()
-            .get_connect_timeout()
-            .copied()
-            .unwrap_or(CONNECT_TIMEOUT)
-            * CONNECT_STEPS;
+        let limit = conninfo.connect_timeout() * CONNECT_STEPS;
         let answer = timeout(limit, conninfo.config().connect(conninfo.tls().connector())).await;
         let answer = answer.map_err(|_| {
             Error::new(side.kind(), &message)

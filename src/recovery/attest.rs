@@ -15,6 +15,7 @@ use crate::archive::ArchiveError;
 use crate::archive::gzip::{GzipError, GzipStream};
 use crate::error::{Error, Kind, Result};
 use crate::model::hex::hex;
+use crate::model::identity::Identity;
 use crate::model::key::BackupKey;
 use crate::model::manifest::{self, Block, Framing, Manifest, Source};
 use crate::model::timeline::{Event, Observer};
@@ -173,6 +174,7 @@ fn manifest_of(
             project_ref: None,
             system_identifier: None,
             server_version: header.server_version.clone(),
+            identity: Identity::default(),
         },
         copy_settings: queries::usual_copy_settings(plan::encoding(contents)),
         raw_bytes: surveyed.raw_bytes,

@@ -13,10 +13,12 @@ use super::reservation::{Reservation, reserve};
 use super::snapshot::SourceSnapshot;
 use super::{catalog, plan};
 use crate::error::{Error, Kind, Result};
+use crate::model::identity::Identity;
 use crate::model::key::BackupKey;
 use crate::model::manifest::{self, Framing, Manifest, Source};
 use crate::model::source_state::Concerned;
 use crate::model::timeline::{Event, Observer, Phase};
+use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::examination;
 use crate::postgres::pooling;
@@ -49,6 +51,7 @@ pub const ATTEMPTS: u32 = 3;
 /// What is known of the source before the dump and is not in the archive.
 struct Origin {
     facts: Facts,
+    identity: Identity,
     copy_settings: std::collections::BTreeMap<String, String>,
     /// What a session has that asks for none.
     usual_time_zone: String,
@@ -70,6 +73,12 @@ pub struct Made {
 
 /// Makes one backup. Where the source is changed meanwhile, so that no dump could hold what it held, it is tried again.
 pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Made> {
+    // What is asked and what is dumped must come from one server, also where a name has several addresses.
+    let (_, source) = address::connect(request.source).await?;
+    let request = Request {
+        source: &source,
+        ..request
+    };
     pooling::refuse_transactions(request.source).await?;
     let mut number = 1;
     loop {
@@ -166,6 +175,7 @@ async fn make(
             project_ref: source.project_ref(),
             system_identifier: origin.facts.system_identifier,
             server_version: origin.facts.server_version,
+            identity: origin.identity,
         },
         copy_settings,
         raw_bytes: surveyed.raw_bytes,
@@ -193,6 +203,7 @@ async fn make(
 async fn inspect(session: &Session) -> Result<Origin> {
     Ok(Origin {
         facts: queries::facts(session).await?,
+        identity: queries::identity::identity(session).await?,
         copy_settings: queries::copy_settings(session).await?,
         usual_time_zone: queries::time_zone(session).await?,
         policy_roles: queries::policy_roles(session).await?,

@@ -28,6 +28,8 @@ mod dump;
 pub mod guard;
 /// The rows of an archive, and the indexes over them, into a target.
 pub mod loader;
+/// A random marker in the source's settings.
+pub mod marker;
 /// Telling those who are not there.
 pub mod notify;
 /// An object's bytes, checked block by block as they arrive.

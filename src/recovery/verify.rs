@@ -18,6 +18,7 @@ use crate::model::manifest::Manifest;
 use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Check;
+use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::examination;
 use crate::postgres::pooling;
@@ -92,8 +93,8 @@ pub async fn target(
 
 /// Compares the tables the runbook counts with those of another database, which is only read.
 pub async fn counts_against(verification: &Verification, other: &Conninfo) -> Result<Check> {
-    pooling::refuse_transactions(other).await?;
-    let session = Session::connect(other).await?;
+    let (session, other) = address::connect(other).await?;
+    pooling::refuse_transactions(&other).await?;
     queries::forbid_writes(&session).await?;
     queries::be_patient(&session).await?;
     let mut counts = CanonicalCounts::new();

@@ -1,5 +1,9 @@
 //! What may be restored into, and that a refusal changes nothing.
 
+mod addresses;
+mod attacks;
+mod unknown;
+
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -7,12 +11,10 @@ use std::sync::Mutex;
 
 use futures_util::future::BoxFuture;
 use paycraft_dr::error::{Error, Kind};
+use paycraft_dr::model::identity::{Assessment, DatabaseFacts, Evidence, Identity, SourceAnswer, assess};
 use paycraft_dr::model::key::Selector;
-use paycraft_dr::model::manifest;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
-use paycraft_dr::postgres::queries::{self, Facts};
-use paycraft_dr::postgres::session::Session;
-use paycraft_dr::recovery::guard::{Production, Terms, check_identity};
+use paycraft_dr::recovery::guard::{Production, Terms};
 
 use super::kit::{
     Nobody, SMALL_SCHEMA, World, assert_proven, execute, json, output, program, query, run, skip, terms,
@@ -67,40 +69,34 @@ fn production_is_known_by_identity_whatever_the_backup_says() {
     });
 }
 
-/// What a server says that shares its identity with the backup's source.
-fn facts_of_twin() -> Facts {
-    Facts {
+/// A database of a Supabase project: all projects of one image say the same.
+fn of_image() -> DatabaseFacts {
+    DatabaseFacts {
         database: "postgres".to_owned(),
-        server_version: "15.1".to_owned(),
+        system_identifier: Some("7300000000000000000".to_owned()),
         major: 15,
-        system_identifier: Some("7300000000000000000".to_owned()),
-        bytes: 8 << 20,
-        read_only: false,
-    }
-}
-
-fn source(project: Option<&str>) -> manifest::Source {
-    manifest::Source {
-        database: "postgres".to_owned(),
-        project_ref: project.map(str::to_owned),
-        system_identifier: Some("7300000000000000000".to_owned()),
-        server_version: "15.1".to_owned(),
+        is_standby: false,
+        identity: Identity {
+            database_oid: Some(5),
+            ..Identity::default()
+        },
     }
 }
 
 #[test]
-fn two_projects_of_one_image_are_told_apart_by_their_references_alone() {
+fn two_projects_of_one_image_are_told_apart_by_their_references() {
     const OWN: &str = "mlwfgytjxlqyfxcgpysm";
     const OTHER: &str = "abcdefghijklmnopqrst";
     let is_refused = |target: &str, project: Option<&str>| {
         let target = Conninfo::parse(Side::Target, target).expect("a connection string");
-        let checked = run(check_identity(
-            &target,
-            &facts_of_twin(),
-            &source(project),
-            terms(),
-        ));
-        checked.is_err_and(|error| error.kind() == Kind::Refused)
+        let evidence = Evidence {
+            backup: of_image(),
+            target: of_image(),
+            source: SourceAnswer::NotConfigured,
+            is_other_project_than_backup: target.leads_to_another_project(project),
+            is_other_project_than_source: false,
+        };
+        matches!(assess(&evidence), Assessment::Production(_))
     };
     let direct = format!("postgresql://postgres@db.{OTHER}.supabase.co/postgres");
     let pooled = format!("postgresql://postgres.{OTHER}@aws-0-eu-central-1.pooler.supabase.com/postgres");
@@ -125,24 +121,23 @@ fn two_projects_of_one_image_are_told_apart_by_their_references_alone() {
             "{target}: its name proves nothing"
         );
     }
-    run(async {
-        let Some(world) = World::new().await else { return };
-        let production = world.postgres.database(Side::Source).await;
-        let session = Session::connect(&production).await.expect("a connection");
-        let facts = queries::facts(&session).await.expect("facts");
-        let told = Production {
-            source: Some(production),
-            ..Production::default()
-        };
-        let target = Conninfo::parse(Side::Target, &direct).expect("a connection string");
-        let terms = Terms {
-            production: &told,
-            ..terms()
-        };
-        let checked = check_identity(&target, &facts, &source(Some(OWN)), terms).await;
-        let error = checked.expect_err("nobody knows of which project this run's source is");
-        assert!(error.message().contains("by another name"), "{error}");
-    });
+}
+
+#[test]
+fn two_projects_behind_one_pooler_are_two_databases() {
+    const POOLER: &str = "aws-0-eu-central-1.pooler.supabase.com:5432/postgres";
+    let of = |side, project: &str| {
+        let text = format!("postgresql://postgres.{project}@{POOLER}");
+        Conninfo::parse(side, &text).expect("a connection string")
+    };
+    let told = Production {
+        source: Some(of(Side::Source, "oldoldoldoldoldoldol")),
+        ..Production::default()
+    };
+    let other = told.refuse_named(&of(Side::Target, "newnewnewnewnewnewne"));
+    assert!(other.is_ok(), "{other:?}");
+    let same = told.refuse_named(&of(Side::Target, "oldoldoldoldoldoldol"));
+    assert_eq!(same.expect_err("production").kind(), Kind::Refused);
 }
 
 #[test]

@@ -406,6 +406,7 @@ pub fn terms() -> Terms<'static> {
         production: &PRODUCTION,
         consent: None,
         clean: false,
+        not_production: None,
     }
 }
 

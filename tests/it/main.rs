@@ -14,6 +14,7 @@ mod web;
 mod conninfo;
 mod guard;
 mod house;
+mod identity;
 mod legacy;
 mod model;
 mod proxy;

@@ -8,6 +8,7 @@ use paycraft_dr::error::Kind;
 use paycraft_dr::model::catalog::{Listed, choose, read_listing};
 use paycraft_dr::model::drill_log::{self, Row};
 use paycraft_dr::model::fingerprint::{Fingerprint, LargeObjectHasher, TableHasher};
+use paycraft_dr::model::identity::Identity;
 use paycraft_dr::model::key::{BackupKey, KeyMeaning, Selector};
 use paycraft_dr::model::manifest::{Block, EntryDigest, Framing, Manifest, Sequence, Source, Table, VERSION};
 use paycraft_dr::model::objective::{Measured, RTO_OBJECTIVE};
@@ -200,6 +201,7 @@ fn manifest() -> Manifest {
             project_ref: Some("mlwfgytjxlqyfxcgpysm".to_owned()),
             system_identifier: Some("7300000000000000000".to_owned()),
             server_version: "15.18".to_owned(),
+            identity: Identity::default(),
         },
         copy_settings: [("TimeZone".to_owned(), "UTC".to_owned())].into(),
         raw_bytes: 60,

@@ -17,7 +17,9 @@ use crate::error::Result;
 use crate::model::CANONICAL_TABLES;
 use crate::model::manifest::Manifest;
 use crate::model::timeline::Event;
+use crate::postgres::conninfo::Conninfo;
 use crate::recovery::backup::{self, Made};
+use crate::recovery::marker;
 
 /// Dump the source into the store.
 #[derive(Args, Debug)]
@@ -28,6 +30,9 @@ pub struct BackupArguments {
     /// Attempts, where the source is changed by migrations while it is dumped
     #[arg(long, value_name = "N", default_value_t = backup::ATTEMPTS, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub attempts: u32,
+    /// Leave a random marker in the source's settings (ALTER DATABASE … SET), by which restores know production again
+    #[arg(long)]
+    pub leave_marker: bool,
     /// Where backups are kept.
     #[command(flatten)]
     pub store: StoreArguments,
@@ -38,6 +43,9 @@ pub async fn run(context: &Context<'_>, own: &BackupArguments) -> Result<Report>
     let source = context.settings.source(own.source.as_deref())?;
     let tools = context.tools().await?;
     let began = Instant::now();
+    if own.leave_marker || context.settings.config.guard.leave_marker {
+        leave_marker(context, &source).await;
+    }
     let request = backup::Request {
         source: &source,
         tools: &tools,
@@ -55,6 +63,19 @@ pub async fn run(context: &Context<'_>, own: &BackupArguments) -> Result<Report>
     }
     let seconds = began.elapsed().as_secs_f64();
     Ok(Report::done(BackupMade { made, seconds }))
+}
+
+/// A backup is made whether or not a marker could be left.
+async fn leave_marker(context: &Context<'_>, source: &Conninfo) {
+    let told = match marker::leave(source).await {
+        Ok(true) => Event::Noted("a marker was left in the source's settings".to_owned()),
+        Ok(false) => return,
+        Err(error) => Event::Warned(match error.next_step() {
+            Some(hint) => format!("{error}: {hint}"),
+            None => error.to_string(),
+        }),
+    };
+    context.observer.observe(told);
 }
 
 /// A backup was made.

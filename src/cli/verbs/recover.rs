@@ -52,6 +52,7 @@ pub async fn run(context: &Context<'_>, own: &RecoverArguments) -> Result<Report
     }
     let target = context.settings.target(own.restore.target.as_deref())?;
     let production = context.settings.production()?;
+    own.restore.permission.refuse_named(&production, &target)?;
     let tools = context.tools().await?;
     let consent = |target: &Conninfo| own.restore.permission.consent(target);
     let restore = own.restore.request(context, &tools, &production, &consent)?;

@@ -53,6 +53,9 @@ pub struct PermissionArguments {
     /// Drop from the target what the backup contains; whatever else is there is refused by name
     #[arg(long)]
     pub clean: bool,
+    /// Your word, where nothing shows it, that the target is not production: the target database's name
+    #[arg(long, value_name = "NAME", conflicts_with = "confirm_prod_restore")]
+    pub target_is_not_production: Option<String>,
     /// Let a restore write production; asks for the database's name
     #[arg(long, value_name = "YES", value_parser = consent::parse_confirmation)]
     pub confirm_prod_restore: Option<()>,
@@ -62,6 +65,14 @@ pub struct PermissionArguments {
 }
 
 impl PermissionArguments {
+    /// Refuses a target that names production, before the store or a database is contacted. With consent, the guard asks for the name.
+    pub fn refuse_named(&self, production: &Production, target: &Conninfo) -> Result<()> {
+        match self.confirm_prod_restore {
+            Some(()) => Ok(()),
+            None => production.refuse_named(target),
+        }
+    }
+
     /// The name of the database that the operator consents to write, if production must be written.
     pub fn consent(&self, target: &Conninfo) -> BoxFuture<'static, Result<String>> {
         consent::ask(target, self.yes_really.as_deref())
@@ -71,7 +82,7 @@ impl PermissionArguments {
 impl RestoreArguments {
     /// The request that these arguments make. `consent` is asked where they let production be written.
     pub fn request<'a>(
-        &self,
+        &'a self,
         context: &'a Context<'_>,
         tools: &'a Tools,
         production: &'a Production,
@@ -85,6 +96,7 @@ impl RestoreArguments {
                 production,
                 consent: self.permission.confirm_prod_restore.map(|()| consent),
                 clean: self.permission.clean,
+                not_production: self.permission.target_is_not_production.as_deref(),
             },
             profile: self.profile,
             jobs: context.jobs(),
@@ -99,6 +111,7 @@ impl RestoreArguments {
 pub async fn run(context: &Context<'_>, own: &RestoreArguments) -> Result<Report> {
     let target = context.settings.target(own.target.as_deref())?;
     let production = context.settings.production()?;
+    own.permission.refuse_named(&production, &target)?;
     let tools = context.tools().await?;
     let consent = |target: &Conninfo| own.permission.consent(target);
     let request = own.request(context, &tools, &production, &consent)?;

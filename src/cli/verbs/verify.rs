@@ -14,6 +14,7 @@ use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Phase};
+use crate::postgres::address;
 use crate::recovery::catalog::{self, Selected};
 use crate::recovery::verify;
 
@@ -63,6 +64,7 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
         }
     } else {
         let target = context.settings.target(own.target.as_deref())?;
+        let (_, target) = address::connect(&target).await?;
         let tools = context.tools().await?;
         let scope = verify::scope(store, &manifest, &target, &tools, own.profile).await?;
         verify::target(

@@ -235,6 +235,8 @@ impl Trial<'_> {
             production: &self.production,
             consent: None,
             clean,
+            // The trial made its target itself, and its production may be gone.
+            not_production: clean.then_some(DATABASE),
         }
     }
 

@@ -121,7 +121,10 @@ pub struct Conninfo {
     config: Config,
     tls: Tls,
     host: String,
+    /// The address that the connection string gives besides the host.
     address: Option<IpAddr>,
+    /// The addresses that connections go to, in this order; empty where the host's name is looked up each time.
+    addresses: Vec<IpAddr>,
     port: u16,
     database: String,
     user: String,
@@ -247,6 +250,7 @@ impl Conninfo {
             tls,
             host,
             address,
+            addresses: address.into_iter().collect(),
             port,
             database,
             user,
@@ -311,6 +315,44 @@ impl Conninfo {
         other
     }
 
+    /// The same database, whose host has these addresses: its name is not looked up. Certificates are still checked against the name.
+    #[must_use]
+    pub fn with_addresses(&self, addresses: &[IpAddr]) -> Self {
+        let mut other = self.clone();
+        other.addresses = addresses.to_vec();
+        let mut config = Config::new();
+        for address in addresses {
+            config.host(&self.host).hostaddr(*address);
+        }
+        config
+            .port(self.port)
+            .user(&self.user)
+            .dbname(&self.database)
+            .application_name("paycraft-dr")
+            .ssl_mode(self.tls.mode())
+            .channel_binding(self.config.get_channel_binding());
+        config.connect_timeout(self.connect_timeout());
+        if let Some(password) = self.config.get_password() {
+            config.password(password);
+        }
+        if let Some(options) = self.config.get_options() {
+            config.options(options);
+        }
+        other.config = config;
+        other
+    }
+
+    /// Host and port, where its name has to be looked up; nothing for a socket's directory and where addresses are given.
+    pub(super) fn to_look_up(&self) -> Option<(&str, u16)> {
+        let is_name = !self.host.starts_with('/') && self.addresses.is_empty();
+        is_name.then_some((self.host.as_str(), self.port))
+    }
+
+    /// The addresses that connections go to, where they are given.
+    pub fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
+    }
+
     /// How long its server is waited for.
     pub fn patience(&self) -> Patience {
         self.patience
@@ -348,6 +390,12 @@ impl Conninfo {
         self.project_ref().filter(|_| is_certain)
     }
 
+    /// Whether it is certain that this leads to another Supabase project than `project`.
+    pub fn leads_to_another_project(&self, project: Option<&str>) -> bool {
+        let own = self.leads_to_project();
+        own.is_some() && project.is_some() && own.as_deref() != project
+    }
+
     /// Every Supabase project that some part of it names.
     pub fn projects(&self) -> BTreeSet<String> {
         self.parts().projects()
@@ -358,8 +406,12 @@ impl Conninfo {
         self.parts().mention(project)
     }
 
-    /// Whether both lead to the same database of the same server, as far as their words tell.
+    /// Whether both lead to the same database of the same server, as far as their words tell. Many projects share the address of a
+    /// pooler.
     pub fn leads_where(&self, other: &Self) -> bool {
+        if self.leads_to_another_project(other.leads_to_project().as_deref()) {
+            return false;
+        }
         let place = |conninfo: &Self| (conninfo.host.clone(), conninfo.address, conninfo.port);
         place(self) == place(other) && self.database == other.database
     }
@@ -370,6 +422,14 @@ impl Conninfo {
             user: &self.user,
             options: self.config.get_options().unwrap_or_default(),
         }
+    }
+
+    /// Timeout for one step of a connection.
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.config
+            .get_connect_timeout()
+            .copied()
+            .unwrap_or(CONNECT_TIMEOUT)
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -391,9 +451,11 @@ impl Conninfo {
 
     /// The environment that leads libpq to this database. The password travels here and nowhere else.
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
-        let timeout = self.config.get_connect_timeout().unwrap_or(&CONNECT_TIMEOUT);
+        let timeout = self.connect_timeout();
+        // libpq wants as many names as addresses.
+        let hosts = vec![self.host.as_str(); self.addresses.len().max(1)];
         let mut variables = vec![
-            ("PGHOST", self.host.clone()),
+            ("PGHOST", hosts.join(",")),
             ("PGPORT", self.port.to_string()),
             ("PGUSER", self.user.clone()),
             ("PGDATABASE", self.database.clone()),
@@ -401,8 +463,9 @@ impl Conninfo {
             ("PGCONNECT_TIMEOUT", timeout.as_secs().to_string()),
             ("PGCHANNELBINDING", self.channel_binding().to_owned()),
         ];
-        if let Some(address) = self.address {
-            variables.push(("PGHOSTADDR", address.to_string()));
+        if !self.addresses.is_empty() {
+            let addresses: Vec<String> = self.addresses.iter().map(IpAddr::to_string).collect();
+            variables.push(("PGHOSTADDR", addresses.join(",")));
         }
         if let Some(password) = self.config.get_password() {
             variables.push(("PGPASSWORD", String::from_utf8_lossy(password).into_owned()));

@@ -7,6 +7,8 @@
 pub mod clearing;
 /// Everything of a database that is compared with what a backup recorded.
 pub mod comparing;
+/// What tells a database from all others.
+pub mod identity;
 /// Rows and large objects into a target, and what is built over them.
 pub mod loading;
 /// Whether a database is on a platform, and what it takes to fill the platform's tables.

@@ -56,7 +56,7 @@ pub async fn examine(what: Examination<'_>, observer: &dyn Observer) -> Vec<Find
         Box::pin(target::examine(what.target, what.jobs)),
     );
     let newest = in_store.newest.as_ref();
-    let guard = target::examine_guard(what, newest).await;
+    let guard = target::examine_guard(what, newest, target.reached.as_ref()).await;
     let tools = tools::examine(what, newest, source.facts.as_ref(), target.facts.as_ref());
     let found = [tools, in_store.found, source.found, target.found, vec![guard]];
     found.into_iter().flatten().collect()

@@ -4,6 +4,7 @@ use super::within;
 use crate::error::{Kind, Result};
 use crate::model::finding::Finding;
 use crate::model::verdict::Check;
+use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::examination;
 use crate::postgres::pooling;
@@ -15,6 +16,8 @@ pub(super) struct OfDatabase {
     pub(super) found: Vec<Finding>,
     /// What it says of itself, where it answers.
     pub(super) facts: Option<Facts>,
+    /// How to reach it at the address that answered.
+    pub(super) reached: Option<Conninfo>,
 }
 
 impl OfDatabase {
@@ -24,6 +27,7 @@ impl OfDatabase {
         Self {
             found: std::iter::once(first).chain(skipped).collect(),
             facts: None,
+            reached: None,
         }
     }
 }
@@ -38,11 +42,11 @@ pub(super) async fn examine(source: Option<&Conninfo>) -> OfDatabase {
         );
     };
     let asked = within(Kind::Source, async {
-        let session = Session::connect(source).await?;
+        let (session, source) = address::connect(source).await?;
         let facts = queries::facts(&session).await?;
-        Ok((session, facts))
+        Ok((session, source, facts))
     });
-    let (session, facts) = match asked.await {
+    let (session, source, facts) = match asked.await {
         Ok(answer) => answer,
         Err(error) => {
             return OfDatabase::unasked(
@@ -53,7 +57,7 @@ pub(super) async fn examine(source: Option<&Conninfo>) -> OfDatabase {
         }
     };
     let (pooler, rights) = tokio::join!(
-        within(Kind::Source, pooling::refuse_transactions(source)),
+        within(Kind::Source, pooling::refuse_transactions(&source)),
         within(Kind::Source, examine_rights(&session)),
     );
     OfDatabase {
@@ -66,6 +70,7 @@ pub(super) async fn examine(source: Option<&Conninfo>) -> OfDatabase {
             rights.unwrap_or_else(|error| Finding::of_error("source rights", &error)),
         ],
         facts: Some(facts),
+        reached: Some(source),
     }
 }
 

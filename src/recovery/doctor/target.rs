@@ -6,10 +6,10 @@ use crate::error::Kind;
 use crate::model::finding::Finding;
 use crate::model::manifest::Manifest;
 use crate::model::units::size;
+use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::examination::{self, Openness};
 use crate::postgres::queries;
-use crate::postgres::session::Session;
 use crate::recovery::guard::{self, Terms};
 
 /// What a restore needs besides the connections that work side by side: one that looks, and one that loads.
@@ -25,12 +25,12 @@ pub(super) async fn examine(target: Option<&Conninfo>, jobs: usize) -> OfDatabas
         );
     };
     let asked = within(Kind::Target, async {
-        let session = Session::connect(target).await?;
+        let (session, target) = address::connect(target).await?;
         let facts = queries::facts(&session).await?;
         queries::forbid_writes(&session).await?;
-        Ok((facts, examination::openness(&session).await))
+        Ok((target, facts, examination::openness(&session).await))
     });
-    let (facts, openness) = match asked.await {
+    let (target, facts, openness) = match asked.await {
         Ok(answer) => answer,
         Err(error) => {
             return OfDatabase::unasked(
@@ -51,6 +51,7 @@ pub(super) async fn examine(target: Option<&Conninfo>, jobs: usize) -> OfDatabas
     OfDatabase {
         found,
         facts: Some(facts),
+        reached: Some(target),
     }
 }
 
@@ -79,17 +80,22 @@ fn sessions(openness: Openness, jobs: usize) -> Finding {
     }
 }
 
-/// What the guard says to a restore of the newest backup. PostgreSQL does not tell how much room its disk has, so what is needed
-/// is said.
-pub(super) async fn examine_guard(what: Examination<'_>, newest: Option<&Manifest>) -> Finding {
+/// What the guard says to a restore of the newest backup into the target, which was `reached` at this address. PostgreSQL does not
+/// tell how much room its disk has, so what is needed is said.
+pub(super) async fn examine_guard(
+    what: Examination<'_>,
+    newest: Option<&Manifest>,
+    reached: Option<&Conninfo>,
+) -> Finding {
     const NAME: &str = "target guard";
-    let (Some(target), Some(manifest)) = (what.target, newest) else {
-        let missing = if what.target.is_none() {
-            "the target is not set"
-        } else {
-            "there is no attested backup to restore"
-        };
-        return Finding::skipped(NAME, missing);
+    let Some(target) = what.target else {
+        return Finding::skipped(NAME, "the target is not set");
+    };
+    if let Err(error) = what.production.refuse_named(target) {
+        return Finding::of_error(NAME, &error);
+    }
+    let Some(manifest) = newest else {
+        return Finding::skipped(NAME, "there is no attested backup to restore");
     };
     let Ok(tools) = what.tools else {
         return Finding::skipped(NAME, "there are no PostgreSQL programs");
@@ -98,11 +104,21 @@ pub(super) async fn examine_guard(what: Examination<'_>, newest: Option<&Manifes
         production: what.production,
         consent: None,
         clean: what.clean,
+        not_production: None,
     };
+    let target = reached.unwrap_or(target);
     let cleared = within(Kind::Target, guard::clear(target, manifest, tools, terms, None)).await;
-    let answer = cleared.map(|_| {
+    let answer = cleared.map(|cleared| {
+        let later = match cleared.doubts() {
+            [] => String::new(),
+            doubts => format!(
+                "; as soon as the target holds something, --clean needs --target-is-not-production {}: {}",
+                target.database(),
+                doubts.join("; ")
+            ),
+        };
         format!(
-            "a restore may go ahead; its rows alone need {}, and the server does not tell what room it has",
+            "a restore may go ahead; its rows alone need {}, and the server does not tell what room it has{later}",
             size(manifest.raw_bytes)
         )
     });

@@ -2,15 +2,19 @@
 //!
 //! A restore takes a `ClearedTarget`, and only `clear` makes one: without the guard a restore does not compile.
 
+mod doubt;
+mod evidence;
 mod production;
 
 pub use production::{Consent, Production};
 
-use self::production::{Identity, pass};
+use self::production::pass;
 use super::clean;
 use crate::error::{Error, Kind, Result};
-use crate::model::manifest::{self, Manifest};
+use crate::model::identity::{Assessment, assess};
+use crate::model::manifest::Manifest;
 use crate::model::profile::{PLATFORM_EXTENSIONS, Profile};
+use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::pooling;
 use crate::postgres::queries::clearing::UserObject;
@@ -27,6 +31,9 @@ pub struct Terms<'a> {
     pub consent: Option<Consent<'a>>,
     /// Whether what the backup contains may be dropped from the target first.
     pub clean: bool,
+    /// The name of the target's database, given as the operator's word that it is not production. It counts only where nothing shows
+    /// what the target is.
+    pub not_production: Option<&'a str>,
 }
 
 /// A target that was looked at and may be written.
@@ -37,10 +44,11 @@ pub struct ClearedTarget {
     installation: Installation,
     profile: Profile,
     holds_objects: bool,
+    doubts: Vec<String>,
 }
 
 impl ClearedTarget {
-    /// How to reach it.
+    /// How to reach it: at the one address that was looked at.
     pub fn conninfo(&self) -> &Conninfo {
         &self.conninfo
     }
@@ -64,15 +72,21 @@ impl ClearedTarget {
     pub fn holds_objects(&self) -> bool {
         self.holds_objects
     }
+
+    /// Why it may be production, as far as anything showed. It was cleared as it holds nothing that would be lost, or on the operator's
+    /// word.
+    pub fn doubts(&self) -> &[String] {
+        &self.doubts
+    }
 }
 
 /// Looks at `target` before the backup of `manifest` is restored into it. Nothing is changed: the connection cannot write
 /// before the target is cleared.
 ///
-/// Refused are: production, by any name and by identity; a target that takes no writes; one whose server is older than the
-/// backup's, or that no programs of `tools` can restore it into; one that lacks roles or extensions; one that holds anything, or
-/// with [`Terms::clean`] anything that the backup would not replace. What a platform makes itself is not looked at; without a
-/// `profile` the target tells whether it is on one.
+/// Refused are: production, by any name and by identity; a target that may be production and holds what would be lost; one that
+/// takes no writes; one whose server is older than the backup's, or that no programs of `tools` can restore it into; one that
+/// lacks roles or extensions; one that holds anything, or with [`Terms::clean`] anything that the backup would not replace. What a
+/// platform makes itself is not looked at; without a `profile` the target tells whether it is on one.
 pub async fn clear(
     target: &Conninfo,
     manifest: &Manifest,
@@ -81,17 +95,25 @@ pub async fn clear(
     profile: Option<Profile>,
 ) -> Result<ClearedTarget> {
     let source = &manifest.source;
-    let named = terms.production.is_named_by(target, source);
+    let named = terms.production.is_named_by(target, Some(source));
     if let Some(why) = &named {
         pass(target, why, terms.consent).await?;
     }
+    doubt::check_name(target, terms.not_production)?;
+    let (session, target) = address::connect(target).await?;
+    let target = &target;
     pooling::refuse_transactions(target).await?;
-    let session = Session::connect(target).await?;
     queries::be_patient(&session).await?;
     let facts = queries::facts(&session).await?;
     queries::forbid_writes(&session).await?;
+    let mut doubts = Vec::new();
     if named.is_none() {
-        check_identity(target, &facts, source, terms).await?;
+        let evidence = evidence::gather(target, &session, &facts, source, terms.production).await?;
+        match assess(&evidence) {
+            Assessment::Production(why) => pass(target, &why, terms.consent).await?,
+            Assessment::Other => {}
+            Assessment::Unknown(why) => doubts = why,
+        }
     }
     if facts.read_only {
         return Err(Error::new(Kind::Refused, format!("{target} takes no writes"))
@@ -114,6 +136,14 @@ pub async fn clear(
     present
         .retain(|object| !matches!(object, UserObject::Named { schema, .. } if profile.owns_schema(schema)));
     if terms.clean {
+        let loses = match present.first() {
+            Some(first) => Some(format!("{first} and {} more", present.len() - 1)),
+            None if profile == Profile::Supabase => Some("the platform's rows".to_owned()),
+            None => None,
+        };
+        if let Some(loses) = loses.filter(|_| terms.not_production.is_none()) {
+            doubt::refuse(target, &loses, &doubts)?;
+        }
         clean::check_replaced(target, &present, manifest)?;
     } else if let Some(first) = present.first() {
         let message = format!(
@@ -131,39 +161,8 @@ pub async fn clear(
         profile,
         // A platform's tables are there always; with leave to clean, their rows are replaced.
         holds_objects: !present.is_empty() || terms.clean && profile != Profile::Plain,
+        doubts,
     })
-}
-
-/// Refuses a target whose server itself says that it is production, whatever the connection string called it; `facts` are
-/// what it said.
-///
-/// Supabase's projects may be copies of one image, with one system identifier, and their databases have one name. So two
-/// that are certainly different projects are not the same for their identity alone.
-pub async fn check_identity(
-    target: &Conninfo,
-    facts: &Facts,
-    source: &manifest::Source,
-    terms: Terms<'_>,
-) -> Result<()> {
-    let Some(identity) = Identity::of(facts) else {
-        return Ok(());
-    };
-    let is_another_than = |project: Option<String>| {
-        let of_target = target.leads_to_project();
-        of_target.is_some() && project.is_some() && of_target != project
-    };
-    let is_backups = Identity::of_backup(source).as_ref() == Some(&identity);
-    if is_backups && !is_another_than(source.project_ref.clone()) {
-        return pass(target, "is the database this backup was made of", terms.consent).await;
-    }
-    let production = terms.production.source.as_ref();
-    if is_another_than(production.and_then(Conninfo::leads_to_project)) {
-        return Ok(());
-    }
-    if terms.production.identify().await == Some(identity) {
-        return pass(target, "is the source database by another name", terms.consent).await;
-    }
-    Ok(())
 }
 
 fn check_version(target: &Conninfo, facts: &Facts, manifest: &Manifest) -> Result<()> {
