@@ -13,6 +13,7 @@ use super::verbs;
 use crate::error::{Error, Kind, Result};
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::tools::Tools;
+use crate::recovery::scratch;
 use crate::store::Store;
 
 /// How long the store may take to let go of uploads after a signal.
@@ -39,8 +40,13 @@ pub async fn run(arguments: &Arguments) -> Result<Report> {
         observer: &progress,
         store: store.as_ref(),
     };
+    let clearing = tokio::task::spawn_blocking(scratch::clear_leftovers);
     let outcome = tokio::select! {
-        outcome = dispatch(&context) => return outcome,
+        outcome = dispatch(&context) => {
+            // Seldom there is anything to clear, and more seldom it takes longer than the command.
+            let _ = clearing.await;
+            return outcome;
+        }
         signal = interruption() => signal,
     };
     if let Some(store) = &store {

@@ -12,16 +12,24 @@ use crate::error::{Error, Result};
 /// How long a pooler may take for a second connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Refuses a pooler in transaction mode.
+/// Refuses a pooler in transaction mode. Otherwise this is how programs had best connect: so that the server notices when they are
+/// gone, where it and every pooler before it take such a connection.
 ///
 /// Two sessions that are open at once have two server processes. Behind a pooler in transaction mode the second one is given the
 /// process that served the first, as that is idle between its transactions; or, where the pooler takes turns, the first one is
 /// answered by another process than before.
-pub async fn refuse_transactions(conninfo: &Conninfo) -> Result<()> {
+pub async fn refuse_transactions(conninfo: &Conninfo) -> Result<Conninfo> {
     let first = Session::connect(conninfo).await?;
     let before = process(&first, "SELECT pg_backend_pid()").await?;
-    let second = timeout(PATIENCE, Session::connect(conninfo)).await;
-    let second = second.map_err(|_| {
+    let checked = conninfo.with_connection_check();
+    let connect = async {
+        match Session::connect(&checked).await {
+            Ok(session) => Ok::<_, Error>((session, checked)),
+            Err(_) => Ok((Session::connect(conninfo).await?, conninfo.clone())),
+        }
+    };
+    let second = timeout(PATIENCE, connect).await;
+    let (second, best) = second.map_err(|_| {
         let message = format!("the {} {conninfo} gives no second connection", conninfo.side());
         Error::new(conninfo.side().kind(), message)
             .hint("raise the pooler's pool size, or connect to the server itself")
@@ -34,7 +42,7 @@ pub async fn refuse_transactions(conninfo: &Conninfo) -> Result<()> {
     if shared {
         Err(conninfo.through_transactions())
     } else {
-        Ok(())
+        Ok(best)
     }
 }
 

@@ -75,11 +75,8 @@ pub struct Made {
 pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Made> {
     // What is asked and what is dumped must come from one server, also where a name has several addresses.
     let (_, source) = address::connect(request.source).await?;
-    let request = Request {
-        source: &source,
-        ..request
-    };
-    pooling::refuse_transactions(request.source).await?;
+    let source = &pooling::refuse_transactions(&source).await?;
+    let request = Request { source, ..request };
     let mut number = 1;
     loop {
         let failure = match Box::pin(attempt(request, number, observer)).await {

@@ -1,15 +1,14 @@
 //! Everything of an archive but its rows, as `pg_restore` makes it from the archive's head.
 
-use tempfile::TempDir;
-
 use super::guard::ClearedTarget;
 use super::loader::Builds;
 use super::plan::{self, SkippedEntry, Turn};
 use super::platform::{Scope, Selection};
+use super::scratch::{Purpose, Scratch, no_room};
 use super::silence::silence;
 use crate::archive::Contents;
 use crate::child::Child;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::postgres::queries::unknown::Unknown;
 
 /// When `pg_restore` makes an entry.
@@ -43,7 +42,7 @@ impl Stage {
 /// Everything of an archive but its rows, ready for `pg_restore`.
 pub(super) struct Definitions<'a> {
     target: &'a ClearedTarget,
-    directory: TempDir,
+    directory: Scratch,
     empty: Vec<Stage>,
     pub(super) skipped: Vec<SkippedEntry>,
     pub(super) scope: Scope,
@@ -60,7 +59,7 @@ impl<'a> Definitions<'a> {
     ) -> Result<Self> {
         let mut definitions = Self {
             target,
-            directory: scratch_directory()?,
+            directory: Scratch::new(Purpose::Verb)?,
             empty: Vec::new(),
             skipped: Vec::new(),
             scope: Scope::everything(),
@@ -96,7 +95,7 @@ impl<'a> Definitions<'a> {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        std::fs::write(self.directory.path().join(name), bytes).map_err(no_scratch)
+        std::fs::write(self.directory.path().join(name), bytes).map_err(no_room)
     }
 
     /// Makes the entries of this stage over one connection, in the archive's order. No error is tolerated.
@@ -127,21 +126,4 @@ impl<'a> Definitions<'a> {
             })
         })
     }
-}
-
-/// A private directory that goes away with its value.
-fn scratch_directory() -> Result<TempDir> {
-    tempfile::Builder::new()
-        .prefix("paycraft-dr-")
-        .tempdir()
-        .map_err(no_scratch)
-}
-
-fn no_scratch(cause: std::io::Error) -> Error {
-    Error::new(
-        Kind::Usage,
-        format!("cannot write into {}", std::env::temp_dir().display()),
-    )
-    .caused_by(cause)
-    .hint("free some space there, or name another directory in TMPDIR")
 }

@@ -1,5 +1,7 @@
 //! The verbs of the runbook, each a recipe over the layers below.
 
+/// Uploads of backups that were killed.
+pub mod abandoned;
 /// What a program of PostgreSQL writes, where all of it is wanted at once.
 mod answer;
 /// How one attempt at a backup failed.
@@ -10,6 +12,8 @@ pub mod attest;
 mod background;
 /// Source → archive → blocks → object → manifest.
 pub mod backup;
+/// How many connections a restore may open.
+mod budget;
 /// The backups in a store.
 pub mod catalog;
 /// Making room in a target that holds an older state of what is restored.
@@ -50,6 +54,8 @@ pub mod recover;
 pub mod reservation;
 /// Backup → target, and the proof.
 pub mod restore;
+/// Private directories, cleared away also where their run was killed.
+pub mod scratch;
 /// How long a target is waited for in which statements run that say nothing until they end.
 mod silence;
 /// One state of the source, which the dump and all other questions about it see.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::budget;
 use super::catalog::{self, Selected};
 use super::clean;
 use super::course::{self, Course};
@@ -26,7 +27,6 @@ use crate::model::manifest::Manifest;
 use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Observer, Phase};
 use crate::postgres::conninfo::Conninfo;
-use crate::postgres::examination;
 use crate::postgres::tools::Tools;
 use crate::store::Store;
 
@@ -115,6 +115,7 @@ async fn restore_selected(
         observer.observe(Event::Noted(what.into()));
         verify::object(request.store, &manifest, observer).await?;
     }
+    budget::check(target.session()).await?;
     observer.observe(Event::Ended(Phase::Provision));
 
     let (skipped, scope) = load(request, &manifest, &target, observer).await?;
@@ -277,9 +278,7 @@ async fn begin_load<'a>(
     contents: &Arc<Contents>,
     selection: Selection,
 ) -> Result<Loader<'a>> {
-    let openness = examination::openness(target.session()).await?;
-    let free = usize::try_from(openness.free_connections).unwrap_or(0);
-    let connections = request.jobs.min(free).max(1);
+    let connections = budget::connections(target.session(), request.jobs, 0).await?;
     let (conninfo, session) = (target.conninfo(), target.session());
     Loader::begin(conninfo, session, contents, selection, connections).await
 }

@@ -11,6 +11,7 @@ use futures_util::{TryStreamExt, pin_mut};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::budget;
 use super::platform::Scope;
 use crate::error::{Error, Kind, Result};
 use crate::model::comparison::TableReport;
@@ -38,16 +39,18 @@ struct Stretch {
 /// What was read of each table so far; nothing of one that is not there.
 type Found = Vec<Option<Fingerprint>>;
 
-/// Reads the tables over `jobs` connections, each taking the next stretch when it is done.
+/// Reads the tables over `jobs` connections to the `target`, or as many as it has left, each taking the next stretch when it is
+/// done. `session` reaches it too.
 pub(super) async fn compare(
     manifest: &Manifest,
+    session: &Session,
     target: &Conninfo,
     scope: &Scope,
     jobs: usize,
     observer: &dyn Observer,
 ) -> Result<Vec<TableReport>> {
-    let stretches = stretches(manifest, target, scope).await?;
-    let connections = jobs.clamp(1, stretches.len().max(1));
+    let stretches = stretches(manifest, session, scope).await?;
+    let connections = budget::connections(session, jobs.clamp(1, stretches.len().max(1)), 0).await?;
     let queue = Arc::new(Mutex::new(stretches));
     let (progress, mut read) = mpsc::unbounded_channel();
     let mut readers = JoinSet::new();
@@ -109,10 +112,8 @@ pub(super) async fn count(session: &Session, manifest: &Manifest, scope: &Scope)
 }
 
 /// What is to be read of the tables that are asked for.
-async fn stretches(manifest: &Manifest, target: &Conninfo, scope: &Scope) -> Result<VecDeque<Stretch>> {
-    let session = Session::connect(target).await?;
-    queries::be_patient(&session).await?;
-    let sizes = queries::comparing::table_sizes(&session).await?;
+async fn stretches(manifest: &Manifest, session: &Session, scope: &Scope) -> Result<VecDeque<Stretch>> {
+    let sizes = queries::comparing::table_sizes(session).await?;
     let tables = manifest.tables.iter().enumerate();
     let asked = tables.filter(|(_, table)| scope.without_rows(&table.schema, &table.name).is_none());
     let stretches = asked.flat_map(|(place, table)| {

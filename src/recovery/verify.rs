@@ -39,12 +39,12 @@ pub async fn target(
     jobs: usize,
     observer: &dyn Observer,
 ) -> Result<Verification> {
-    pooling::refuse_transactions(target).await?;
+    let target = &pooling::refuse_transactions(target).await?;
     let session = Session::connect(target).await?;
     queries::be_patient(&session).await?;
     observer.observe(Event::Expected(manifest.raw_bytes));
     let tables = match scope.depth() {
-        Depth::Content => tables::compare(manifest, target, scope, jobs, observer).await?,
+        Depth::Content => tables::compare(manifest, &session, target, scope, jobs, observer).await?,
         Depth::Counts => tables::count(&session, manifest, scope).await?,
     };
     let (content, large_objects) = match scope.depth() {

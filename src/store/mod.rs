@@ -13,6 +13,7 @@ pub mod retry;
 mod s3;
 mod upload;
 
+pub use open_uploads::RecordedUpload;
 pub use removal::UnfinishedUpload;
 pub use s3::{Location, ObjectFacts, Published, Store};
 pub use upload::{StoredPart, Upload};

@@ -1,7 +1,11 @@
-//! Which uploads were begun and not ended: what a run that is interrupted must let go of.
+//! Which uploads were begun and not ended: what a run that is interrupted must let go of, and what the next one must where this one
+//! is killed.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
 
 /// Uploads begun and not ended, by a number of ours.
 #[derive(Debug, Default)]
@@ -11,6 +15,14 @@ pub(super) struct OpenUploads(Mutex<Uploads>);
 struct Uploads {
     begun: u64,
     open: BTreeMap<u64, OpenUpload>,
+    record: Option<Record>,
+}
+
+/// Where open uploads are written down, and the store they are in.
+#[derive(Debug)]
+struct Record {
+    file: PathBuf,
+    store: String,
 }
 
 /// An upload begun and not ended. Its id is unknown while the server's answer is on its way.
@@ -20,7 +32,28 @@ pub(super) struct OpenUpload {
     pub(super) id: Option<String>,
 }
 
+/// An open upload as it is written down. None of it is secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedUpload {
+    /// The store's address and bucket.
+    pub store: String,
+    /// The key it was to become.
+    pub key: String,
+    /// The store's name for it.
+    pub id: String,
+}
+
 impl OpenUploads {
+    /// Writes open uploads of `store` down in `file`, from now on.
+    pub(super) fn record(&self, file: &Path, store: String) {
+        let mut uploads = self.lock();
+        uploads.record = Some(Record {
+            file: file.to_owned(),
+            store,
+        });
+        uploads.write();
+    }
+
     /// Notes an upload of `key` before the server is asked for it, and returns its number.
     pub(super) fn begin(&self, key: &str) -> u64 {
         let mut uploads = self.lock();
@@ -36,14 +69,18 @@ impl OpenUploads {
 
     /// Notes the id that the server gave.
     pub(super) fn name(&self, number: u64, id: &str) {
-        if let Some(upload) = self.lock().open.get_mut(&number) {
+        let mut uploads = self.lock();
+        if let Some(upload) = uploads.open.get_mut(&number) {
             upload.id = Some(id.to_owned());
         }
+        uploads.write();
     }
 
     /// Notes that an upload was completed or aborted.
     pub(super) fn end(&self, number: u64) {
-        self.lock().open.remove(&number);
+        let mut uploads = self.lock();
+        uploads.open.remove(&number);
+        uploads.write();
     }
 
     /// Those that were not.
@@ -58,5 +95,24 @@ impl OpenUploads {
 
     fn lock(&self) -> MutexGuard<'_, Uploads> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Uploads {
+    /// Replaces the record as a whole: a kill leaves the one or the other. Without room for it the upload goes on.
+    fn write(&self) {
+        let Some(Record { file, store }) = &self.record else {
+            return;
+        };
+        let named = self.open.values().filter_map(|upload| {
+            Some(RecordedUpload {
+                store: store.clone(),
+                key: upload.key.clone(),
+                id: upload.id.clone()?,
+            })
+        });
+        let text = serde_json::to_vec(&named.collect::<Vec<_>>()).unwrap_or_default();
+        let new = file.with_extension("new");
+        let _ = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, file));
     }
 }

@@ -1,13 +1,14 @@
 //! A multipart upload in progress.
 
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 
 use super::failure::{Access, status_of};
-use super::open_uploads::OpenUpload;
+use super::open_uploads::{OpenUpload, RecordedUpload};
 use super::s3::{MADE_BY, Store};
 use crate::error::{Error, Kind, Result};
 
@@ -181,6 +182,21 @@ impl Store {
             self.open.end(number);
         }
         Ok(())
+    }
+
+    /// Writes the open uploads begun through this handle down in `file`, for a run that comes after this one was killed.
+    pub fn record_open_uploads(&self, file: &Path) {
+        self.open.record(file, self.describe());
+    }
+
+    /// Whether the upload is one to this store.
+    pub fn holds(&self, upload: &RecordedUpload) -> bool {
+        upload.store == self.describe()
+    }
+
+    /// Aborts an upload of a run that was killed. One that is gone is no error.
+    pub async fn abort_recorded(&self, upload: &RecordedUpload) -> Result<()> {
+        self.abort(&upload.key, &upload.id).await
     }
 
     /// Aborts the uploads of `key`, but for the one to keep.

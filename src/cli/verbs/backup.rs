@@ -18,6 +18,7 @@ use crate::model::CANONICAL_TABLES;
 use crate::model::manifest::Manifest;
 use crate::model::timeline::Event;
 use crate::postgres::conninfo::Conninfo;
+use crate::recovery::abandoned;
 use crate::recovery::backup::{self, Made};
 use crate::recovery::marker;
 
@@ -46,10 +47,13 @@ pub async fn run(context: &Context<'_>, own: &BackupArguments) -> Result<Report>
     if own.leave_marker || context.settings.config.guard.leave_marker {
         leave_marker(context, &source).await;
     }
+    let store = context.store()?;
+    abandoned::abort(store, context.observer).await;
+    let _record = abandoned::record(store);
     let request = backup::Request {
         source: &source,
         tools: &tools,
-        store: context.store()?,
+        store,
         clock: &Timestamp::now,
         attempts: own.attempts,
     };

@@ -13,6 +13,7 @@ use crate::cli::run::Context;
 use crate::cli::units::size;
 use crate::error::Result;
 use crate::model::retention::{DAYS, FLOOR, Policy};
+use crate::recovery::abandoned;
 use crate::recovery::prune::{self, Line, Pruned, Request};
 
 /// Remove what has had its time.
@@ -43,6 +44,9 @@ pub async fn run(context: &Context<'_>, own: &PruneArguments) -> Result<Report> 
         now: Timestamp::now(),
         dry_run: own.dry_run,
     };
+    if !own.dry_run {
+        abandoned::abort(store, context.observer).await;
+    }
     let stock = prune::take_stock(store).await?;
     let mut pruned = prune::prune(store, stock, request, context.observer).await?;
     let failure = pruned.failure.take();

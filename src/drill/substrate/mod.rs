@@ -9,7 +9,7 @@ mod readiness;
 mod server;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ use super::surroundings;
 use crate::error::{Error, Kind, Result};
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::tools::Tools;
+use crate::recovery::scratch::{Purpose, Scratch};
 use crate::store::{Location, Store};
 
 const BUCKET: &str = "paycraft-backups";
@@ -85,7 +86,7 @@ pub struct Ground {
 struct Shared {
     // Fields are dropped in this order: whoever removes what a killed process leaves comes last.
     place: Place,
-    directory: TempDir,
+    directory: Scratch,
     _leash: Leash,
 }
 
@@ -217,7 +218,8 @@ impl Ground {
                     Place::Local(_) => Vec::new(),
                     Place::Containers(harbour) => harbour.close().await,
                 };
-                left.extend(removed(shared.directory));
+                let place = shared.directory.path().to_owned();
+                left.extend(removed(&place, shared.directory.close()));
                 left
             }
             None => vec!["a drill that has not ended".to_owned()],
@@ -338,21 +340,21 @@ impl Substrate {
         if let Place::Containers(harbour) = &self.ground.place {
             left.extend(harbour.left_of(&self.location.bucket).await);
         }
-        left.extend(removed(self.directory));
+        let place = self.directory.path().to_owned();
+        left.extend(removed(&place, self.directory.close()));
         left
     }
 }
 
 /// A directory for what drills keep in files, and whoever removes it should this process be killed.
 struct Files {
-    directory: TempDir,
+    directory: Scratch,
     leash: Leash,
 }
 
 impl Files {
     fn new() -> Result<Self> {
-        let made = tempfile::Builder::new().prefix("paycraft-drill-").tempdir();
-        let directory = made.map_err(|cause| no_room(&std::env::temp_dir(), cause))?;
+        let directory = Scratch::new(Purpose::Drill)?;
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", CLEAR_AWAY, "clear-away"])
@@ -364,10 +366,8 @@ impl Files {
     }
 }
 
-/// Removes the directory, and tells it where that fails.
-fn removed(directory: TempDir) -> Vec<String> {
-    let place: PathBuf = directory.path().to_owned();
-    let closed = directory.close();
+/// Tells of the directory `place` that could not be removed.
+fn removed(place: &Path, closed: std::io::Result<()>) -> Vec<String> {
     let left = closed.map_err(|cause| format!("the directory {} ({cause})", place.display()));
     left.err().into_iter().collect()
 }

@@ -22,6 +22,9 @@ use crate::error::{Error, Kind, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_PORT: u16 = 5432;
+/// How often a server looks whether its client is still there while a statement runs, in milliseconds.
+pub(super) const CONNECTION_CHECK_MS: u32 = 1000;
+const APPLICATION: &str = "paycraft-dr";
 
 /// Parameters that change nothing for us: names for logs, and how a connection is kept alive.
 const WITHOUT_EFFECT: [&str; 13] = [
@@ -214,7 +217,7 @@ impl Conninfo {
                     .filter(|seconds| *seconds > 0)
                     .map_or(CONNECT_TIMEOUT, Duration::from_secs),
             )
-            .application_name("paycraft-dr")
+            .application_name(APPLICATION)
             .channel_binding(channel_binding(value("channel_binding"))?);
         if host.starts_with('/') {
             config.host_path(&host);
@@ -328,7 +331,7 @@ impl Conninfo {
             .port(self.port)
             .user(&self.user)
             .dbname(&self.database)
-            .application_name("paycraft-dr")
+            .application_name(self.config.get_application_name().unwrap_or(APPLICATION))
             .ssl_mode(self.tls.mode())
             .channel_binding(self.config.get_channel_binding());
         config.connect_timeout(self.connect_timeout());
@@ -351,6 +354,28 @@ impl Conninfo {
     /// The addresses that connections go to, where they are given.
     pub fn addresses(&self) -> &[IpAddr] {
         &self.addresses
+    }
+
+    /// The same database, with connections of this name.
+    #[must_use]
+    pub fn with_application(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        other.config.application_name(name);
+        other
+    }
+
+    /// The same database, asked from the first moment on to end a statement soon after its client is gone. Poolers and some servers
+    /// refuse such a connection.
+    #[must_use]
+    pub(super) fn with_connection_check(&self) -> Self {
+        const NAME: &str = "client_connection_check_interval";
+        let mut other = self.clone();
+        let options = self.config.get_options().unwrap_or_default();
+        if !options.contains(NAME) {
+            let options = format!("{options} -c {NAME}={CONNECTION_CHECK_MS}");
+            other.config.options(options.trim_start());
+        }
+        other
     }
 
     /// How long its server is waited for.
@@ -452,6 +477,7 @@ impl Conninfo {
     /// The environment that leads libpq to this database. The password travels here and nowhere else.
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
         let timeout = self.connect_timeout();
+        let application = self.config.get_application_name().unwrap_or(APPLICATION);
         // libpq wants as many names as addresses.
         let hosts = vec![self.host.as_str(); self.addresses.len().max(1)];
         let mut variables = vec![
@@ -459,7 +485,7 @@ impl Conninfo {
             ("PGPORT", self.port.to_string()),
             ("PGUSER", self.user.clone()),
             ("PGDATABASE", self.database.clone()),
-            ("PGAPPNAME", "paycraft-dr".to_owned()),
+            ("PGAPPNAME", application.to_owned()),
             ("PGCONNECT_TIMEOUT", timeout.as_secs().to_string()),
             ("PGCHANNELBINDING", self.channel_binding().to_owned()),
         ];

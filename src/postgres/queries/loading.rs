@@ -1,4 +1,4 @@
-//! Rows and large objects into a target, and what is built over them.
+//! Rows into a target, and what is built over them.
 
 use bytes::Bytes;
 use tokio_postgres::CopyInSink;
@@ -51,13 +51,7 @@ pub async fn prepare_builds(session: &Session) -> Result<()> {
         "cannot prepare the session",
         "SET synchronous_commit = off; SET default_tablespace = ''",
     )
-    .await?;
-    // Where the server's system can tell that we are gone, it ends what it does for us. Where it cannot, it refuses the setting.
-    let checked = session
-        .client()
-        .batch_execute("SET client_connection_check_interval = '1s'");
-    let _ = session.bear(checked).await?;
-    Ok(())
+    .await
 }
 
 /// Allows or forbids the server to build one index, `what`, with several processes. Where as many are built side by side as there
@@ -161,17 +155,4 @@ pub async fn program_works(session: &Session) -> Result<bool> {
     )
     .await?;
     Ok(row.get(0))
-}
-
-/// Writes `bytes` into a large object that exists, at `offset`.
-pub async fn write_large_object(session: &Session, oid: u32, offset: i64, bytes: &[u8]) -> Result<()> {
-    let what = format!("cannot write large object {oid}");
-    one(
-        session,
-        &what,
-        "SELECT pg_catalog.lo_put($1, $2, $3)",
-        &[&oid, &offset, &bytes],
-    )
-    .await?;
-    Ok(())
 }

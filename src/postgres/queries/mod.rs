@@ -9,8 +9,12 @@ pub mod clearing;
 pub mod comparing;
 /// What tells a database from all others.
 pub mod identity;
-/// Rows and large objects into a target, and what is built over them.
+/// Bytes of large objects into a database, unseen by its log.
+pub mod large_objects;
+/// Rows into a target, and what is built over them.
 pub mod loading;
+/// Which restore has a database to itself, and what earlier ones left at work in it.
+pub mod occupancy;
 /// Whether a database is on a platform, and what it takes to fill the platform's tables.
 pub mod platform;
 /// A snapshot of the source that several sessions share.
@@ -24,6 +28,7 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
+use super::conninfo::CONNECTION_CHECK_MS;
 use super::session::Session;
 use crate::error::Result;
 
@@ -194,7 +199,14 @@ pub async fn be_patient(session: &Session) -> Result<()> {
          SET lock_timeout = '{}ms'",
         session.patience().lock.as_millis()
     );
-    batch(session, "cannot prepare the session", &sql).await
+    // Where the server's system can tell that we are gone, it ends what it does for us. Where it cannot, it refuses the setting.
+    let check = format!("SET client_connection_check_interval = '{CONNECTION_CHECK_MS}ms'");
+    // Both go at once, so that the second costs no time.
+    let (patient, _) = tokio::join!(
+        batch(session, "cannot prepare the session", &sql),
+        session.client().batch_execute(&check)
+    );
+    patient
 }
 
 /// A name as SQL wants it, whatever characters it has.

@@ -65,7 +65,7 @@ pub(super) async fn examine(source: Option<&Conninfo>) -> OfDatabase {
             Finding::passed("source", format!("{source}, PostgreSQL {}", facts.server_version)),
             Finding::of(
                 "source pooler",
-                pooler.map(|()| "a session keeps its server process".to_owned()),
+                pooler.map(|_| "a session keeps its server process".to_owned()),
             ),
             rights.unwrap_or_else(|error| Finding::of_error("source rights", &error)),
         ],

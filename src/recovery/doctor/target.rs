@@ -107,9 +107,9 @@ pub(super) async fn examine_guard(
         not_production: None,
     };
     let target = reached.unwrap_or(target);
-    let cleared = within(Kind::Target, guard::clear(target, manifest, tools, terms, None)).await;
-    let answer = cleared.map(|cleared| {
-        let later = match cleared.doubts() {
+    let looked = within(Kind::Target, guard::look(target, manifest, tools, terms, None)).await;
+    let answer = looked.map(|doubts| {
+        let later = match &doubts[..] {
             [] => String::new(),
             doubts => format!(
                 "; as soon as the target holds something, --clean needs --target-is-not-production {}: {}",

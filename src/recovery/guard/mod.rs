@@ -4,6 +4,7 @@
 
 mod doubt;
 mod evidence;
+mod occupancy;
 mod production;
 
 pub use production::{Consent, Production};
@@ -18,6 +19,7 @@ use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::pooling;
 use crate::postgres::queries::clearing::UserObject;
+use crate::postgres::queries::occupancy::RESTORING;
 use crate::postgres::queries::{self, Facts};
 use crate::postgres::session::Session;
 use crate::postgres::tools::{Installation, Tools, major_version};
@@ -87,12 +89,47 @@ impl ClearedTarget {
 /// takes no writes; one whose server is older than the backup's, or that no programs of `tools` can restore it into; one that
 /// lacks roles or extensions; one that holds anything, or with [`Terms::clean`] anything that the backup would not replace. What a
 /// platform makes itself is not looked at; without a `profile` the target tells whether it is on one.
+///
+/// The target is this restore's alone as long as what is returned lives. What an earlier restore that was killed left at work there is
+/// ended first.
 pub async fn clear(
     target: &Conninfo,
     manifest: &Manifest,
     tools: &Tools,
     terms: Terms<'_>,
     profile: Option<Profile>,
+) -> Result<ClearedTarget> {
+    examine(target, manifest, tools, terms, profile, Claim::Take).await
+}
+
+/// Says what [`clear`] would, and leaves the target to others. Returns why it may be production.
+pub async fn look(
+    target: &Conninfo,
+    manifest: &Manifest,
+    tools: &Tools,
+    terms: Terms<'_>,
+    profile: Option<Profile>,
+) -> Result<Vec<String>> {
+    let examined = examine(target, manifest, tools, terms, profile, Claim::Look).await;
+    examined.map(|looked_at| looked_at.doubts)
+}
+
+/// Whether a restore follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    /// It does, and wants the target alone.
+    Take,
+    /// It does not.
+    Look,
+}
+
+async fn examine(
+    target: &Conninfo,
+    manifest: &Manifest,
+    tools: &Tools,
+    terms: Terms<'_>,
+    profile: Option<Profile>,
+    claim: Claim,
 ) -> Result<ClearedTarget> {
     let source = &manifest.source;
     let named = terms.production.is_named_by(target, Some(source));
@@ -101,8 +138,7 @@ pub async fn clear(
     }
     doubt::check_name(target, terms.not_production)?;
     let (session, target) = address::connect(target).await?;
-    let target = &target;
-    pooling::refuse_transactions(target).await?;
+    let target = &pooling::refuse_transactions(&target).await?;
     queries::be_patient(&session).await?;
     let facts = queries::facts(&session).await?;
     queries::forbid_writes(&session).await?;
@@ -132,9 +168,11 @@ pub async fn clear(
         missing.retain(|name| !PLATFORM_EXTENSIONS.contains(&name.as_str()));
         check_present("extension", &missing)?;
     }
-    let mut present = queries::clearing::user_objects(&session).await?;
-    present
-        .retain(|object| !matches!(object, UserObject::Named { schema, .. } if profile.owns_schema(schema)));
+    match claim {
+        Claim::Take => occupancy::claim(target, &session).await?,
+        Claim::Look => occupancy::check(target, &session).await?,
+    }
+    let mut present = objects(&session, profile).await?;
     if terms.clean {
         let loses = match present.first() {
             Some(first) => Some(format!("{first} and {} more", present.len() - 1)),
@@ -144,6 +182,12 @@ pub async fn clear(
         if let Some(loses) = loses.filter(|_| terms.not_production.is_none()) {
             doubt::refuse(target, &loses, &doubts)?;
         }
+    }
+    // What may be production keeps all its sessions.
+    if claim == Claim::Take && occupancy::end_leftovers(target, &session).await? {
+        present = objects(&session, profile).await?;
+    }
+    if terms.clean {
         clean::check_replaced(target, &present, manifest)?;
     } else if let Some(first) = present.first() {
         let message = format!(
@@ -155,7 +199,7 @@ pub async fn clear(
     }
     queries::allow_writes(&session).await?;
     Ok(ClearedTarget {
-        conninfo: target.clone(),
+        conninfo: target.with_application(RESTORING),
         installation,
         session,
         profile,
@@ -163,6 +207,14 @@ pub async fn clear(
         holds_objects: !present.is_empty() || terms.clean && profile != Profile::Plain,
         doubts,
     })
+}
+
+/// What the database holds that is not its platform's.
+async fn objects(session: &Session, profile: Profile) -> Result<Vec<UserObject>> {
+    let mut present = queries::clearing::user_objects(session).await?;
+    present
+        .retain(|object| !matches!(object, UserObject::Named { schema, .. } if profile.owns_schema(schema)));
+    Ok(present)
 }
 
 fn check_version(target: &Conninfo, facts: &Facts, manifest: &Manifest) -> Result<()> {

@@ -8,6 +8,7 @@
 
 mod builds;
 mod connection;
+mod large_objects;
 mod queue;
 mod trees;
 
@@ -20,6 +21,7 @@ use tokio::task::JoinSet;
 
 pub use self::builds::Builds;
 use self::connection::{Common, work};
+use self::large_objects::LargeObjects;
 use self::queue::{Batch, Queue};
 use super::plan;
 use super::platform::Selection;
@@ -50,7 +52,7 @@ pub struct Loader<'a> {
     held_off: Vec<String>,
     /// The table whose rows are coming, where they are wanted.
     table: Option<DumpId>,
-    large_object: Option<(u32, i64)>,
+    large_objects: LargeObjects,
     waiting: BytesMut,
 }
 
@@ -86,7 +88,7 @@ impl<'a> Loader<'a> {
             builds,
             held_off,
             table: None,
-            large_object: None,
+            large_objects: LargeObjects::default(),
             waiting: BytesMut::with_capacity(BATCH_BYTES),
         };
         loader.connect();
@@ -127,23 +129,16 @@ impl<'a> Loader<'a> {
                     self.common.queue.end_alone();
                 }
             }
-            Event::LargeObjectBegan(oid) => self.large_object = Some((oid, 0)),
-            Event::LargeObjectData(data) => {
-                self.waiting.extend_from_slice(data);
-                if self.waiting.len() >= BATCH_BYTES {
-                    self.write_large_object().await?;
-                }
-            }
-            Event::LargeObjectEnded(_) => {
-                self.write_large_object().await?;
-                self.large_object = None;
-            }
+            Event::LargeObjectBegan(oid) => self.large_objects.began(oid),
+            Event::LargeObjectData(data) => self.large_objects.data(self.session, data).await?,
+            Event::LargeObjectEnded(_) => self.large_objects.ended(self.session).await?,
         }
         Ok(())
     }
 
     /// Waits until all rows are in. None may come after.
     pub async fn load(&mut self) -> Result<()> {
+        self.large_objects.finish(self.session).await?;
         let common = Arc::clone(&self.common);
         common.queue.rows_ended();
         self.unless_one_fails(common.queue.loaded()).await
@@ -232,19 +227,6 @@ impl<'a> Loader<'a> {
         };
         let common = Arc::clone(&self.common);
         self.unless_one_fails(common.queue.push(batch)).await
-    }
-
-    async fn write_large_object(&mut self) -> Result<()> {
-        let Some((oid, offset)) = &mut self.large_object else {
-            return Ok(());
-        };
-        if !self.waiting.is_empty() {
-            let written = queries::loading::write_large_object(self.session, *oid, *offset, &self.waiting);
-            self.session.bear(written).await??;
-            *offset += i64::try_from(self.waiting.len()).unwrap_or(i64::MAX);
-            self.waiting.clear();
-        }
-        Ok(())
     }
 
     /// What `work` comes to, or why a connection failed meanwhile.
