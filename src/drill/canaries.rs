@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::quiet::Quiet;
 use crate::error::{Error, Kind, Result};
+use crate::model::access::Access;
 use crate::model::hex::hex;
 use crate::model::manifest::Manifest;
 use crate::model::verdict::{Check, Outcome};
@@ -244,6 +245,9 @@ fn wrong_everywhere(original: &Manifest) -> (Manifest, Vec<&'static str>) {
     {
         sequence.last_value = sequence.last_value.wrapping_add(1);
         parts.push("sequences");
+    }
+    if wrong.access.as_mut().is_some_and(Access::forget_a_grant) {
+        parts.push("rights");
     }
     (wrong, parts)
 }

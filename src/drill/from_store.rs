@@ -30,6 +30,8 @@ pub(super) struct Means<'a> {
     pub(super) tools: &'a Tools,
     pub(super) jobs: usize,
     pub(super) clock: Clock<'a>,
+    /// Whether a backup will do that does not record who might do what.
+    pub(super) accepts_unknown_rights: bool,
 }
 
 /// Restores and proves the newest backup. What that shows goes into `rehearsal` as it becomes known.
@@ -57,6 +59,7 @@ pub(super) async fn recover(
         jobs: means.jobs,
         depth: Depth::Content,
         accepts_lost_rows: false,
+        accepts_unknown_rights: means.accepts_unknown_rights,
         now: declared_at,
     };
     let mut target = None;
@@ -70,7 +73,7 @@ pub(super) async fn recover(
         };
         let cluster = target.insert(substrate.server("target", traits).await?);
         let admin = cluster.conninfo(Side::Target, "postgres")?;
-        database::create(&admin, DATABASE, &manifest.roles).await?;
+        database::create(&admin, DATABASE, &manifest.needed_roles()).await?;
         Ok(admin.with_database(Side::Target, DATABASE))
     };
     let restored = restore::restore(request, provision, observer).await?;

@@ -35,8 +35,8 @@ pub enum Origin<'a> {
         /// COPY text to generate, in bytes, if not as much as the scenario says.
         scale_bytes: Option<u64>,
     },
-    /// The newest backup in a real store, which is only read.
-    Store(&'a Store),
+    /// The newest backup in a real store, which is only read, and whether it will do where it does not record who might do what.
+    Store(&'a Store, bool),
 }
 
 /// What a rehearsal is to do.
@@ -103,8 +103,9 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
             };
             Box::pin(trial::play(props, &substrate, &mut rehearsal, &recorder)).await
         }
-        Origin::Store(store) => {
+        Origin::Store(store, accepts_unknown_rights) => {
             let means = Means {
+                accepts_unknown_rights,
                 tools: options.tools,
                 jobs: options.jobs,
                 clock: options.clock,
@@ -156,7 +157,7 @@ impl Origin<'_> {
     async fn size_bytes(self, now: Timestamp) -> Result<u64> {
         let store = match self {
             Self::Synthetic { .. } => return Ok(self.scale_bytes().unwrap_or(0)),
-            Self::Store(store) => store,
+            Self::Store(store, _) => store,
         };
         let found = read_listing(&store.list("").await?);
         let newest = choose(&found, Selector::Latest, now)?;
@@ -166,14 +167,14 @@ impl Origin<'_> {
     fn name(&self) -> &str {
         match self {
             Self::Synthetic { scenario, .. } => &scenario.name,
-            Self::Store(_) => "from-store",
+            Self::Store(..) => "from-store",
         }
     }
 
     fn seed(self) -> Option<u64> {
         match self {
             Self::Synthetic { seed, .. } => Some(seed),
-            Self::Store(_) => None,
+            Self::Store(..) => None,
         }
     }
 
@@ -184,14 +185,14 @@ impl Origin<'_> {
                 scale_bytes,
                 ..
             } => scale_bytes.or(Some(scenario.scale_bytes)),
-            Self::Store(_) => None,
+            Self::Store(..) => None,
         }
     }
 
     fn expectation(&self) -> &Expectation {
         match self {
             Self::Synthetic { scenario, .. } => &scenario.expect,
-            Self::Store(_) => &Expectation::Recovers,
+            Self::Store(..) => &Expectation::Recovers,
         }
     }
 
@@ -203,7 +204,11 @@ impl Origin<'_> {
             scale_bytes,
         } = self
         else {
-            return "paycraft-dr drill --from-store".to_owned();
+            let accepting = match self {
+                Self::Store(_, true) => " --accept-unknown-rights",
+                _ => "",
+            };
+            return format!("paycraft-dr drill --from-store{accepting}");
         };
         let mut repeat = "paycraft-dr drill".to_owned();
         if scenario.argument != BASELINE {

@@ -200,10 +200,15 @@ pub fn large_objects(expected: Fingerprint, found: Fingerprint) -> Check {
 /// Every definition is there as recorded, and no other.
 ///
 /// Servers and pg_dumps of different major versions word the same definition differently. Between them, what is worded
-/// differently is held to its kind and name alone, and the check says so.
-pub fn definitions(expected: &[EntryDigest], found: &[EntryDigest], wording: Wording) -> Check {
+/// differently is held to its kind and name alone, and the check says so. What is wrong with `row_security` comes first.
+pub fn definitions(
+    expected: &[EntryDigest],
+    found: &[EntryDigest],
+    wording: Wording,
+    row_security: &[String],
+) -> Check {
     let (expected_by_name, found_by_name) = (by_name(expected), by_name(found));
-    let mut problems = Vec::new();
+    let mut problems = row_security.to_vec();
     let mut by_name_alone = 0;
     for (name @ (kind, schema, tag), digests) in &expected_by_name {
         match found_by_name.get(name) {

@@ -4,13 +4,14 @@
 //! `manifest_sha256`, is the SHA-256 of the document's own bytes with that field's 64 digits replaced by `0`, so a change
 //! of any byte shows. It protects against damage, not against someone who can write to the bucket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
+use crate::model::access::Access;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::hex::hex;
 use crate::model::identity::{DatabaseFacts, Identity};
@@ -71,6 +72,9 @@ pub struct Manifest {
     pub extensions: Vec<String>,
     /// Roles that policies in the archive name.
     pub roles: Vec<String>,
+    /// Who might do what in the source; left out where nobody recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
 }
 
 /// Where a backup's data came from.
@@ -237,6 +241,13 @@ impl Manifest {
     /// Rows in all tables.
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|table| table.content.rows).sum()
+    }
+
+    /// Every role that must be there before the backup is restored: those that policies, owners and grants name.
+    pub fn needed_roles(&self) -> Vec<String> {
+        let named = self.access.as_ref().map(Access::named_roles);
+        let roles = self.roles.iter().cloned().chain(named.into_iter().flatten());
+        roles.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
     /// The manifest's table of that name in schema `public`.

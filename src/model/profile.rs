@@ -47,7 +47,16 @@ impl Profile {
     pub fn owns_schema(self, schema: &str) -> bool {
         self == Self::Supabase && PLATFORM_SCHEMAS.contains(&schema)
     }
+
+    /// Whether the role is one that the platform works with itself.
+    pub fn is_internal_role(self, role: &str) -> bool {
+        self == Self::Supabase && (role.starts_with("supabase_") || INTERNAL_ROLES.contains(&role))
+    }
 }
+
+/// Roles that a Supabase project works with itself. `anon`, `authenticated` and `service_role` are none of them: they are whom the
+/// product's tables are opened to or closed against.
+const INTERNAL_ROLES: [&str; 3] = ["authenticator", "dashboard_user", "pgbouncer"];
 
 impl FromStr for Profile {
     type Err = Error;

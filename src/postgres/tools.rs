@@ -178,16 +178,14 @@ impl Installation {
         self.directory.join(name)
     }
 
-    /// `pg_dump` of the whole database, in the form that is stored: custom format, uncompressed, without owners and grants.
+    /// `pg_dump` of the whole database, in the form that is stored: custom format, uncompressed, with owners and grants.
     /// The tables of `without` are left out.
     pub fn dump(&self, source: &Conninfo, without: &[Name]) -> Command {
         let mut command = self.client("pg_dump", source);
-        command
-            .args(["--format=custom", "--compress=0", "--no-owner", "--no-acl"])
-            .arg(format!(
-                "--lock-wait-timeout={}",
-                source.patience().lock.as_millis()
-            ));
+        command.args(["--format=custom", "--compress=0"]).arg(format!(
+            "--lock-wait-timeout={}",
+            source.patience().lock.as_millis()
+        ));
         for (schema, table) in without {
             command.arg(format!(
                 "--exclude-table={}.{}",
@@ -205,10 +203,10 @@ impl Installation {
         command
     }
 
-    /// `pg_dump` of definitions alone, in the same form.
+    /// `pg_dump` of definitions alone, in the same form. Grants are compared by themselves, and no definition mentions them.
     pub fn dump_schema(&self, source: &Conninfo, without: &[Name]) -> Command {
         let mut command = self.dump(source, without);
-        command.arg("--schema-only");
+        command.args(["--schema-only", "--no-acl"]);
         command
     }
 

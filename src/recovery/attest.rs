@@ -190,5 +190,6 @@ fn manifest_of(
         roles: plan::policy_roles(contents),
         tables: surveyed.tables,
         large_objects: surveyed.large_objects,
+        access: None,
     }
 }

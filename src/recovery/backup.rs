@@ -11,7 +11,7 @@ use super::dump::dump;
 use super::packer::Packer;
 use super::reservation::{Reservation, reserve};
 use super::snapshot::SourceSnapshot;
-use super::{catalog, plan};
+use super::{access, catalog, plan};
 use crate::error::{Error, Kind, Result};
 use crate::model::identity::Identity;
 use crate::model::key::BackupKey;
@@ -153,6 +153,7 @@ async fn make(
         copy_settings.insert("TimeZone".to_owned(), zone);
     }
     let snapshot = SourceSnapshot::take(source, session, &origin.unreadable).await?;
+    let access = access::record(source, &snapshot, observer).await?;
     let command = installation.dump_snapshot(source, &origin.unreadable, snapshot.id());
     let packer = Packer::new(upload, origin.facts.bytes);
     let (surveyed, packer) = dump(source, command, &snapshot, packer, observer).await?;
@@ -188,6 +189,7 @@ async fn make(
         roles: origin.policy_roles,
         tables: surveyed.tables,
         large_objects: surveyed.large_objects,
+        access: Some(access),
     };
     publish(store, key, &manifest).await?;
     Ok(Made {

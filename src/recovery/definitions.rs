@@ -9,6 +9,7 @@ use super::silence::silence;
 use crate::archive::Contents;
 use crate::child::Child;
 use crate::error::{Kind, Result};
+use crate::model::manifest::Manifest;
 use crate::postgres::queries::unknown::Unknown;
 
 /// When `pg_restore` makes an entry.
@@ -44,6 +45,8 @@ pub(super) struct Definitions<'a> {
     target: &'a ClearedTarget,
     directory: Scratch,
     empty: Vec<Stage>,
+    /// Whether grants are made by themselves, from the manifest.
+    makes_grants: bool,
     pub(super) skipped: Vec<SkippedEntry>,
     pub(super) scope: Scope,
 }
@@ -56,11 +59,13 @@ impl<'a> Definitions<'a> {
         head: &[u8],
         contents: &Contents,
         selection: &Selection,
+        manifest: &Manifest,
     ) -> Result<Self> {
         let mut definitions = Self {
             target,
             directory: Scratch::new(Purpose::Verb)?,
             empty: Vec::new(),
+            makes_grants: manifest.access.is_some(),
             skipped: Vec::new(),
             scope: Scope::everything(),
         };
@@ -89,7 +94,11 @@ impl<'a> Definitions<'a> {
             }
             self.write(stage.list_name(), listed.as_bytes())?;
         }
-        self.skipped = [plan::skipped(contents), selection.skipped(contents)].concat();
+        self.skipped = [
+            plan::skipped(contents, self.makes_grants),
+            selection.skipped(contents),
+        ]
+        .concat();
         self.scope = Scope::of(selection, contents);
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 /// Uploads of backups that were killed.
 pub mod abandoned;
+/// Rights: recorded with a backup, made equal in its target, and compared there.
+mod access;
 /// What a program of PostgreSQL writes, where all of it is wanted at once.
 mod answer;
 /// How one attempt at a backup failed.

@@ -68,21 +68,22 @@ fn is_of_the_database(entry: &Entry) -> bool {
     }
 }
 
-/// Whether the entry grants rights, as a dump without `--no-acl` does: the target's roles are its own.
-fn is_grant(entry: &Entry) -> bool {
+/// Whether the entry grants rights. They are made equal to what the manifest records, as replaying them does not close what the
+/// target opens by itself.
+pub(super) fn is_grant(entry: &Entry) -> bool {
     matches!(entry.kind.as_str(), "ACL" | "DEFAULT ACL")
 }
 
-/// What is left out of a restore, and why.
-pub fn skipped(contents: &Contents) -> Vec<SkippedEntry> {
+/// What is left out of a restore, and why. Grants are not where `makes_grants` says that they are made from the manifest.
+pub fn skipped(contents: &Contents, makes_grants: bool) -> Vec<SkippedEntry> {
     turns(contents)
-        .filter(|(_, turn)| *turn == Turn::Never)
+        .filter(|(entry, turn)| *turn == Turn::Never && !(makes_grants && is_grant(entry)))
         .map(|(entry, _)| {
             let (rule, reason) = match entry.kind.as_str() {
                 "DATABASE" => ("database", "the target's own database is used"),
                 "ACL" | "DEFAULT ACL" if !is_of_the_database(entry) => (
                     "grant",
-                    "grants are not restored: the target's roles have their own",
+                    "grants are not restored, as the backup does not record who might do what: the target has its own",
                 ),
                 _ => (
                     "database setting",

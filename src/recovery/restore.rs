@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::access;
 use super::budget;
 use super::catalog::{self, Selected};
 use super::clean;
@@ -49,6 +50,8 @@ pub struct Request<'a> {
     pub depth: Depth,
     /// Whether a target will do that cannot take the product's rows of the platform's tables.
     pub accepts_lost_rows: bool,
+    /// Whether a backup will do that does not record who might do what.
+    pub accepts_unknown_rights: bool,
     /// The instant as of which the newest backup is chosen.
     pub now: Timestamp,
 }
@@ -126,7 +129,8 @@ async fn restore_selected(
         target.conninfo(),
         &scope
             .to(request.depth)
-            .accepting_lost_rows(request.accepts_lost_rows),
+            .accepting_lost_rows(request.accepts_lost_rows)
+            .accepting_unknown_rights(request.accepts_unknown_rights),
         request.tools,
         request.jobs,
         observer,
@@ -184,6 +188,10 @@ async fn transfer_and_finish<'a>(
         definitions.make(Stage::Rest).await?;
         loader.fill().await?;
         definitions.make(Stage::Last).await?;
+    }
+    match &manifest.access {
+        Some(expected) => access::equalize(target.conninfo(), expected, target.profile(), observer).await?,
+        None => observer.observe(Event::Warned(access::NOT_RECORDED.to_owned())),
     }
     observer.observe(Event::Ended(Phase::Finish));
     Ok(())
@@ -250,7 +258,7 @@ async fn begin<'a>(
     for lost in selection.lost_rows(contents, manifest) {
         course.observer().observe(Event::Warned(lost));
     }
-    let mut definitions = Definitions::new(target, head, contents, &selection)?;
+    let mut definitions = Definitions::new(target, head, contents, &selection, manifest)?;
     if target.holds_objects() {
         let dropped = plan::made(contents).filter(|entry| selection.keeps(entry.id));
         let about_to_commit = || course.change();
@@ -268,6 +276,9 @@ async fn begin<'a>(
     }
     course.change();
     course.definitions.insert(definitions).make(Stage::Before).await?;
+    if let Some(expected) = &manifest.access {
+        access::close(target.conninfo(), expected, target.profile()).await?;
+    }
     begin_load(request, target, contents, selection).await
 }
 

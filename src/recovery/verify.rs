@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::access::{self, Asked};
 use super::answer::answer;
 use super::object::{self, CheckedArchive};
 use super::plan;
@@ -29,7 +30,7 @@ use crate::store::Store;
 
 const LARGE_OBJECT_READ_BYTES: i32 = 1 << 20;
 
-/// Compares a restored database with the manifest: rows, content, definitions, sequences, and whether constraints, indexes
+/// Compares a restored database with the manifest: rows, content, definitions, sequences, rights, and whether constraints, indexes
 /// and materialized views are in the state the backup had.
 pub async fn target(
     manifest: &Manifest,
@@ -66,11 +67,17 @@ pub async fn target(
 
     let unvalidated = queries::comparing::unvalidated_constraints(&session).await?;
     let unvalidated = scope.found_unvalidated(unvalidated);
+    let asked = Asked {
+        expected: manifest.access.as_ref(),
+        profile: scope.profile(),
+        accepted: scope.accepts_unknown_rights(),
+    };
+    let (rights, row_security) = access::verify(asked, &session, target, jobs).await?;
     let mut checks = vec![
         comparison::rows(&tables),
         content,
         large_objects,
-        comparison::definitions(&expected, &found, wording(manifest, &restored)),
+        comparison::definitions(&expected, &found, wording(manifest, &restored), &row_security),
         comparison::sequences(
             &scope.expected_sequences(manifest),
             &queries::comparing::sequences(&session).await?,
@@ -82,6 +89,7 @@ pub async fn target(
             &queries::comparing::populated_views(&session).await?,
         ),
     ];
+    checks.extend(rights);
     if !scope.filled().is_empty() {
         let broken = queries::platform::broken_references(&session, scope.filled()).await?;
         checks.push(comparison::references(&broken));
@@ -148,6 +156,7 @@ pub async fn object(store: &Store, manifest: &Manifest, observer: &dyn Observer)
             &manifest.entries,
             &plan::definitions(&surveyed.contents),
             Wording::Same,
+            &[],
         ),
     ];
     Ok(Verification::over(checks, tables))

@@ -119,6 +119,7 @@ fn request(world: &World) -> restore::Request<'_> {
         jobs: 2,
         depth: paycraft_dr::model::depth::Depth::Content,
         accepts_lost_rows: false,
+        accepts_unknown_rights: false,
         now: now(),
     }
 }

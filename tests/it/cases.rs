@@ -182,6 +182,7 @@ impl Pair {
             jobs: 2,
             depth: Depth::Content,
             accepts_lost_rows: false,
+            accepts_unknown_rights: false,
             now: now(),
         };
         let restored = match restore::restore(request, async |_| Ok(target.clone()), heard).await {

@@ -152,6 +152,7 @@ fn nothing_set_says_all_that_is_missing() {
             "source",
             "target",
             "target guard",
+            "owners and grants",
         ] {
             assert_eq!(outcome(&found, name), "skipped", "{name}");
         }
@@ -415,6 +416,10 @@ fn a_target_whose_role_may_nothing() {
             &[
                 ("target rights", "neither schemas nor tables"),
                 ("target sessions", "--jobs 16"),
+                (
+                    "owners and grants",
+                    "nothing can be given to these owners: postgres",
+                ),
             ],
         );
         execute(&ward.target, &format!("DROP ROLE {role}")).await;

@@ -19,6 +19,7 @@ mod legacy;
 mod model;
 mod proxy;
 mod retention;
+mod rights;
 mod schedule;
 mod statement;
 

@@ -227,6 +227,7 @@ fn manifest() -> Manifest {
         populated_views: vec!["public.totals".to_owned()],
         extensions: Vec::new(),
         roles: Vec::new(),
+        access: None,
     }
 }
 

@@ -52,6 +52,7 @@ async fn restore_with(world: &World, target: Conninfo, jobs: usize, depth: Depth
         jobs,
         depth,
         accepts_lost_rows: false,
+        accepts_unknown_rights: false,
         now: now(),
     };
     restore::restore(request, async |_| Ok(target), &Nobody).await

@@ -21,10 +21,10 @@ use super::kit::{
 const AT: &str = "2026-11-23T02:00:07Z";
 
 /// A server of a newer version than the one all tests share, and both versions' programs.
-struct Newer {
-    both: Tools,
+pub struct Newer {
+    pub both: Tools,
     /// The newer version's programs alone.
-    only: Tools,
+    pub only: Tools,
     directory: PathBuf,
     major: u32,
     server: Cluster,
@@ -32,7 +32,7 @@ struct Newer {
 }
 
 impl Newer {
-    async fn start(world: &World) -> Option<Self> {
+    pub async fn start(world: &World) -> Option<Self> {
         let directory = std::env::var_os("PAYCRAFT_NEWER_POSTGRES").filter(|directory| !directory.is_empty());
         let Some(directory) = directory.map(PathBuf::from) else {
             skip(
@@ -72,7 +72,13 @@ impl Newer {
         })
     }
 
-    async fn database(&self, side: Side, name: &str) -> Conninfo {
+    /// The connection string of a database, with its password.
+    pub fn url(&self, database: &Conninfo) -> String {
+        self.server.url(database.database()).reveal().to_owned()
+    }
+
+    /// A new, empty database.
+    pub async fn database(&self, side: Side, name: &str) -> Conninfo {
         let admin = self
             .server
             .conninfo(side, "postgres")
@@ -297,7 +303,8 @@ async fn restore(world: &World, newer: &Newer, target: Conninfo) -> restore::Res
     attempt(world, &newer.both, target).await.expect("a restore")
 }
 
-async fn attempt(world: &World, tools: &Tools, target: Conninfo) -> Result<restore::Restored, Error> {
+/// Restores the newest backup with these programs.
+pub async fn attempt(world: &World, tools: &Tools, target: Conninfo) -> Result<restore::Restored, Error> {
     let request = restore::Request {
         store: &world.bucket.store,
         selector: Selector::Latest,
@@ -307,6 +314,7 @@ async fn attempt(world: &World, tools: &Tools, target: Conninfo) -> Result<resto
         jobs: 2,
         depth: Depth::Content,
         accepts_lost_rows: false,
+        accepts_unknown_rights: false,
         now: now(),
     };
     restore::restore(request, async |_| Ok(target), &Nobody).await

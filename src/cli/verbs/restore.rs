@@ -39,6 +39,9 @@ pub struct RestoreArguments {
     /// Do without rows of the platform's tables that the target cannot take, and call the rest proven
     #[arg(long)]
     pub accept_lost_rows: bool,
+    /// Call a target proven although the backup, an older or foreign one, does not record owners and rights
+    #[arg(long)]
+    pub accept_unknown_rights: bool,
     /// What may be done to it.
     #[command(flatten)]
     pub permission: PermissionArguments,
@@ -102,6 +105,7 @@ impl RestoreArguments {
             jobs: context.jobs(),
             depth: self.verify,
             accepts_lost_rows: self.accept_lost_rows,
+            accepts_unknown_rights: self.accept_unknown_rights,
             now: Timestamp::now(),
         })
     }

@@ -39,6 +39,9 @@ pub struct VerifyArguments {
     /// Do without rows of the platform's tables that the database cannot take, and call the rest proven
     #[arg(long, conflicts_with = "object")]
     pub accept_lost_rows: bool,
+    /// Call a database proven although the backup, an older or foreign one, does not record owners and rights
+    #[arg(long, conflicts_with = "object")]
+    pub accept_unknown_rights: bool,
     /// Compare the runbook's five tables with this database too, such as production [env: SUPABASE_DB_URL]
     #[arg(long, value_name = "URL", num_args = 0..=1)]
     pub against: Option<Option<String>>,
@@ -70,7 +73,10 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
         verify::target(
             &manifest,
             &target,
-            &scope.to(own.verify).accepting_lost_rows(own.accept_lost_rows),
+            &scope
+                .to(own.verify)
+                .accepting_lost_rows(own.accept_lost_rows)
+                .accepting_unknown_rights(own.accept_unknown_rights),
             &tools,
             context.jobs(),
             observer,

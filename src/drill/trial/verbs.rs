@@ -60,12 +60,13 @@ impl Trial<'_> {
             jobs: self.props.jobs,
             depth: Depth::Content,
             accepts_lost_rows: false,
+            accepts_unknown_rights: false,
             now: (self.props.clock)(),
         };
         let provision = async |manifest: &Manifest| {
             self.stage.provision().await?;
             self.stage
-                .create_database(Side::Target, DATABASE, &manifest.roles)
+                .create_database(Side::Target, DATABASE, &manifest.needed_roles())
                 .await?;
             self.stage.direct(Side::Target, DATABASE)
         };
@@ -191,6 +192,7 @@ impl Trial<'_> {
             jobs: self.props.jobs,
             depth: Depth::Content,
             accepts_lost_rows: false,
+            accepts_unknown_rights: false,
             now: (self.props.clock)(),
         };
         let provision = async |manifest: &Manifest| self.make_ready(manifest).await;
@@ -206,14 +208,16 @@ impl Trial<'_> {
         let (side, mut name) = (Side::Target, DATABASE);
         if self.errs(&Mistake::UsedTarget) {
             name = USED;
-            self.stage.create_database(side, USED, &manifest.roles).await?;
+            self.stage
+                .create_database(side, USED, &manifest.needed_roles())
+                .await?;
             let session = Session::connect(&self.stage.direct(side, USED)?).await?;
             let used = "CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders VALUES (1), (2)";
             let made = session.client().batch_execute(used).await;
             made.map_err(|cause| session.failed("cannot fill the used database", cause))?;
         } else if !self.errs(&Mistake::Clean) {
             self.stage
-                .create_database(side, DATABASE, &manifest.roles)
+                .create_database(side, DATABASE, &manifest.needed_roles())
                 .await?;
         }
         self.injector.made(Phase::Provision);

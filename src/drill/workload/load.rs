@@ -10,6 +10,7 @@ use tokio_postgres::Client;
 
 const TABLES: &str = include_str!("../../../fixtures/schema/1-tables.sql");
 const CONSTRAINTS: &str = include_str!("../../../fixtures/schema/2-constraints.sql");
+const RIGHTS: &str = include_str!("../../../fixtures/schema/3-rights.sql");
 
 /// One transaction, so that a failure leaves the database as empty as it was, and so that the tables are this
 /// transaction's own and COPY may write their rows frozen. The rest is memory for building indexes.
@@ -29,7 +30,7 @@ pub struct Loaded {
 
 impl Workload {
     /// Creates the schema in an empty database and fills it: rows, large objects, keys, indexes, sequences,
-    /// materialized views, statistics. Nothing is left behind on failure.
+    /// materialized views, statistics, owners and grants, with the roles that these name. Nothing is left behind on failure.
     ///
     /// `loaded` hears how many bytes of `COPY` text were sent since it last heard.
     pub async fn load(&self, client: &Client, loaded: &mut (dyn FnMut(u64) + Send)) -> Result<Loaded> {
@@ -56,6 +57,7 @@ impl Workload {
         }
         store_large_objects(client, self.large_objects()).await?;
         run(client, CONSTRAINTS, "build keys, indexes and views").await?;
+        run(client, RIGHTS, "grant the rights").await?;
         run(client, "COMMIT", "commit").await?;
         Ok(total)
     }

@@ -3,6 +3,8 @@
 //! What a role may do, what could stop a dump or a restore, and whether a pooler keeps sessions are asked by files of their own
 //! beside this one. Outside of `postgres` no SQL is worded but what an archive holds.
 
+/// Who may do what: reading it, asking the server, making it equal.
+pub mod access;
 /// What a target holds, and taking it away.
 pub mod clearing;
 /// Everything of a database that is compared with what a backup recorded.

@@ -6,11 +6,13 @@ use crate::model::profile::Profile;
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
 
-/// Who owns what is in the database. It is a Supabase project's when its table of users belongs to Supabase's own role. A copy of
-/// such a database that was restored elsewhere belongs to whoever restored it.
+/// Who owns what is in the database. It is a Supabase project's when its table of users belongs to Supabase's own role, and the
+/// server's superuser is Supabase's and not `postgres`. A copy of such a database elsewhere has its owners, and another superuser.
 pub async fn profile(session: &Session) -> Result<Profile> {
     let sql = "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-          WHERE n.nspname = 'auth' AND c.relname = 'users' AND pg_get_userbyid(c.relowner) = 'supabase_auth_admin')";
+          WHERE n.nspname = 'auth' AND c.relname = 'users' AND pg_get_userbyid(c.relowner) = 'supabase_auth_admin')
+            AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'supabase_admin' AND rolsuper)
+            AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'postgres' AND NOT rolsuper)";
     let is_supabase: bool = one(session, "cannot tell whose the database is", sql, &[])
         .await?
         .get(0);

@@ -57,8 +57,15 @@ pub async fn examine(what: Examination<'_>, observer: &dyn Observer) -> Vec<Find
     );
     let newest = in_store.newest.as_ref();
     let guard = target::examine_guard(what, newest, target.reached.as_ref()).await;
+    let rights = target::examine_rights(target.reached.as_ref(), newest).await;
     let tools = tools::examine(what, newest, source.facts.as_ref(), target.facts.as_ref());
-    let found = [tools, in_store.found, source.found, target.found, vec![guard]];
+    let found = [
+        tools,
+        in_store.found,
+        source.found,
+        target.found,
+        vec![guard, rights],
+    ];
     found.into_iter().flatten().collect()
 }
 

@@ -10,6 +10,8 @@ use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::examination::{self, Openness};
 use crate::postgres::queries;
+use crate::postgres::session::Session;
+use crate::recovery::access;
 use crate::recovery::guard::{self, Terms};
 
 /// What a restore needs besides the connections that work side by side: one that looks, and one that loads.
@@ -77,6 +79,34 @@ fn sessions(openness: Openness, jobs: usize) -> Finding {
     } else {
         Finding::failed(NAME, detail)
             .hint("end idle sessions, raise the limit on connections, or lower --jobs")
+    }
+}
+
+/// Whether the target's role could make owners and rights as the newest backup has them. Nothing is changed.
+pub(super) async fn examine_rights(target: Option<&Conninfo>, newest: Option<&Manifest>) -> Finding {
+    const NAME: &str = "owners and grants";
+    let (Some(target), Some(manifest)) = (target, newest) else {
+        return Finding::skipped(
+            NAME,
+            "no target answers, or there is no attested backup to restore",
+        );
+    };
+    let Some(expected) = &manifest.access else {
+        return Finding::skipped(NAME, "the newest backup does not record them");
+    };
+    let asked = within(Kind::Target, async {
+        let session = Session::connect(target).await?;
+        queries::forbid_writes(&session).await?;
+        let profile = queries::platform::profile(&session).await?;
+        access::foretell(&session, expected, profile).await
+    });
+    match asked.await {
+        Ok(problems) if problems.is_empty() => {
+            Finding::passed(NAME, "the role can make them as they were in the source")
+        }
+        Ok(problems) => Finding::failed(NAME, problems.join("; "))
+            .hint("make the role a member of those roles (GRANT … TO …), or restore as a superuser; create roles that are missing"),
+        Err(error) => Finding::of_error(NAME, &error),
     }
 }
 

@@ -158,11 +158,13 @@ async fn examine(
     check_version(target, &facts, manifest)?;
     let dump = major_version(&manifest.pg_dump_version).unwrap_or(0);
     let installation = tools.for_restore(dump, facts.major)?.clone();
-    check_present("role", &queries::missing_roles(&session, &manifest.roles).await?)?;
     let profile = match profile {
         Some(profile) => profile,
         None => queries::platform::profile(&session).await?,
     };
+    let mut missing = queries::missing_roles(&session, &manifest.needed_roles()).await?;
+    missing.retain(|role| !profile.is_internal_role(role));
+    check_present("role", &missing)?;
     if profile == Profile::Plain {
         let mut missing = queries::missing_extensions(&session, &manifest.extensions).await?;
         missing.retain(|name| !PLATFORM_EXTENSIONS.contains(&name.as_str()));

@@ -6,6 +6,7 @@ use super::judge::is_platforms;
 use super::rule::Rule;
 use super::selection::{Selection, name};
 use crate::archive::Contents;
+use crate::model::access::Accepted;
 use crate::model::depth::Depth;
 use crate::model::manifest::{EntryDigest, Manifest, Sequence};
 use crate::model::profile::Profile;
@@ -24,6 +25,7 @@ pub struct Scope {
     unvalidated: Vec<String>,
     rules: BTreeMap<Rule, usize>,
     accepts_lost_rows: bool,
+    accepts_unknown_rights: Accepted,
 }
 
 impl Scope {
@@ -38,6 +40,7 @@ impl Scope {
             unvalidated: Vec::new(),
             rules: BTreeMap::new(),
             accepts_lost_rows: false,
+            accepts_unknown_rights: Accepted(false),
         }
     }
 
@@ -77,6 +80,25 @@ impl Scope {
             accepts_lost_rows,
             ..self
         }
+    }
+
+    /// The same, where the operator may have said that a target will do whose rights no backup records.
+    #[must_use]
+    pub fn accepting_unknown_rights(self, accepts: bool) -> Self {
+        Self {
+            accepts_unknown_rights: Accepted(accepts),
+            ..self
+        }
+    }
+
+    /// Whether a target will do whose rights no backup records.
+    pub fn accepts_unknown_rights(&self) -> Accepted {
+        self.accepts_unknown_rights
+    }
+
+    /// Who owns what in the target.
+    pub fn profile(&self) -> Profile {
+        self.profile
     }
 
     /// How much of the rows is asked for.

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::manifest::{Manifest, Table};
 use crate::model::profile::Profile;
 use crate::postgres::rights::Name;
-use crate::recovery::plan::SkippedEntry;
+use crate::recovery::plan::{self, SkippedEntry};
 
 /// What of a backup is restored, and what is left out by which rule.
 #[derive(Clone, Debug)]
@@ -179,7 +179,7 @@ fn with_stranded(contents: &Contents, mut left_out: BTreeMap<DumpId, Rule>) -> B
         let stranded: Vec<(DumpId, Rule)> = contents
             .entries
             .iter()
-            .filter(|entry| !left_out.contains_key(&entry.id))
+            .filter(|entry| !left_out.contains_key(&entry.id) && !plan::is_grant(entry))
             .filter_map(|entry| {
                 let mut gaps = entry.dependencies.iter().filter_map(|id| left_out.get(id));
                 let gap = gaps.find(|rule| rule.leaves_a_gap())?;

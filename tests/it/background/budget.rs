@@ -29,6 +29,7 @@ async fn restore_limited(world: &World, limit: u32) -> (Result<Restored, Error>,
         jobs: 8,
         depth: Depth::Content,
         accepts_lost_rows: false,
+        accepts_unknown_rights: false,
         now: now(),
     };
     (

@@ -35,6 +35,7 @@ fn a_project_taken_for_a_plain_target_is_refused_as_not_empty() {
             jobs: 2,
             depth: Depth::Content,
             accepts_lost_rows: false,
+            accepts_unknown_rights: false,
             now: kit::now(),
         };
         let error = restore::restore(request, async |_| Ok(fresh.clone()), &Nobody).await;

@@ -33,6 +33,9 @@ pub struct DrillArguments {
     /// Restore the newest backup of the real store instead of synthetic data; the store is only read
     #[arg(long, conflicts_with_all = ["scenario", "seed", "scale", "runs", "at_once"])]
     pub from_store: bool,
+    /// Call the target proven although the backup, an older or foreign one, does not record owners and rights
+    #[arg(long, requires = "from_store")]
+    pub accept_unknown_rights: bool,
     /// Picks the synthetic data; the same seed and scale give the same bytes [default: drawn and printed]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -196,7 +199,7 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     };
 
     let origin = if own.from_store {
-        Origin::Store(context.store()?)
+        Origin::Store(context.store()?, own.accept_unknown_rights)
     } else {
         let bytes = own.scale.unwrap_or(scenario.scale_bytes);
         let what = format!("scenario {}, seed {seed}, {bytes} bytes of data", scenario.name);

@@ -1,0 +1,63 @@
+//! Rights that differ, worded by what a grantee may do, whoever granted it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Change, Comparison, Key, Verb, key};
+use crate::model::access::Object;
+use crate::model::access::privileges::Privileges;
+use crate::model::access::rights::{Grantee, Held};
+
+/// A right that differs, worded by what a grantee may do, whoever granted it.
+pub(in crate::model::access) struct Finding<'a> {
+    pub(in crate::model::access) object: &'a Object,
+    pub(in crate::model::access) grantee: Grantee<'a>,
+    pub(in crate::model::access) too_much: Held,
+    pub(in crate::model::access) too_little: Held,
+}
+
+impl<'a> Comparison<'a> {
+    /// What each grantee may do too much or too little with each object, and what it has of another grantor, in the changes' order.
+    pub(in crate::model::access) fn findings(&self) -> (Vec<Finding<'a>>, Vec<&Change<'a>>) {
+        let mut findings: Vec<Finding<'a>> = Vec::new();
+        let mut places: HashMap<(Key<'a>, Grantee<'a>), usize> = HashMap::new();
+        for change in &self.changes {
+            let place = *places
+                .entry((key(change.object), change.grantee))
+                .or_insert_with(|| {
+                    findings.push(Finding {
+                        object: change.object,
+                        grantee: change.grantee,
+                        too_much: Held::default(),
+                        too_little: Held::default(),
+                    });
+                    findings.len() - 1
+                });
+            let finding = &mut findings[place];
+            let side = match change.verb.is_grant() {
+                true => &mut finding.too_little,
+                false => &mut finding.too_much,
+            };
+            let grantable = match change.verb {
+                Verb::Grant | Verb::Revoke => Privileges::NONE,
+                Verb::GrantWithOption | Verb::RevokeOption => change.privileges,
+            };
+            side.privileges = side.privileges.and(change.themselves);
+            side.grantable = side.grantable.and(grantable);
+        }
+        // What is taken of one grantor and given by another is the grantee's before and after.
+        for finding in &mut findings {
+            let (much, little) = (finding.too_much, finding.too_little);
+            finding.too_much = much.without(little);
+            finding.too_little = little.without(much);
+        }
+        findings.retain(|finding| !finding.too_much.is_empty() || !finding.too_little.is_empty());
+        let named: HashSet<(Key<'_>, Grantee<'_>)> = findings
+            .iter()
+            .map(|finding| (key(finding.object), finding.grantee))
+            .collect();
+        let regranted = self.changes.iter().filter(|change| {
+            change.verb.is_grant() && !named.contains(&(key(change.object), change.grantee))
+        });
+        (findings, regranted.collect())
+    }
+}

@@ -1,0 +1,204 @@
+//! The statements that make one database's access like another's.
+
+use super::apply::Reach;
+use crate::model::access::{Change, DefaultChange, Grantee, Kind, Object, OwnerChange, Privileges, Verb};
+use crate::postgres::queries::identifier;
+
+/// A statement, and the role in whose name it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The role; left out, the session's own.
+    pub role: Option<String>,
+    /// The statement, without a semicolon.
+    pub sql: String,
+}
+
+/// The statements of the changes, in their order. Changes that name a role that is not there, or that `reach` does not reach, have
+/// none. What differs in the grantee alone is one statement.
+pub fn of_changes(changes: &[Change<'_>], reach: &Reach) -> Vec<Statement> {
+    let mut statements: Vec<(&Change<'_>, Statement, Vec<String>)> = Vec::new();
+    for change in changes {
+        let Some(role) = acting(change, reach) else {
+            continue;
+        };
+        let Some(grantee) = grantee(change.grantee, change.owner, reach) else {
+            continue;
+        };
+        if let Some((last, _, grantees)) = statements.last_mut()
+            && (last.verb, last.privileges, last.grantor) == (change.verb, change.privileges, change.grantor)
+            && std::ptr::eq(last.object, change.object)
+        {
+            grantees.push(grantee);
+            continue;
+        }
+        let sql = String::new();
+        statements.push((change, Statement { role, sql }, vec![grantee]));
+    }
+    statements
+        .into_iter()
+        .map(|(change, statement, grantees)| Statement {
+            sql: worded(change, &grantees.join(", "), reach),
+            ..statement
+        })
+        .collect()
+}
+
+fn worded(change: &Change<'_>, grantees: &str, reach: &Reach) -> String {
+    let object = change.object;
+    let privileges = listed(change.privileges, object.column.as_deref());
+    let on = format!("{privileges} ON {}", target(object, reach));
+    verb(change.verb, &on, grantees)
+}
+
+fn verb(verb: Verb, on: &str, grantees: &str) -> String {
+    match verb {
+        Verb::Grant => format!("GRANT {on} TO {grantees}"),
+        Verb::GrantWithOption => format!("GRANT {on} TO {grantees} WITH GRANT OPTION"),
+        // What was granted further goes too; what of it is wanted is granted again.
+        Verb::Revoke => format!("REVOKE {on} FROM {grantees} CASCADE"),
+        Verb::RevokeOption => format!("REVOKE GRANT OPTION FOR {on} FROM {grantees} CASCADE"),
+    }
+}
+
+fn listed(privileges: Privileges, column: Option<&str>) -> String {
+    let column = column.map_or_else(String::new, |column| format!(" ({})", identifier(column)));
+    let words: Vec<String> = privileges.words().map(|word| format!("{word}{column}")).collect();
+    words.join(", ")
+}
+
+/// The object in the words of GRANT.
+fn target(object: &Object, reach: &Reach) -> String {
+    let name = &object.name;
+    match object.kind {
+        Kind::Sequence => format!("SEQUENCE {name}"),
+        Kind::Function | Kind::Procedure | Kind::Aggregate => format!("ROUTINE {name}"),
+        Kind::Schema => format!("SCHEMA {name}"),
+        Kind::Type | Kind::Domain => format!("TYPE {name}"),
+        Kind::Language => format!("LANGUAGE {name}"),
+        Kind::ForeignDataWrapper => format!("FOREIGN DATA WRAPPER {name}"),
+        Kind::Server => format!("FOREIGN SERVER {name}"),
+        Kind::LargeObject => format!("LARGE OBJECT {name}"),
+        Kind::Parameter => format!("PARAMETER {}", identifier(name)),
+        Kind::Database => format!("DATABASE {}", identifier(&reach.database)),
+        _ => format!("TABLE {name}"),
+    }
+}
+
+/// The role in whose name a change is made: the grantor. Some(None) is the session's own.
+fn acting(change: &Change<'_>, reach: &Reach) -> Option<Option<String>> {
+    let as_member = |name: &str| reach.may_become(name).then(|| Some(name.to_owned()));
+    match change.grantor {
+        Grantee::Public => None,
+        Grantee::Role(name) => as_member(name),
+        Grantee::Owner => match change.owner {
+            _ if reach.is_superuser => Some(None),
+            Some(owner) if reach.has_rights_of(owner) => Some(None),
+            Some(owner) => as_member(owner),
+            None => None,
+        },
+    }
+}
+
+fn grantee(grantee: Grantee<'_>, owner: Option<&str>, reach: &Reach) -> Option<String> {
+    match grantee {
+        Grantee::Public => Some("PUBLIC".to_owned()),
+        Grantee::Owner => owner.map(identifier),
+        Grantee::Role(name) => reach.is_there(name).then(|| identifier(name)),
+    }
+}
+
+/// The statements that give objects to their owners, as far as the session's role may.
+pub fn of_owners(changes: &[OwnerChange<'_>], reach: &Reach) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    let mut opened: Vec<(&str, &str)> = Vec::new();
+    // The database comes last: its owner decides what else may be done in it.
+    let (databases, others): (Vec<_>, Vec<_>) = changes
+        .iter()
+        .partition(|change| change.object.kind == Kind::Database);
+    for change in others.into_iter().chain(databases) {
+        let may =
+            reach.may_give_to(change.expected) && (reach.is_superuser || reach.has_rights_of(change.found));
+        if !may {
+            continue;
+        }
+        let schema = change.object.schema.as_str();
+        let is_in_schema = !schema.is_empty() && change.object.kind != Kind::Schema;
+        if !reach.is_superuser && is_in_schema && !opened.contains(&(schema, change.expected)) {
+            // An owner that may not make anything in the schema can have things there all the same. The right goes again when the
+            // schema's grants are made equal.
+            opened.push((schema, change.expected));
+            statements.push(own(format!(
+                "GRANT CREATE ON SCHEMA {} TO {}",
+                identifier(schema),
+                identifier(change.expected)
+            )));
+        }
+        if let Some(kind) = altered(change.object.kind) {
+            let name = match change.object.kind {
+                Kind::Database => identifier(&reach.database),
+                _ => change.object.name.clone(),
+            };
+            statements.push(own(format!(
+                "ALTER {kind} {name} OWNER TO {}",
+                identifier(change.expected)
+            )));
+        }
+    }
+    statements
+}
+
+fn own(sql: String) -> Statement {
+    Statement { role: None, sql }
+}
+
+fn altered(kind: Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::Database => "DATABASE",
+        Kind::Schema => "SCHEMA",
+        Kind::Table => "TABLE",
+        Kind::ForeignTable => "FOREIGN TABLE",
+        Kind::View => "VIEW",
+        Kind::MaterializedView => "MATERIALIZED VIEW",
+        Kind::Sequence => "SEQUENCE",
+        Kind::Function | Kind::Procedure | Kind::Aggregate => "ROUTINE",
+        Kind::Type => "TYPE",
+        Kind::Domain => "DOMAIN",
+        Kind::Language => "LANGUAGE",
+        Kind::ForeignDataWrapper => "FOREIGN DATA WRAPPER",
+        Kind::Server => "SERVER",
+        Kind::LargeObject => "LARGE OBJECT",
+        Kind::Collation => "COLLATION",
+        Kind::Conversion => "CONVERSION",
+        Kind::Operator => "OPERATOR",
+        Kind::OperatorClass => "OPERATOR CLASS",
+        Kind::OperatorFamily => "OPERATOR FAMILY",
+        Kind::TextSearchConfiguration => "TEXT SEARCH CONFIGURATION",
+        Kind::TextSearchDictionary => "TEXT SEARCH DICTIONARY",
+        Kind::Statistics => "STATISTICS",
+        Kind::Publication => "PUBLICATION",
+        Kind::EventTrigger => "EVENT TRIGGER",
+        Kind::Column | Kind::Parameter => return None,
+    })
+}
+
+/// The statements of the changes of default privileges, for the roles that `reach` reaches.
+pub fn of_defaults(changes: &[DefaultChange<'_>], reach: &Reach) -> Vec<Statement> {
+    let reached = changes.iter().filter(|change| {
+        reach.is_superuser && reach.is_there(change.role) || reach.has_rights_of(change.role)
+    });
+    reached
+        .filter_map(|change| {
+            let grantee = grantee(change.grantee, Some(change.role), reach)?;
+            let schema = &change.default.schema;
+            let schema = schema
+                .as_deref()
+                .map_or_else(String::new, |schema| format!(" IN SCHEMA {}", identifier(schema)));
+            let on = format!("{} ON {}", listed(change.privileges, None), change.default.on);
+            Some(own(format!(
+                "ALTER DEFAULT PRIVILEGES FOR ROLE {}{schema} {}",
+                identifier(change.role),
+                verb(change.verb, &on, &grantee)
+            )))
+        })
+        .collect()
+}
