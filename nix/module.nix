@@ -209,6 +209,12 @@ in
         default = "paycraft-backups";
         description = "Name of the bucket.";
       };
+      prefix = mkOption {
+        type = types.str;
+        default = "";
+        example = "product/production";
+        description = "What every key in the bucket begins with; one for each source keeps their backups apart.";
+      };
       accessKeyIdFile = secret "the store's access key id";
       secretAccessKeyFile = secret "the store's secret access key";
     };
@@ -287,6 +293,7 @@ in
       store = {
         endpoint = mkDefault cfg.store.endpoint;
         bucket = mkDefault cfg.store.bucket;
+        prefix = mkDefault cfg.store.prefix;
       };
       status = {
         drill_log = mkDefault log;

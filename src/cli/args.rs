@@ -4,19 +4,20 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use jiff::Timestamp;
 
 use super::examples;
 use super::verbs::{
     attest::AttestArguments, backup::BackupArguments, completions::CompletionsArguments,
-    cutover::CutoverArguments, doctor::DoctorArguments, list::ListArguments, man::ManArguments,
-    prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments, status::StatusArguments,
-    verify::VerifyArguments,
+    confirm::ConfirmArguments, cutover::CutoverArguments, doctor::DoctorArguments, list::ListArguments,
+    man::ManArguments, prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments,
+    status::StatusArguments, verify::VerifyArguments,
 };
 #[cfg(feature = "drill")]
 use super::verbs::{
     clear_containers::ClearContainersArguments, drill::DrillArguments, scenarios::ScenariosArguments,
 };
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 
 /// Back up a PostgreSQL product to object storage, restore it, and prove it.
 #[derive(Debug, Parser)]
@@ -63,6 +64,9 @@ pub enum Command {
     /// Read an object without a manifest to its end, and write down what it holds
     #[command(after_help = examples::ATTEST)]
     Attest(AttestArguments),
+    /// Say that a backup under suspicion is right, so that it counts
+    #[command(after_help = examples::CONFIRM)]
+    Confirm(ConfirmArguments),
     /// Put a restored database into service, with the steps of the configuration
     #[command(after_help = examples::CUTOVER)]
     Cutover(CutoverArguments),
@@ -107,6 +111,9 @@ pub struct StoreArguments {
     /// Name of the bucket [env: R2_BUCKET] [default: paycraft-backups]
     #[arg(long, value_name = "NAME")]
     pub bucket: Option<String>,
+    /// What every key in the bucket begins with, such as `product/production` [env: R2_PREFIX]
+    #[arg(long, value_name = "PREFIX")]
+    pub prefix: Option<String>,
 }
 
 impl Command {
@@ -118,6 +125,7 @@ impl Command {
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
             Self::Attest(_) => "attest",
+            Self::Confirm(_) => "confirm",
             Self::Cutover(_) => "cutover",
             Self::Recover(_) => "recover",
             Self::Prune(_) => "prune",
@@ -142,6 +150,7 @@ impl Command {
             Self::Restore(own) => Some(&own.store),
             Self::Verify(own) => Some(&own.store),
             Self::Attest(own) => Some(&own.store),
+            Self::Confirm(own) => Some(&own.store),
             Self::Cutover(_) | Self::Completions(_) | Self::Man(_) => None,
             Self::Recover(own) => Some(&own.restore.store),
             Self::Prune(own) => Some(&own.store),
@@ -163,6 +172,13 @@ pub(super) fn worded<T>(parsed: Result<T>) -> Result<T, String> {
     })
 }
 
+/// Reads an instant as RFC 3339 writes it.
+pub(super) fn parse_instant(text: &str) -> Result<Timestamp> {
+    text.parse().map_err(|_| {
+        Error::new(Kind::Usage, format!("{text:?} is no instant")).hint("write it as 2026-11-23T02:10:00Z")
+    })
+}
+
 /// Settings that have no flag, and the exit codes.
 fn after_help() -> String {
     let mut text = format!("{}\n\n", examples::PROGRAM);
@@ -172,6 +188,7 @@ fn after_help() -> String {
   TARGET_DB_URL         the database to restore into
   R2_ENDPOINT_URL       address of the store
   R2_BUCKET             name of the bucket [default: paycraft-backups]
+  R2_PREFIX             what every key begins with; one for each source keeps their backups apart
   R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY
   PAYCRAFT_WEBHOOK_URL  told how backup, drill and recover end, and when status fails
   PAYCRAFT_PING_URL     pinged at the same times, with /fail behind it where they failed

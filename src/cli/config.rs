@@ -3,7 +3,8 @@
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::cutover::step::{self, Step};
@@ -27,6 +28,8 @@ pub struct Config {
     pub notify: NotifySection,
     /// How long backups are kept.
     pub retention: RetentionSection,
+    /// How much less a backup may hold than the one before it.
+    pub suspicion: SuspicionSection,
     /// What a status is held against.
     pub status: StatusSection,
     /// What containers of drills are made from.
@@ -49,6 +52,8 @@ pub struct StoreSection {
     pub endpoint: Option<String>,
     /// The bucket's name.
     pub bucket: Option<String>,
+    /// What every key begins with.
+    pub prefix: Option<String>,
     /// A file that holds the access key id.
     pub access_key_id_file: Option<PathBuf>,
     /// A file that holds the secret access key.
@@ -96,6 +101,28 @@ pub struct RetentionSection {
     pub days: Option<NonZeroU32>,
     /// So many of the newest attested backups stay however old they are.
     pub keep: Option<NonZeroU32>,
+}
+
+/// `[suspicion]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SuspicionSection {
+    /// So many percent fewer rows than in the backup before are no reason.
+    #[serde(deserialize_with = "percent")]
+    pub rows_percent: Option<u8>,
+    /// So many percent fewer bytes are no reason.
+    #[serde(deserialize_with = "percent")]
+    pub bytes_percent: Option<u8>,
+    /// So many tables may be gone.
+    pub tables_gone: Option<u32>,
+}
+
+fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    let percent = u8::deserialize(deserializer)?;
+    if percent > 100 {
+        return Err(D::Error::custom("a share is at most 100 percent"));
+    }
+    Ok(Some(percent))
 }
 
 /// `[containers]`.
@@ -149,6 +176,7 @@ impl Config {
             "PAYCRAFT_POSTGRES_IMAGE" => self.containers.postgres_image.as_deref(),
             "PAYCRAFT_S3_IMAGE" => self.containers.s3_image.as_deref(),
             "R2_BUCKET" => self.store.bucket.as_deref(),
+            "R2_PREFIX" => self.store.prefix.as_deref(),
             _ => None,
         }
     }

@@ -49,6 +49,11 @@ Example:
   # An object of the shell workflow, which wrote no manifest
   paycraft-dr attest 2026/11/22/backup-20261122-020004.dump.gz";
 
+pub(super) const CONFIRM: &str = "\
+Example:
+  # A backup under suspicion that holds less than the one before it, and should
+  paycraft-dr confirm 2026/11/23/backup-20261123-020004.dump.gz --why \"the table events was emptied on purpose\"";
+
 pub(super) const CUTOVER: &str = "\
 Examples:
   # What would be run, and what of it is done

@@ -32,8 +32,7 @@ pub async fn run(arguments: &Arguments) -> Result<Report> {
         config: config.unwrap_or_default(),
     };
     let flags = arguments.command.store();
-    let store = flags.map(|flags| settings.store(flags)).transpose()?;
-    let store = store.map(|location| Store::new(&location));
+    let store = flags.map(|flags| settings.open_store(flags)).transpose()?;
     let context = Context {
         arguments,
         settings: &settings,
@@ -106,6 +105,7 @@ async fn dispatch(context: &Context<'_>) -> Result<Report> {
         Command::Restore(own) => verbs::restore::run(context, own).await,
         Command::Verify(own) => verbs::verify::run(context, own).await,
         Command::Attest(own) => verbs::attest::run(context, own).await,
+        Command::Confirm(own) => verbs::confirm::run(context, own).await,
         Command::Cutover(own) => verbs::cutover::run(context, own).await,
         Command::Recover(own) => verbs::recover::run(context, own).await,
         Command::Prune(own) => verbs::prune::run(context, own).await,

@@ -13,10 +13,14 @@ use crate::drill::substrate::{Images, Limits};
 use crate::error::{Error, Kind, Result};
 use crate::model::PRODUCTION_PROJECT;
 use crate::model::cutover::step::{Known, SecretSource};
+use crate::model::prefix::parse_prefix;
 use crate::model::secret::Secret;
+use crate::model::selection::Among;
+use crate::model::source::{SourceChoice, SourceName};
+use crate::model::suspicion::ShrinkLimits;
 use crate::postgres::conninfo::{Conninfo, Side, Surroundings};
 use crate::recovery::guard::Production;
-use crate::store::Location;
+use crate::store::{Location, Store};
 
 const DEFAULT_BUCKET: &str = "paycraft-backups";
 /// The bit of a file's mode that lets everyone read it.
@@ -62,6 +66,33 @@ impl Settings<'_> {
     /// The source database: the flag, or `SUPABASE_DB_URL`.
     pub fn source(&self, flag: Option<&str>) -> Result<Conninfo> {
         self.database(Side::Source, flag, "--source", "SUPABASE_DB_URL")
+    }
+
+    /// Which backups a command considers: of the source that a flag names, otherwise of the configured one. Only its connection string
+    /// is read.
+    pub fn among(&self, from_source: Option<&str>) -> Result<Among> {
+        let source = match from_source {
+            Some(name) => SourceChoice::Named(name.to_owned()),
+            None => match self.value("SUPABASE_DB_URL")? {
+                Some(text) => SourceChoice::Configured(name_of(&self.conninfo(Side::Source, &text)?)),
+                None => SourceChoice::Any,
+            },
+        };
+        Ok(Among {
+            source,
+            limits: self.shrink_limits(),
+            ..Among::ANY
+        })
+    }
+
+    /// How much less a backup may hold than the one before it.
+    pub fn shrink_limits(&self) -> ShrinkLimits {
+        let (set, usual) = (&self.config.suspicion, ShrinkLimits::default());
+        ShrinkLimits {
+            rows_percent: set.rows_percent.unwrap_or(usual.rows_percent),
+            bytes_percent: set.bytes_percent.unwrap_or(usual.bytes_percent),
+            tables_gone: set.tables_gone.unwrap_or(usual.tables_gone),
+        }
     }
 
     /// The target database: the flag, or `TARGET_DB_URL`.
@@ -112,6 +143,20 @@ impl Settings<'_> {
         };
         let surroundings = Surroundings { variable: &variable };
         Conninfo::parse_in(side, text, &surroundings)
+    }
+
+    /// The store, below its key prefix: flags, or the `R2_` variables. Nothing is sent yet.
+    pub fn open_store(&self, flags: &StoreArguments) -> Result<Store> {
+        Ok(Store::new(&self.store(flags)?).below(&self.prefix(flags)?))
+    }
+
+    /// What every key begins with: the flag, or `R2_PREFIX`.
+    pub(super) fn prefix(&self, flags: &StoreArguments) -> Result<String> {
+        let set = match &flags.prefix {
+            Some(prefix) => Some(prefix.clone()),
+            None => self.value("R2_PREFIX")?,
+        };
+        parse_prefix(&set.unwrap_or_default())
     }
 
     /// The store: flags, or the `R2_` variables.
@@ -214,6 +259,14 @@ impl Settings<'_> {
             Some(name) => Ok(name.to_owned()),
             None => Ok(self.value("USER")?.unwrap_or_else(|| "unknown".to_owned())),
         }
+    }
+}
+
+/// What a backup of the database that `conninfo` leads to is told to be of.
+pub(super) fn name_of(conninfo: &Conninfo) -> SourceName {
+    SourceName {
+        project_ref: conninfo.project_ref(),
+        database: conninfo.database().to_owned(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
 use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
+use crate::model::selection::Among;
 use crate::model::timeline::Observer;
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Side;
@@ -37,7 +38,7 @@ pub(super) struct Means<'a> {
 /// Restores and proves the newest backup. What that shows goes into `rehearsal` as it becomes known.
 pub(super) async fn recover(
     means: Means<'_>,
-    store: &Store,
+    (store, among): (&Store, &Among),
     substrate: &Substrate,
     rehearsal: &mut Rehearsal,
     observer: &dyn Observer,
@@ -48,6 +49,7 @@ pub(super) async fn recover(
     let request = restore::Request {
         store,
         selector: Selector::Latest,
+        among,
         tools: means.tools,
         terms: Terms {
             production: &production,

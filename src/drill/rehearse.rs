@@ -13,6 +13,8 @@ use crate::error::Result;
 use crate::model::catalog::{choose, read_listing};
 use crate::model::key::Selector;
 use crate::model::objective::Measured;
+use crate::model::selection::Among;
+use crate::model::source::SourceChoice;
 use crate::model::timeline::Observer;
 use crate::model::verdict::{Check, Verdict};
 use crate::postgres::tools::Tools;
@@ -35,8 +37,9 @@ pub enum Origin<'a> {
         /// COPY text to generate, in bytes, if not as much as the scenario says.
         scale_bytes: Option<u64>,
     },
-    /// The newest backup in a real store, which is only read, and whether it will do where it does not record who might do what.
-    Store(&'a Store, bool),
+    /// The newest backup in a real store, which is only read, among those considered; and whether it will do where it does not record
+    /// owners and rights.
+    Store(&'a Store, &'a Among, bool),
 }
 
 /// What a rehearsal is to do.
@@ -103,7 +106,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
             };
             Box::pin(trial::play(props, &substrate, &mut rehearsal, &recorder)).await
         }
-        Origin::Store(store, accepts_unknown_rights) => {
+        Origin::Store(store, among, accepts_unknown_rights) => {
             let means = Means {
                 accepts_unknown_rights,
                 tools: options.tools,
@@ -112,7 +115,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
             };
             Box::pin(from_store::recover(
                 means,
-                store,
+                (store, among),
                 &substrate,
                 &mut rehearsal,
                 &recorder,
@@ -157,7 +160,7 @@ impl Origin<'_> {
     async fn size_bytes(self, now: Timestamp) -> Result<u64> {
         let store = match self {
             Self::Synthetic { .. } => return Ok(self.scale_bytes().unwrap_or(0)),
-            Self::Store(store, _) => store,
+            Self::Store(store, ..) => store,
         };
         let found = read_listing(&store.list("").await?);
         let newest = choose(&found, Selector::Latest, now)?;
@@ -204,11 +207,16 @@ impl Origin<'_> {
             scale_bytes,
         } = self
         else {
-            let accepting = match self {
-                Self::Store(_, true) => " --accept-unknown-rights",
-                _ => "",
-            };
-            return format!("paycraft-dr drill --from-store{accepting}");
+            let mut repeat = "paycraft-dr drill --from-store".to_owned();
+            if let Self::Store(_, among, accepts_unknown_rights) = self {
+                if let SourceChoice::Named(name) = &among.source {
+                    repeat = format!("{repeat} --from-source '{name}'");
+                }
+                if accepts_unknown_rights {
+                    repeat.push_str(" --accept-unknown-rights");
+                }
+            }
+            return repeat;
         };
         let mut repeat = "paycraft-dr drill".to_owned();
         if scenario.argument != BASELINE {

@@ -22,6 +22,8 @@ pub enum Condition {
     LoneObject,
     /// A manifest without an object.
     LoneManifest,
+    /// A confirmation without an object and without a manifest.
+    LoneConfirmation,
     /// An object and a manifest that does not speak for it, or that nobody here can read, and why.
     Doubtful(String),
 }
@@ -43,7 +45,9 @@ impl Condition {
         match self {
             Self::Attested => State::Attested,
             Self::Unattested => State::Unattested,
-            Self::LoneObject | Self::LoneManifest | Self::Doubtful(_) => State::Orphan,
+            Self::LoneObject | Self::LoneManifest | Self::LoneConfirmation | Self::Doubtful(_) => {
+                State::Orphan
+            }
         }
     }
 }
@@ -83,6 +87,8 @@ pub struct Found {
     pub stored_bytes: Option<u64>,
     /// Whether a manifest is there.
     pub has_manifest: bool,
+    /// Whether an operator's confirmation is there.
+    pub has_confirmation: bool,
 }
 
 impl Found {
@@ -101,20 +107,22 @@ impl Found {
 pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
     let mut found: BTreeMap<BackupKey, Found> = BTreeMap::new();
     for object in listing {
-        let (key, is_object) = match BackupKey::read(&object.key) {
-            KeyMeaning::Object(key) => (key, true),
-            KeyMeaning::Manifest(key) => (key, false),
-            KeyMeaning::Foreign => continue,
+        let meaning = BackupKey::read(&object.key);
+        let (KeyMeaning::Object(key) | KeyMeaning::Manifest(key) | KeyMeaning::Confirmation(key)) = meaning
+        else {
+            continue;
         };
         let entry = found.entry(key).or_insert(Found {
             key,
             stored_bytes: None,
             has_manifest: false,
+            has_confirmation: false,
         });
-        if is_object {
-            entry.stored_bytes = Some(object.bytes);
-        } else {
-            entry.has_manifest = true;
+        match meaning {
+            KeyMeaning::Object(_) => entry.stored_bytes = Some(object.bytes),
+            KeyMeaning::Manifest(_) => entry.has_manifest = true,
+            KeyMeaning::Confirmation(_) => entry.has_confirmation = true,
+            KeyMeaning::Foreign => {}
         }
     }
     found.into_values().rev().collect()

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::CANONICAL_TABLES;
 use super::fingerprint::Fingerprint;
 use super::manifest::{EntryDigest, Sequence, Table};
 use super::verdict::{Check, Verdict};
+use super::{ALWAYS_COUNTED, CANONICAL_TABLES};
 
 /// How the content of one table compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -122,7 +122,7 @@ impl Verification {
 /// The runbook's comparison of the tables it counts with another database: `subscriptions` may differ by one, as people
 /// subscribe meanwhile; the tiers are always three; the rest is exact.
 pub fn counts_against(found: &CanonicalCounts, other: &CanonicalCounts) -> Check {
-    const TIERS: (&str, u64) = ("tier_definitions", 3);
+    const TIERS: (&str, u64) = ALWAYS_COUNTED[0];
     let problem = |table: &&'static str| {
         let tolerance = u64::from(*table == "subscriptions");
         match (
@@ -143,6 +143,34 @@ pub fn counts_against(found: &CanonicalCounts, other: &CanonicalCounts) -> Check
     };
     let problems: Vec<String> = CANONICAL_TABLES.iter().filter_map(problem).collect();
     Check::none_of("against", &problems, "the runbook's tables agree")
+}
+
+/// The tables whose row counts never change have these rows; nothing where the backup has none of them.
+pub fn counts(tables: &[TableReport]) -> Option<Check> {
+    let counted: Vec<(&TableReport, u64)> = ALWAYS_COUNTED
+        .iter()
+        .filter_map(|(name, rows)| {
+            let mut public = tables.iter().filter(|table| table.schema == "public");
+            Some((public.find(|table| table.name == *name)?, *rows))
+        })
+        .collect();
+    if counted.is_empty() {
+        return None;
+    }
+    let wrong = counted.iter().filter(|(table, rows)| table.rows != Some(*rows));
+    let problems: Vec<String> = wrong
+        .map(|(table, rows)| {
+            let found = table
+                .rows
+                .map_or_else(|| "no".to_owned(), |rows| rows.to_string());
+            format!("public.{} has {found} rows, and always has {rows}", table.name)
+        })
+        .collect();
+    let all_well: Vec<String> = counted
+        .iter()
+        .map(|(table, rows)| format!("{rows} rows in public.{}", table.name))
+        .collect();
+    Some(Check::none_of("counts", &problems, all_well.join(", ")))
 }
 
 /// Every table has as many rows as recorded.

@@ -24,7 +24,14 @@ pub fn metrics(now: Timestamp, standing: Option<&Standing>, drill: Option<&Drill
     let is = |truth: bool| Some(u64::from(truth));
     gauge("up", "Whether the store answered.", is(standing.is_some()));
     gauge("checked_timestamp_seconds", "When this was written.", unix(now));
-    if let Some(Standing { newest, rpo, storage }) = standing {
+    if let Some(Standing {
+        newest,
+        rpo,
+        storage,
+        suspicious,
+        ..
+    }) = standing
+    {
         let began = newest.and_then(|key| unix(key.began_at()));
         gauge(
             "backup_started_timestamp_seconds",
@@ -42,6 +49,11 @@ pub fn metrics(now: Timestamp, standing: Option<&Standing>, drill: Option<&Drill
             Some(rpo.objective_seconds),
         );
         gauge("rpo_met", "Whether the promise holds.", is(rpo.met));
+        gauge(
+            "backups_under_suspicion",
+            "Backups that are newer than that and under suspicion.",
+            u64::try_from(suspicious.len()).ok().filter(|count| *count > 0),
+        );
         gauge(
             "storage_used_bytes",
             "Size of every object in the bucket.",

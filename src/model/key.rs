@@ -12,6 +12,7 @@ use crate::error::{Error, Kind};
 
 const OBJECT_SUFFIX: &str = ".dump.gz";
 const MANIFEST_SUFFIX: &str = ".manifest.json";
+const CONFIRMATION_SUFFIX: &str = ".confirmation.json";
 
 /// The key of a backup object, which holds the instant the backup began, to the second.
 ///
@@ -28,6 +29,8 @@ pub enum KeyMeaning {
     Object(BackupKey),
     /// A backup's manifest.
     Manifest(BackupKey),
+    /// An operator's word that a backup under suspicion is right.
+    Confirmation(BackupKey),
     /// Something that is none of ours, never touched.
     Foreign,
 }
@@ -56,12 +59,19 @@ impl BackupKey {
         format!("{}{MANIFEST_SUFFIX}", self.stem())
     }
 
+    /// The key of the document in which an operator confirms this backup.
+    pub fn confirmation_key(self) -> String {
+        format!("{}{CONFIRMATION_SUFFIX}", self.stem())
+    }
+
     /// Reads what `key` names. A key whose folder and name disagree about the day is foreign.
     pub fn read(key: &str) -> KeyMeaning {
         if let Some(stem) = key.strip_suffix(OBJECT_SUFFIX) {
             Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Object)
         } else if let Some(stem) = key.strip_suffix(MANIFEST_SUFFIX) {
             Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Manifest)
+        } else if let Some(stem) = key.strip_suffix(CONFIRMATION_SUFFIX) {
+            Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Confirmation)
         } else {
             KeyMeaning::Foreign
         }
@@ -129,6 +139,15 @@ impl fmt::Display for Selector {
             Self::Day(day) => f.write_str(&day.strftime("%Y/%m/%d").to_string()),
             Self::Key(key) => key.fmt(f),
         }
+    }
+}
+
+/// Reads the key of one backup, as `list` prints it.
+pub fn parse_key(text: &str) -> Result<BackupKey, Error> {
+    match BackupKey::read(text) {
+        KeyMeaning::Object(key) => Ok(key),
+        _ => Err(Error::new(Kind::Usage, format!("{text:?} is no backup's key"))
+            .hint("give a key as `paycraft-dr list` prints it")),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::model::access::Access;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::hex::hex;
 use crate::model::identity::{DatabaseFacts, Identity};
+use crate::model::suspicion::Suspicion;
 use crate::model::wording::without_drawn_options;
 
 /// The manifest version this program writes, and the only one it reads.
@@ -75,6 +76,9 @@ pub struct Manifest {
     /// Who might do what in the source; left out where nobody recorded it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    /// How it compares with the backup before it, where that was looked at when it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicion: Option<Suspicion>,
 }
 
 /// Where a backup's data came from.

@@ -6,6 +6,8 @@ pub mod access;
 pub mod catalog;
 /// What was found against what a manifest says, check by check.
 pub mod comparison;
+/// An operator's word that a backup under suspicion is right.
+pub mod confirmation;
 /// The way back into service: its steps as data, and what remains of them.
 pub mod cutover;
 /// How much of a restored database is compared.
@@ -20,6 +22,8 @@ pub mod finding;
 pub mod fingerprint;
 /// Bytes as digests are written.
 pub mod hex;
+/// The backups of a store in the order they were made, each judged by the ones before it.
+pub mod history;
 /// Facts that tell one database from all others, and decisions made from them.
 pub mod identity;
 /// Object keys and what a user may select a backup by.
@@ -30,6 +34,8 @@ pub mod manifest;
 pub mod notice;
 /// Objectives of recovery, and what was measured against them.
 pub mod objective;
+/// The key prefix that keeps one source's backups apart.
+pub mod prefix;
 /// What kind of place a target is.
 pub mod profile;
 /// Taking secrets out of what others say.
@@ -40,10 +46,18 @@ pub mod retention;
 pub mod schedule;
 /// Strings that must never be printed.
 pub mod secret;
+/// Which backup of which source a command takes.
+pub mod selection;
+/// What a backup held, in the numbers that one day is compared with the day before.
+pub mod shape;
+/// Which database a backup is of, and whether two descriptions are of the same one.
+pub mod source;
 /// The tables and definitions of a source at one moment.
 pub mod source_state;
 /// Whether the promises hold today.
 pub mod standing;
+/// Whether a backup holds so much less than the one before it that a person should look.
+pub mod suspicion;
 /// Phases, the events of a run, and how long each took.
 pub mod timeline;
 /// Sizes and durations as people read them.
@@ -61,6 +75,9 @@ pub const CANONICAL_TABLES: [&str; 5] = [
     "tier_definitions",
     "subscriptions",
 ];
+
+/// Tables of the schema `public` whose row counts never change: the tiers free, pro and enterprise.
+pub const ALWAYS_COUNTED: [(&str, u64); 1] = [("tier_definitions", 3)];
 
 /// Supabase's reference of the project that is PayCraft's production, whatever else a configuration says.
 pub const PRODUCTION_PROJECT: &str = "mlwfgytjxlqyfxcgpysm";

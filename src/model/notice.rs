@@ -33,6 +33,16 @@ impl Notice {
         }
         let mut lines = vec![heading(document, command, ok)];
         lines.extend(backup(&document["backup"]));
+        let sources = [&document["source"], &document["backup"]["source"]];
+        lines.extend(
+            sources
+                .into_iter()
+                .find_map(Value::as_str)
+                .map(|source| format!("source {source}")),
+        );
+        let reasons = document["backup"]["suspicion"]["reasons"].as_array();
+        let reasons = reasons.into_iter().flatten().filter_map(Value::as_str);
+        lines.extend(reasons.map(|reason| format!("UNDER SUSPICION: {reason}")));
         for (name, field) in [("RTO", "rto"), ("RPO", "rpo")] {
             lines.extend(objective(name, &document[field]));
         }

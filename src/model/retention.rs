@@ -1,21 +1,28 @@
 //! Which of the things in a store stay and which go, as a plan with a reason for each.
 //!
-//! The rules, all by the instant in the key and never by the date of an upload:
+//! The rules, all by the instant in the key and never by the date of an upload. A *good* backup is an attested one that is under
+//! no suspicion, or that an operator confirmed.
 //! 1. What is dated after `now` stays: nobody knows its age. It counts for nothing below.
 //! 2. What has a manifest that nobody here can judge stays, for a person to look at.
-//! 3. A backup that is no older than the policy's days stays; exactly as old is not older.
-//! 4. An older one goes when at least as many attested backups as the policy's floor are newer than it, and stays otherwise.
-//!    So the newest attested backups always stay, and an unattested object never goes while it may be the best there is.
-//! 5. The leftover of a crash goes when it is older than two days, as a backup in progress looks the same. An object goes only
-//!    if an attested backup is newer, as it may be whole and all there is.
-//! 6. An upload of a backup that was begun more than two days ago is aborted.
+//! 3. A backup of another source than the configured one stays. Where none is configured, each source is ruled by itself.
+//! 4. A backup that is no older than the policy's days stays; exactly as old is not older.
+//! 5. While the newest backup of a source is under suspicion, no older one of that source goes: the source may have become empty,
+//!    and then what is old is all there is. Of a source without any good backup the same holds for everything that is older.
+//! 6. An older one goes when at least as many good backups of its source as the policy's floor are newer than it, and stays
+//!    otherwise. So the newest good backups always stay.
+//! 7. Of an object without a manifest the source is not known, so it goes only when so many good ones of every source are newer.
+//! 8. The leftover of a crash goes when it is older than two days, as a backup in progress looks the same. An object goes only
+//!    if a good backup of every source is newer, as it may be whole and all there is.
+//! 9. An upload of a backup that was begun more than two days ago is aborted.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::catalog::Condition;
 use crate::model::key::BackupKey;
+use crate::model::source::SourceName;
 
 /// The runbook's retention in days.
 pub const DAYS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
@@ -53,13 +60,27 @@ pub struct Held {
     pub condition: Condition,
     /// Size of its object in bytes, 0 where there is none.
     pub stored_bytes: u64,
+    /// What its manifest says, where it is attested.
+    pub attestation: Option<Attestation>,
+}
+
+/// What the manifest of a backup says, as far as retention goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attestation {
+    /// The source it is of.
+    pub source: SourceName,
+    /// Whether that is certainly another one than the configured source, or may be.
+    pub is_anothers: bool,
+    /// Whether it is under no suspicion.
+    pub is_good: bool,
 }
 
 impl Held {
-    /// The name of the first of its objects that stands in the store.
+    /// The name of the first of its objects that is in the store.
     pub fn name(&self) -> String {
         match self.condition {
             Condition::LoneManifest => self.key.manifest_key(),
+            Condition::LoneConfirmation => self.key.confirmation_key(),
             _ => self.key.to_string(),
         }
     }
@@ -116,19 +137,12 @@ pub struct Plan {
 
 /// Rules on everything in `inventory`, as seen at `now`.
 pub fn plan(inventory: &Inventory, policy: Policy, now: Timestamp) -> Plan {
-    let mut attested: Vec<BackupKey> = inventory
-        .held
-        .iter()
-        .filter(|held| held.condition == Condition::Attested && held.key.began_at() <= now)
-        .map(|held| held.key)
-        .collect();
-    attested.sort_unstable();
+    let sources = Sources::of(inventory, now);
     let mut held: Vec<Ruling<Held>> = inventory
         .held
         .iter()
         .map(|held| {
-            let newer = attested.len() - attested.partition_point(|key| *key <= held.key);
-            let (decision, reason) = rule(held, newer, policy, now);
+            let (decision, reason) = rule(held, &sources, policy, now);
             Ruling {
                 on: held.clone(),
                 decision,
@@ -146,17 +160,90 @@ pub fn plan(inventory: &Inventory, policy: Policy, now: Timestamp) -> Plan {
     Plan { held, uploads }
 }
 
-/// The ruling on something that `newer` attested backups are newer than.
-fn rule(held: &Held, newer: usize, policy: Policy, now: Timestamp) -> (Decision, String) {
+/// The attested backups of each source that are not dated in the future.
+struct Sources<'a>(BTreeMap<&'a SourceName, Backups>);
+
+#[derive(Default)]
+struct Backups {
+    /// The good ones, oldest first.
+    good: Vec<BackupKey>,
+    /// The newest one that is under suspicion.
+    suspicious: Option<BackupKey>,
+}
+
+impl Backups {
+    fn newer_than(&self, key: BackupKey) -> usize {
+        self.good.len() - self.good.partition_point(|good| *good <= key)
+    }
+
+    /// The backup under suspicion that is newer than all good ones.
+    fn doubt(&self) -> Option<BackupKey> {
+        self.suspicious
+            .filter(|suspicious| self.good.last().is_none_or(|good| good < suspicious))
+    }
+}
+
+impl<'a> Sources<'a> {
+    fn of(inventory: &'a Inventory, now: Timestamp) -> Self {
+        let mut sources: BTreeMap<&SourceName, Backups> = BTreeMap::new();
+        for held in &inventory.held {
+            let (Condition::Attested, Some(attestation)) = (&held.condition, &held.attestation) else {
+                continue;
+            };
+            if held.key.began_at() > now {
+                continue;
+            }
+            let backups = sources.entry(&attestation.source).or_default();
+            if attestation.is_good {
+                backups.good.push(held.key);
+            } else {
+                backups.suspicious = backups.suspicious.max(Some(held.key));
+            }
+        }
+        for backups in sources.values_mut() {
+            backups.good.sort_unstable();
+        }
+        Self(sources)
+    }
+
+    /// How many good backups of the source are newer than `key`; where it is not known, of the source that has the fewest.
+    fn newer_than(&self, key: BackupKey, source: Option<&SourceName>) -> usize {
+        match source {
+            Some(source) => self.0.get(source).map_or(0, |backups| backups.newer_than(key)),
+            None => {
+                let counts = self.0.values().map(|backups| backups.newer_than(key));
+                counts.min().unwrap_or(0)
+            }
+        }
+    }
+
+    /// The backup under suspicion for whose sake `key` stays.
+    fn doubt(&self, key: BackupKey, source: Option<&SourceName>) -> Option<BackupKey> {
+        let concerned = self.0.iter().filter(|(name, backups)| {
+            source.is_none_or(|source| source == **name) || backups.good.is_empty()
+        });
+        concerned
+            .filter_map(|(_, backups)| backups.doubt())
+            .filter(|doubt| *doubt > key)
+            .max()
+    }
+}
+
+/// The ruling on one thing among those of all `sources`.
+fn rule(held: &Held, sources: &Sources<'_>, policy: Policy, now: Timestamp) -> (Decision, String) {
     use Decision::{Keep, Remove};
     let age = now.duration_since(held.key.began_at());
     let old = words(age);
     if age.is_negative() {
         return (Keep, "dated in the future, so its age is unknown".to_owned());
     }
+    let source = held.attestation.as_ref().map(|attestation| &attestation.source);
+    let newer = sources.newer_than(held.key, source);
     match &held.condition {
         Condition::Doubtful(why) => (Keep, format!("{why}: look at it before it goes")),
-        Condition::LoneObject | Condition::LoneManifest if age <= LEFTOVER_AGE => {
+        Condition::LoneObject | Condition::LoneManifest | Condition::LoneConfirmation
+            if age <= LEFTOVER_AGE =>
+        {
             (Keep, format!("{old} old: a backup in progress looks the same"))
         }
         Condition::LoneObject if newer == 0 => (
@@ -168,29 +255,48 @@ fn rule(held: &Held, newer: usize, policy: Policy, now: Timestamp) -> (Decision,
             format!("left without a manifest {old} ago, by a crash or an interrupted prune"),
         ),
         Condition::LoneManifest => (Remove, format!("a manifest without an object for {old}")),
+        Condition::LoneConfirmation => (Remove, format!("a confirmation without a backup for {old}")),
         Condition::Attested | Condition::Unattested => {
-            let (days, floor) = (policy.days, policy.floor);
-            let is_old = age > SignedDuration::from_secs(i64::from(days.get()) * SECONDS_PER_DAY);
-            let is_free = u32::try_from(newer).unwrap_or(u32::MAX) >= floor.get();
-            match (is_old, is_free) {
-                (false, _) => (Keep, format!("{old} old, kept for {days} days")),
-                (true, true) => (
-                    Remove,
-                    format!("older than {days} days ({old}), and {newer} attested backups are newer"),
-                ),
-                (true, false) if held.condition == Condition::Attested => (
-                    Keep,
-                    format!("older than {days} days ({old}), but one of the newest {floor} attested"),
-                ),
-                (true, false) => (
-                    Keep,
-                    format!(
-                        "older than {days} days ({old}), but fewer than {floor} attested backups are newer"
-                    ),
-                ),
-            }
+            let doubt = sources.doubt(held.key, source);
+            rule_on_backup(held, newer, doubt, policy, age)
         }
     }
+}
+
+/// The ruling on a backup of that age, than which `newer` good ones are newer, and a `doubt` under suspicion.
+fn rule_on_backup(
+    held: &Held,
+    newer: usize,
+    doubt: Option<BackupKey>,
+    policy: Policy,
+    age: SignedDuration,
+) -> (Decision, String) {
+    use Decision::{Keep, Remove};
+    let (days, floor, old) = (policy.days, policy.floor, words(age));
+    let attestation = held.attestation.as_ref();
+    if let Some(another) = attestation.filter(|attestation| attestation.is_anothers) {
+        return (Keep, format!("another source's: {}", another.source));
+    }
+    let suspicion = match attestation {
+        Some(attestation) if !attestation.is_good => ", under suspicion",
+        _ => "",
+    };
+    if age <= SignedDuration::from_secs(i64::from(days.get()) * SECONDS_PER_DAY) {
+        return (Keep, format!("{old} old, kept for {days} days{suspicion}"));
+    }
+    let past = format!("older than {days} days ({old}){suspicion}");
+    if u32::try_from(newer).unwrap_or(u32::MAX) < floor.get() {
+        let why = match attestation {
+            Some(attestation) if attestation.is_good => format!("but one of the newest {floor} attested"),
+            _ => format!("but fewer than {floor} attested backups are newer"),
+        };
+        return (Keep, format!("{past}, {why}"));
+    }
+    if let Some(doubt) = doubt {
+        let why = format!("but {doubt} is newer and under suspicion: confirm that first");
+        return (Keep, format!("{past}, {why}"));
+    }
+    (Remove, format!("{past}, and {newer} attested backups are newer"))
 }
 
 fn rule_on_upload(upload: &HeldUpload, now: Timestamp) -> Ruling<HeldUpload> {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::model::key::BackupKey;
 use crate::model::objective::RPO_OBJECTIVE;
 use crate::model::schedule;
+use crate::model::source::SourceName;
 use crate::model::verdict::{Check, Outcome};
 
 /// What the store's free tier holds.
@@ -63,12 +64,18 @@ pub struct Drill {
 }
 
 /// What the store's part of a status is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// The newest attested backup.
+    /// The source whose backups were looked at, where it is known.
+    pub source: Option<SourceName>,
+    /// Why it is not known, where the store holds backups of several.
+    pub unclear: Option<String>,
+    /// The newest attested backup of the source that is under no suspicion.
     pub newest: Option<BackupKey>,
     /// Its age.
     pub rpo: Rpo,
+    /// The newer ones that are under suspicion, newest first, each with the reasons.
+    pub suspicious: Vec<(BackupKey, Vec<String>)>,
     /// The room.
     pub storage: Storage,
 }
@@ -147,14 +154,44 @@ impl Standing {
         [self.rpo_check(now), self.storage_check()]
     }
 
+    /// Whether the newest backup holds what one may expect after the one before it.
+    pub fn suspicion_check(&self) -> Check {
+        const NAME: &str = "suspicion";
+        if self.unclear.is_some() {
+            return Check::skipped(NAME, "it is not known which source is meant");
+        }
+        let Some((newest, reasons)) = self.suspicious.first() else {
+            return told(
+                NAME,
+                true,
+                "the newest backup holds no less than the one before it".to_owned(),
+            );
+        };
+        let more = match self.suspicious.len() - 1 {
+            0 => String::new(),
+            more => format!("; so are {more} before it"),
+        };
+        told(
+            NAME,
+            false,
+            format!("{newest} is under suspicion: {}{more}", reasons.join("; ")),
+        )
+    }
+
     fn rpo_check(&self, now: Timestamp) -> Check {
+        if let Some(why) = &self.unclear {
+            return Check::skipped("rpo", why);
+        }
         let Rpo {
             age_seconds,
             objective_seconds,
             met,
         } = self.rpo;
         let age = age_seconds.map_or_else(
-            || "there is no attested backup".to_owned(),
+            || match self.suspicious.len() {
+                0 => "there is no attested backup".to_owned(),
+                _ => "there is no backup that is under no suspicion".to_owned(),
+            },
             |age| {
                 format!(
                     "{} old, and {} at most was promised",
@@ -190,6 +227,13 @@ impl Standing {
         );
         told("storage", met, detail)
     }
+}
+
+/// What to do about the backup `key`, which is under suspicion.
+pub fn look_at_suspicion(key: BackupKey) -> String {
+    format!(
+        "check what SUPABASE_DB_URL leads to and what was deleted there; if the backup is right, run `paycraft-dr confirm {key} --why TEXT`"
+    )
 }
 
 fn told(name: &'static str, holds: bool, detail: String) -> Check {

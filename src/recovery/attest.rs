@@ -188,6 +188,7 @@ fn manifest_of(
         populated_views: plan::populated_views(contents),
         extensions: plan::extensions(contents),
         roles: plan::policy_roles(contents),
+        suspicion: None,
         tables: surveyed.tables,
         large_objects: surveyed.large_objects,
         access: None,

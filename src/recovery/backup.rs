@@ -11,12 +11,13 @@ use super::dump::dump;
 use super::packer::Packer;
 use super::reservation::{Reservation, reserve};
 use super::snapshot::SourceSnapshot;
-use super::{access, catalog, plan};
+use super::{access, catalog, plan, suspicion};
 use crate::error::{Error, Kind, Result};
 use crate::model::identity::Identity;
 use crate::model::key::BackupKey;
 use crate::model::manifest::{self, Framing, Manifest, Source};
 use crate::model::source_state::Concerned;
+use crate::model::suspicion::ShrinkLimits;
 use crate::model::timeline::{Event, Observer, Phase};
 use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
@@ -43,6 +44,8 @@ pub struct Request<'a> {
     pub clock: Clock<'a>,
     /// How often it is tried while the source is being changed, at least once.
     pub attempts: u32,
+    /// How much less it may hold than the one before it.
+    pub limits: ShrinkLimits,
 }
 
 /// How often a backup is tried where nothing else is said.
@@ -161,7 +164,7 @@ async fn make(
     snapshot.check(Concerned::Rows).await?;
     let stored = packer.finish().await?;
     check_size(store, key, stored.stored_bytes).await?;
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         manifest_version: manifest::VERSION,
         key: key.to_string(),
         started_at: began_at,
@@ -190,7 +193,9 @@ async fn make(
         tables: surveyed.tables,
         large_objects: surveyed.large_objects,
         access: Some(access),
+        suspicion: None,
     };
+    manifest.suspicion = suspicion::compare(store, key, &manifest, request.limits, observer).await;
     publish(store, key, &manifest).await?;
     Ok(Made {
         key,

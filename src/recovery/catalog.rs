@@ -5,18 +5,24 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::attest;
+pub use super::choosing::{Selected, name_older, select, select_among};
 use crate::error::{Error, Kind, Result};
-use crate::model::catalog::{Condition, Found, State, choose, read_listing};
-use crate::model::key::{BackupKey, Selector};
+use crate::model::catalog::{Condition, Found, State, read_listing};
+use crate::model::confirmation::Confirmation;
+use crate::model::history::{History, Told};
+use crate::model::key::BackupKey;
 use crate::model::manifest::Manifest;
+use crate::model::selection::{Among, Candidate, Known};
+use crate::model::source::{SourceName, attribute};
 use crate::model::timeline::{Event, Observer};
 use crate::store::Store;
 
 /// The index of a very large backup fits; anything larger is no manifest of ours.
 const MANIFEST_LIMIT_BYTES: u64 = 64 << 20;
+/// A confirmation is a few lines.
+const CONFIRMATION_LIMIT_BYTES: u64 = 64 << 10;
 /// How many manifests and objects are asked about at the same time.
-pub(super) const LOOKUPS_AT_ONCE: usize = 8;
+const LOOKUPS_AT_ONCE: usize = 8;
 
 /// One line of the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +39,90 @@ pub struct Cataloged {
     pub stored_bytes: Option<u64>,
     /// Rows in all tables, where a manifest says.
     pub rows: Option<u64>,
+    /// The source it is of, where a manifest says.
+    pub source: Option<SourceName>,
+    /// Why it is under suspicion; empty where it is not, or is confirmed.
+    pub suspicion: Vec<String>,
+    /// Why an operator says that it is right, where one did.
+    pub confirmed: Option<String>,
+}
+
+/// Everything under one backup's name, looked at.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What is there.
+    pub found: Found,
+    /// What that is.
+    pub condition: Condition,
+    /// What the manifest says, where it is attested.
+    pub known: Option<Known>,
+    /// What it is judged by, where it is attested.
+    pub told: Option<Told>,
+    /// An operator's word that it is right, where there is one.
+    pub confirmed: Option<String>,
+}
+
+impl Entry {
+    /// The same, to be chosen from.
+    pub fn candidate(&self) -> Candidate<'_> {
+        Candidate {
+            found: self.found,
+            known: self.known.as_ref(),
+        }
+    }
+}
+
+/// Looks at what was `found` in the store, newest first: manifests and confirmations are read, and each backup is
+/// judged by the ones before it. `doubt` is what is told of a manifest that does not speak for its object.
+pub async fn survey(
+    store: &Store,
+    found: Vec<Found>,
+    among: &Among,
+    doubt: Option<&str>,
+    observer: &dyn Observer,
+) -> Result<Vec<Entry>> {
+    let look = async |found: Found| {
+        let looked = look_at(store, found, observer).await?;
+        if let (
+            Some(doubt),
+            Some(Looked {
+                condition: Condition::Doubtful(why),
+                ..
+            }),
+        ) = (doubt, &looked)
+        {
+            observer.observe(Event::Warned(format!("{why}: {doubt}")));
+        }
+        Ok::<_, Error>(looked.map(|looked| (found, looked)))
+    };
+    let looked: Vec<Option<(Found, Looked)>> = stream::iter(found)
+        .map(look)
+        .buffered(LOOKUPS_AT_ONCE)
+        .try_collect()
+        .await?;
+    let mut looked: Vec<(Found, Looked)> = looked.into_iter().flatten().collect();
+    let told = looked.iter_mut().filter_map(|(_, looked)| looked.told.as_mut());
+    let mut described: Vec<_> = told.map(|told| (&mut told.source, told.is_recorded)).collect();
+    attribute(&mut described, among.source.configured());
+    let mut history = History::default();
+    let judged = looked.into_iter().rev().map(|(found, looked)| {
+        let known = looked.told.as_ref().map(|told| Known {
+            source: (&told.source).into(),
+            is_recorded: told.is_recorded,
+            started_at: told.started_at,
+            suspicion: history.take(found.key, told, among.limits),
+        });
+        Entry {
+            found,
+            condition: looked.condition,
+            known,
+            told: looked.told,
+            confirmed: looked.confirmation.map(|confirmation| confirmation.why),
+        }
+    });
+    let mut entries: Vec<Entry> = judged.collect();
+    entries.reverse();
+    Ok(entries)
 }
 
 /// Every backup, or those of one day, newest first, as seen at `now`.
@@ -42,111 +132,32 @@ pub async fn list(
     now: Timestamp,
     observer: &dyn Observer,
 ) -> Result<Vec<Cataloged>> {
-    let prefix = day.map_or_else(String::new, prefix_of);
-    let found = read_listing(&store.list(&prefix).await?);
-    let described: Vec<Option<Cataloged>> = stream::iter(found)
-        .map(|found| describe(store, found, now, observer))
-        .buffered(LOOKUPS_AT_ONCE)
-        .try_collect()
-        .await?;
-    Ok(described.into_iter().flatten().collect())
+    let found = read_listing(&store.list("").await?);
+    let entries = survey(store, found, &Among::ANY, Some("it is no backup"), observer).await?;
+    let entries = entries
+        .into_iter()
+        .filter(|entry| day.is_none_or(|day| entry.found.key.day() == day));
+    let cataloged = entries.map(|entry| {
+        let key = entry.found.key;
+        let (source, suspicion) = entry.known.map(|known| (known.source, known.suspicion)).unzip();
+        Cataloged {
+            key,
+            day: key.day(),
+            state: entry.condition.state(),
+            age_seconds: now.as_second() - key.began_at().as_second(),
+            stored_bytes: entry.found.stored_bytes,
+            rows: entry.told.map(|told| told.shape.rows()),
+            source,
+            suspicion: suspicion.unwrap_or_default(),
+            confirmed: entry.confirmed,
+        }
+    });
+    Ok(cataloged.collect())
 }
 
 /// What the keys of a day's backups begin with.
-fn prefix_of(day: Date) -> String {
+pub(super) fn prefix_of(day: Date) -> String {
     day.strftime("%Y/%m/%d/").to_string()
-}
-
-/// A backup that was selected, and what it holds.
-#[derive(Clone, Debug)]
-pub struct Selected {
-    /// Its manifest; for an unattested object the one it would have.
-    pub manifest: Manifest,
-    /// Whether the manifest was written when the backup was made, or attested later.
-    pub is_attested: bool,
-}
-
-/// The backup that `selector` means as seen at `now`, with its manifest. An unattested object is read to its end to learn what
-/// it holds.
-pub async fn select(
-    store: &Store,
-    selector: Selector,
-    now: Timestamp,
-    observer: &dyn Observer,
-) -> Result<Selected> {
-    let prefix = match selector {
-        Selector::Latest => String::new(),
-        Selector::Day(day) => prefix_of(day),
-        Selector::Key(key) => prefix_of(key.day()),
-    };
-    let found = read_listing(&store.list(&prefix).await?);
-    let chosen = match choose(&found, selector, now) {
-        Ok(chosen) => chosen,
-        // The hint names what else there is, and that may lie on another day.
-        Err(_) if !prefix.is_empty() => choose(&read_listing(&store.list("").await?), selector, now)?,
-        Err(error) => return Err(error),
-    };
-    if selector == Selector::Latest {
-        let skipped = |found: &&Found| found.stored_bytes.is_some() && found.is_of_the_future(now);
-        for skipped in found.iter().filter(skipped) {
-            warn_of_the_future(skipped, observer);
-        }
-    }
-    if !chosen.is_attested() {
-        let key = match selector {
-            Selector::Key(key) => key,
-            Selector::Latest | Selector::Day(_) => newest_foreign_made(store, &found, chosen.key).await?,
-        };
-        let what = format!("{key} is unattested: it is read to its end first");
-        observer.observe(Event::Noted(what));
-        return Ok(Selected {
-            manifest: attest::describe(store, key, observer).await?,
-            is_attested: false,
-        });
-    }
-    let mut present = found.iter().filter(|found| !found.is_of_the_future(now));
-    if let Some(newest) = present.next().filter(|newest| newest.key > chosen.key)
-        && selector == Selector::Latest
-    {
-        let what = format!("{} is newer and has no manifest: it is not used", newest.key);
-        observer.observe(Event::Warned(what));
-    }
-    let manifest = match read_manifest(store, chosen.key).await {
-        Ok(manifest) => manifest,
-        Err(error) => return Err(name_older(store, &chosen.key.to_string(), error).await),
-    };
-    Ok(Selected {
-        manifest,
-        is_attested: true,
-    })
-}
-
-/// The same error. Where it says that the backup `key` is corrupt, its hint is the next older one.
-pub async fn name_older(store: &Store, key: &str, error: Error) -> Error {
-    if error.kind() != Kind::Corrupt {
-        return error;
-    }
-    let listed = store.list("").await.unwrap_or_default();
-    let mut found = read_listing(&listed).into_iter();
-    // Keys sort by time.
-    match found.find(|other| other.is_attested() && *other.key.to_string() < *key) {
-        Some(older) => error.hint(format!("the next older backup is {}", older.key)),
-        None => error,
-    }
-}
-
-/// Among the objects without a manifest of `chosen`'s day and before, the newest that this program did not make: what it made
-/// and did not attest is under way or failed. Where there is none, `chosen` itself.
-async fn newest_foreign_made(store: &Store, found: &[Found], chosen: BackupKey) -> Result<BackupKey> {
-    let without_manifest = found
-        .iter()
-        .filter(|found| found.key <= chosen && found.stored_bytes.is_some() && !found.has_manifest);
-    for candidate in without_manifest {
-        if !is_ours(store, candidate.key).await? {
-            return Ok(candidate.key);
-        }
-    }
-    Ok(chosen)
 }
 
 /// The manifest of the backup `key`.
@@ -155,29 +166,44 @@ pub async fn read_manifest(store: &Store, key: BackupKey) -> Result<Manifest> {
     Manifest::decode(&key.to_string(), &document)
 }
 
-/// What was found under a backup's name, and its manifest where that speaks for the object.
-pub(super) struct Looked {
-    pub(super) condition: Condition,
-    manifest: Option<Manifest>,
+/// The confirmation of the backup `key`; what is wrong with it where it cannot be read as one.
+pub(super) async fn read_confirmation(store: &Store, key: BackupKey) -> Result<Result<Confirmation, String>> {
+    match store.get(&key.confirmation_key(), CONFIRMATION_LIMIT_BYTES).await {
+        Ok(document) => Ok(Confirmation::decode(key, &document)),
+        Err(error) if error.kind() == Kind::Corrupt => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+/// What was found under a backup's name, and what its manifest says where that speaks for the object.
+struct Looked {
+    condition: Condition,
+    told: Option<Told>,
+    confirmation: Option<Confirmation>,
 }
 
 impl From<Condition> for Looked {
     fn from(condition: Condition) -> Self {
         Self {
             condition,
-            manifest: None,
+            told: None,
+            confirmation: None,
         }
     }
 }
 
-/// What stands under the name of `found`, its manifest read where there is one; nothing where all of it vanished since it was
+/// What is there under the name of `found`, its manifest read where there is one; nothing where all of it vanished since it was
 /// listed. A store that does not answer is an error.
-pub(super) async fn look_at(store: &Store, found: Found) -> Result<Option<Looked>> {
+async fn look_at(store: &Store, found: Found, observer: &dyn Observer) -> Result<Option<Looked>> {
     let Some(stored_bytes) = found.stored_bytes else {
-        return Ok(Some(Condition::LoneManifest.into()));
+        let condition = match found.has_manifest {
+            true => Condition::LoneManifest,
+            false => Condition::LoneConfirmation,
+        };
+        return Ok(Some(condition.into()));
     };
     if found.has_manifest
-        && let Some(looked) = attestation(store, found.key, stored_bytes).await?
+        && let Some(looked) = attestation(store, found, stored_bytes, observer).await?
     {
         return Ok(Some(looked));
     }
@@ -188,89 +214,44 @@ pub(super) async fn look_at(store: &Store, found: Found) -> Result<Option<Looked
     }))
 }
 
-/// What the manifest of `key` says of its object of `stored_bytes`; nothing where the manifest vanished since it was listed, as
+/// What the manifest of `found` says of its object of `stored_bytes`; nothing where the manifest vanished since it was listed, as
 /// a prune that runs meanwhile has it.
-async fn attestation(store: &Store, key: BackupKey, stored_bytes: u64) -> Result<Option<Looked>> {
-    let error = match read_manifest(store, key).await {
-        Ok(manifest) if manifest.stored_bytes == stored_bytes => {
-            return Ok(Some(Looked {
-                condition: Condition::Attested,
-                manifest: Some(manifest),
-            }));
-        }
-        Ok(manifest) => {
-            let made_with = manifest.stored_bytes;
-            let why = format!("{key} has {stored_bytes} bytes and was made with {made_with}");
-            return Ok(Some(Condition::Doubtful(why).into()));
-        }
-        Err(error) => error,
-    };
-    match error.kind() {
-        Kind::Corrupt | Kind::Refused => Ok(Some(Condition::Doubtful(error.to_string()).into())),
-        Kind::Store if matches!(store.head(&key.manifest_key()).await, Ok(None)) => Ok(None),
-        _ => Err(error),
-    }
-}
-
-fn warn_of_the_future(found: &Found, observer: &dyn Observer) {
-    let what = format!("{} is dated in the future: it is not counted", found.key);
-    observer.observe(Event::Warned(what));
-}
-
-/// The newest backup among `found` (newest first) whose manifest holds, as seen at `now`. One that is dated in the future would be
-/// the newest for ever, so it is not counted; it is told like one whose manifest does not hold.
-pub async fn newest_attested(
-    store: &Store,
-    found: &[Found],
-    now: Timestamp,
-    observer: &dyn Observer,
-) -> Result<Option<(BackupKey, Manifest)>> {
-    for found in found.iter().filter(|found| found.is_attested()) {
-        if found.is_of_the_future(now) {
-            warn_of_the_future(found, observer);
-            continue;
-        }
-        match look_at(store, *found).await? {
-            Some(Looked {
-                manifest: Some(manifest),
-                ..
-            }) => return Ok(Some((found.key, manifest))),
-            Some(Looked {
-                condition: Condition::Doubtful(why),
-                ..
-            }) => observer.observe(Event::Warned(format!("{why}: it is not counted"))),
-            Some(_) | None => {}
-        }
-    }
-    Ok(None)
-}
-
-async fn describe(
+async fn attestation(
     store: &Store,
     found: Found,
-    now: Timestamp,
+    stored_bytes: u64,
     observer: &dyn Observer,
-) -> Result<Option<Cataloged>> {
-    let Some(looked) = look_at(store, found).await? else {
-        return Ok(None);
+) -> Result<Option<Looked>> {
+    let key = found.key;
+    let manifest = match read_manifest(store, key).await {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            return match error.kind() {
+                Kind::Corrupt | Kind::Refused => Ok(Some(Condition::Doubtful(error.to_string()).into())),
+                Kind::Store if matches!(store.head(&key.manifest_key()).await, Ok(None)) => Ok(None),
+                _ => Err(error),
+            };
+        }
     };
-    if let Condition::Doubtful(why) = &looked.condition {
-        observer.observe(Event::Warned(format!("{why}: it is no backup")));
+    if manifest.stored_bytes != stored_bytes {
+        let made_with = manifest.stored_bytes;
+        let why = format!("{key} has {stored_bytes} bytes and was made with {made_with}");
+        return Ok(Some(Condition::Doubtful(why).into()));
     }
-    Ok(Some(Cataloged {
-        key: found.key,
-        day: found.key.day(),
-        state: looked.condition.state(),
-        age_seconds: now.as_second() - found.key.began_at().as_second(),
-        stored_bytes: found.stored_bytes,
-        rows: looked.manifest.map(|manifest| manifest.rows()),
-    }))
-}
-
-/// Whether this program made the object.
-async fn is_ours(store: &Store, key: BackupKey) -> Result<bool> {
-    let facts = store.head(&key.to_string()).await?;
-    Ok(facts.is_some_and(|facts| facts.is_ours))
+    let mut looked = Looked::from(Condition::Attested);
+    if found.has_confirmation {
+        match read_confirmation(store, key).await {
+            Ok(Ok(confirmation)) => looked.confirmation = Some(confirmation),
+            Ok(Err(problem)) => {
+                let what = format!("the confirmation of {key} {problem}: it does not count");
+                observer.observe(Event::Warned(what));
+            }
+            Err(_) if matches!(store.head(&key.confirmation_key()).await, Ok(None)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    looked.told = Some(Told::of(&manifest, looked.confirmation.is_some()));
+    Ok(Some(looked))
 }
 
 /// Whether a backup has the key, whole or not. Asked before anything long begins, it also tells whether the store lets us read.

@@ -18,8 +18,12 @@ pub mod backup;
 mod budget;
 /// The backups in a store.
 pub mod catalog;
+/// The backup that a command takes, and the newest one that counts.
+pub mod choosing;
 /// Making room in a target that holds an older state of what is restored.
 mod clean;
+/// An operator's word that a backup under suspicion is right.
+pub mod confirm;
 /// How far a restore has come, and what is to be done where it ends there.
 mod course;
 /// Putting a restored target into service.
@@ -66,6 +70,8 @@ pub mod snapshot;
 pub mod status;
 /// What an archive holds, found by reading it as it flows.
 pub mod survey;
+/// A new backup beside the ones before it.
+mod suspicion;
 /// The rows of a target's tables against the manifest, over several connections.
 mod tables;
 /// A target or an object against its manifest.

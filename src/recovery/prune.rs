@@ -1,20 +1,22 @@
 //! What has had its time, removed from the store.
 //!
-//! Stock is taken of the store, which is listed once more right before anything goes: the plan is made over what both saw alike,
-//! so a backup that vanished meanwhile holds up no floor. The manifest goes before its object. Whatever interrupts that leaves
-//! an object that is no backup any more, which the next run finds and removes.
+//! The store is looked at, and listed once more right before anything goes: what goes must be due by both, so a backup that
+//! vanished meanwhile neither counts for the floor nor lets another one go. The manifest goes first, then the confirmation, then the
+//! object. What interrupts that leaves an object that is no backup any more, which the next run finds and removes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::catalog::{LOOKUPS_AT_ONCE, look_at};
+use super::catalog::{Entry, survey};
+use super::choosing::Silent;
 use crate::error::{Error, Result};
-use crate::model::catalog::{Condition, Found, Listed, read_listing};
+use crate::model::catalog::{Found, Listed, read_listing};
 use crate::model::key::{BackupKey, KeyMeaning};
-use crate::model::retention::{Decision, Held, HeldUpload, Inventory, Policy, Ruling, plan};
+use crate::model::retention::{Attestation, Decision, Held, HeldUpload, Inventory, Policy, Ruling, plan};
+use crate::model::selection::Among;
+use crate::model::source::SourceName;
 use crate::model::timeline::{Event, Observer};
 use crate::store::{Store, UnfinishedUpload};
 
@@ -63,22 +65,24 @@ pub struct Pruned {
     pub failure: Option<Error>,
 }
 
-/// Looks at everything in the store that bears a backup's name.
+/// Looks at everything in the store that has a backup's name; each source is ruled by itself.
 pub async fn take_stock(store: &Store) -> Result<Stock> {
+    take_stock_among(store, &Among::ANY, &Silent).await
+}
+
+/// Looks at everything in the store that has a backup's name; what is not of the configured source stays.
+pub async fn take_stock_among(store: &Store, among: &Among, observer: &dyn Observer) -> Result<Stock> {
     let listing = store.list("").await?;
     let found = read_listing(&listing);
-    let held: Vec<Option<Held>> = stream::iter(found.clone())
-        .map(|found| hold(store, found))
-        .buffered(LOOKUPS_AT_ONCE)
-        .try_collect()
-        .await?;
+    let entries = survey(store, found.clone(), among, None, observer).await?;
     let unfinished = store.unfinished_uploads("").await?;
     let uploads: Vec<HeldUpload> = unfinished.iter().filter_map(hold_upload).collect();
+    let configured = among.source.configured();
     Ok(Stock {
         foreign: foreign_among(&listing) + unfinished.len() - uploads.len(),
         seen: found.into_iter().collect(),
         inventory: Inventory {
-            held: held.into_iter().flatten().collect(),
+            held: entries.into_iter().map(|entry| hold(entry, configured)).collect(),
             uploads,
         },
     })
@@ -91,16 +95,23 @@ pub async fn prune(store: &Store, stock: Stock, request: Request, observer: &dyn
         mut inventory,
         foreign,
     } = stock;
+    let due_before = due(&inventory, request);
     let still: HashSet<Found> = read_listing(&store.list("").await?).into_iter().collect();
     seen.retain(|found| still.contains(found));
-    let unchanged: HashSet<BackupKey> = seen.iter().map(|found| found.key).collect();
-    inventory.held.retain(|held| unchanged.contains(&held.key));
+    let unchanged: HashMap<BackupKey, Found> = seen.into_iter().map(|found| (found.key, found)).collect();
+    inventory.held.retain(|held| unchanged.contains_key(&held.key));
 
     let plan = plan(&inventory, request.policy, request.now);
-    let held = plan.held.into_iter().map(|ruling| Ruled {
-        decision: ruling.decision,
-        line: line(&ruling),
-        thing: Thing::Held(ruling.on),
+    let held = plan.held.into_iter().map(|mut ruling| {
+        if ruling.decision == Decision::Remove && !due_before.contains(&ruling.on.key) {
+            ruling.decision = Decision::Keep;
+            ruling.reason = "another backup vanished meanwhile: run prune again".to_owned();
+        }
+        Ruled {
+            decision: ruling.decision,
+            line: line(&ruling),
+            thing: Thing::Held(unchanged[&ruling.on.key]),
+        }
     });
     let uploads = plan.uploads.into_iter().map(|ruling| Ruled {
         decision: ruling.decision,
@@ -140,19 +151,22 @@ struct Ruled {
 }
 
 enum Thing {
-    Held(Held),
+    Held(Found),
     Upload(HeldUpload),
 }
 
 impl Thing {
     async fn remove(&self, store: &Store) -> Result<()> {
         match self {
-            Self::Held(held) => {
-                if matches!(held.condition, Condition::Attested | Condition::LoneManifest) {
-                    store.delete(&held.key.manifest_key()).await?;
+            Self::Held(found) => {
+                if found.has_manifest {
+                    store.delete(&found.key.manifest_key()).await?;
                 }
-                if held.condition != Condition::LoneManifest {
-                    store.delete(&held.key.to_string()).await?;
+                if found.has_confirmation {
+                    store.delete(&found.key.confirmation_key()).await?;
+                }
+                if found.stored_bytes.is_some() {
+                    store.delete(&found.key.to_string()).await?;
                 }
                 Ok(())
             }
@@ -168,14 +182,28 @@ impl Thing {
     }
 }
 
-/// What `found` is, its manifest read where there is one; nothing of what vanished meanwhile.
-async fn hold(store: &Store, found: Found) -> Result<Option<Held>> {
-    let looked = look_at(store, found).await?;
-    Ok(looked.map(|looked| Held {
-        key: found.key,
-        condition: looked.condition,
-        stored_bytes: found.stored_bytes.unwrap_or(0),
-    }))
+/// The keys of what `inventory` has had enough of.
+fn due(inventory: &Inventory, request: Request) -> HashSet<BackupKey> {
+    let plan = plan(inventory, request.policy, request.now);
+    let due = plan
+        .held
+        .into_iter()
+        .filter(|ruling| ruling.decision == Decision::Remove);
+    due.map(|ruling| ruling.on.key).collect()
+}
+
+fn hold(entry: Entry, configured: Option<&SourceName>) -> Held {
+    let attestation = entry.known.map(|known| Attestation {
+        is_anothers: configured.is_some_and(|configured| *configured != known.source),
+        is_good: known.suspicion.is_empty(),
+        source: known.source,
+    });
+    Held {
+        key: entry.found.key,
+        condition: entry.condition,
+        stored_bytes: entry.found.stored_bytes.unwrap_or(0),
+        attestation,
+    }
 }
 
 fn hold_upload(upload: &UnfinishedUpload) -> Option<HeldUpload> {

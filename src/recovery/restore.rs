@@ -26,6 +26,7 @@ use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
 use crate::model::profile::Profile;
+use crate::model::selection::Among;
 use crate::model::timeline::{Event, Observer, Phase};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::tools::Tools;
@@ -38,6 +39,8 @@ pub struct Request<'a> {
     pub store: &'a Store,
     /// Which one.
     pub selector: Selector,
+    /// Which backups are considered at all.
+    pub among: &'a Among,
     /// PostgreSQL's programs.
     pub tools: &'a Tools,
     /// What the operator allows.
@@ -83,7 +86,14 @@ pub async fn restore(
     let Selected {
         manifest,
         is_attested,
-    } = catalog::select(request.store, request.selector, request.now, observer).await?;
+    } = catalog::select_among(
+        request.store,
+        request.selector,
+        request.among,
+        request.now,
+        observer,
+    )
+    .await?;
     let key = manifest.key.clone();
     // Boxed: all that a restore keeps is large, and futures of callers are moved.
     match Box::pin(restore_selected(
@@ -96,7 +106,7 @@ pub async fn restore(
     .await
     {
         Ok(restored) => Ok(restored),
-        Err(error) => Err(catalog::name_older(request.store, &key, error).await),
+        Err(error) => Err(catalog::name_older(request.store, &key, request.among, error).await),
     }
 }
 

@@ -7,12 +7,14 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::catalog;
+use super::choosing::Newest;
+use super::{catalog, choosing};
 use crate::error::Result;
-use crate::model::catalog::read_listing;
+use crate::model::catalog::{Listed, read_listing};
 use crate::model::drill_log;
-use crate::model::standing::{Drill, Newest, Rpo, Standing, Storage};
-use crate::model::timeline::Observer;
+use crate::model::selection::Among;
+use crate::model::standing::{self, Drill, Rpo, Standing, Storage};
+use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Verdict;
 use crate::store::Store;
 
@@ -32,25 +34,58 @@ struct Evidence {
     verdict: Verdict,
 }
 
-/// What the store tells at `now`.
+/// What the store tells at `now` of the backups considered.
 pub async fn look(
     store: &Store,
     budget_bytes: u64,
     now: Timestamp,
     observer: &dyn Observer,
 ) -> Result<Standing> {
+    look_among(store, budget_bytes, &Among::ANY, now, observer).await
+}
+
+/// What the store tells at `now` of the backups considered.
+pub async fn look_among(
+    store: &Store,
+    budget_bytes: u64,
+    among: &Among,
+    now: Timestamp,
+    observer: &dyn Observer,
+) -> Result<Standing> {
     let listing = store.list("").await?;
-    let used_bytes = listing.iter().map(|object| object.bytes).sum();
-    let newest = catalog::newest_attested(store, &read_listing(&listing), now, observer).await?;
-    let newest = newest.map(|(key, manifest)| Newest {
-        key,
-        started_at: manifest.started_at,
-    });
+    let used_bytes = used_bytes(store, &listing, observer).await;
+    let entries = catalog::survey(store, read_listing(&listing), among, None, observer).await?;
+    let (newest, unclear) = match choosing::newest(&entries, among, now, observer) {
+        Ok(newest) => (newest, None),
+        Err(error) => (Newest::default(), Some(error.to_string())),
+    };
+    let good = newest
+        .good
+        .map(|(key, started_at)| standing::Newest { key, started_at });
     Ok(Standing {
-        newest: newest.map(|newest| newest.key),
-        rpo: Rpo::at(now, newest),
+        source: newest.source,
+        unclear,
+        newest: good.map(|good| good.key),
+        rpo: Rpo::at(now, good),
+        suspicious: newest.suspicious,
         storage: Storage::of(used_bytes, budget_bytes),
     })
+}
+
+/// The size of everything in the bucket; of what was listed below the key prefix, where the rest may not be listed.
+async fn used_bytes(store: &Store, listing: &[Listed], observer: &dyn Observer) -> u64 {
+    let below = listing.iter().map(|object| object.bytes).sum();
+    if !store.has_prefix() {
+        return below;
+    }
+    match store.used_bytes().await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let what = format!("only what is below the key prefix is counted as used: {error}");
+            observer.observe(Event::Warned(what));
+            below
+        }
+    }
 }
 
 /// Where the drills stand at `now`, as far as `sources` tell.

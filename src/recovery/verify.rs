@@ -96,6 +96,7 @@ pub async fn target(
     }
     checks.extend(scope.check());
     checks.extend(scope.lost_rows(manifest));
+    checks.extend(comparison::counts(&tables));
     Ok(Verification::over(checks, tables))
 }
 
@@ -147,7 +148,7 @@ pub async fn object(store: &Store, manifest: &Manifest, observer: &dyn Observer)
         &[],
         format!("{} blocks as they were stored", manifest.blocks.len()),
     );
-    let checks = vec![
+    let mut checks = vec![
         blocks,
         comparison::rows(&tables),
         comparison::content(&tables),
@@ -159,6 +160,7 @@ pub async fn object(store: &Store, manifest: &Manifest, observer: &dyn Observer)
             &[],
         ),
     ];
+    checks.extend(comparison::counts(&tables));
     Ok(Verification::over(checks, tables))
 }
 

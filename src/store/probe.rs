@@ -21,7 +21,7 @@ impl Store {
             .client
             .abort_multipart_upload()
             .bucket(&*self.bucket)
-            .key(PROBE_KEY)
+            .key(self.full(PROBE_KEY))
             .upload_id(NO_UPLOAD)
             .send()
             .await;

@@ -98,7 +98,7 @@ impl Store {
             .client
             .get_object()
             .bucket(&*self.bucket)
-            .key(wanted.key)
+            .key(self.full(wanted.key))
             .set_range(wanted.range_behind(read))
             .set_if_match(tag)
             .customize()

@@ -25,7 +25,7 @@ impl Store {
             .client
             .delete_object()
             .bucket(&*self.bucket)
-            .key(key)
+            .key(self.full(key))
             .send()
             .await;
         answer
@@ -41,7 +41,7 @@ impl Store {
                 .client
                 .list_multipart_uploads()
                 .bucket(&*self.bucket)
-                .prefix(prefix)
+                .prefix(self.full(prefix))
                 .encoding_type(EncodingType::Url)
                 .set_key_marker(key_marker)
                 .set_upload_id_marker(id_marker)
@@ -55,7 +55,7 @@ impl Store {
             };
             uploads.extend(page.uploads().iter().filter_map(|upload| {
                 Some(UnfinishedUpload {
-                    key: read(upload.key()?),
+                    key: self.relative(read(upload.key()?)),
                     id: upload.upload_id()?.to_owned(),
                     begun_at: Timestamp::from_second(upload.initiated()?.secs()).ok()?,
                 })

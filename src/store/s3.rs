@@ -45,6 +45,8 @@ pub struct Store {
     pub(super) client: Client,
     pub(super) bucket: Arc<str>,
     endpoint: Arc<str>,
+    /// What every key begins with: empty, or ending with a slash.
+    prefix: Arc<str>,
     pub(super) open: Arc<OpenUploads>,
     pub(super) clock: StoreClock,
     pub(super) patience: Patience,
@@ -107,6 +109,7 @@ impl Store {
             client: Client::from_conf(config.build()),
             bucket: location.bucket.as_str().into(),
             endpoint: location.endpoint.as_str().into(),
+            prefix: "".into(),
             open: Arc::default(),
             clock,
             patience,
@@ -114,9 +117,43 @@ impl Store {
         }
     }
 
-    /// Where this store is, for messages: address and bucket, no credentials.
+    /// The same bucket with a prefix before every key, which [`parse_prefix`](crate::model::prefix::parse_prefix) read. Nothing
+    /// outside it is seen or touched, and the keys that are given and told stay without it.
+    #[must_use]
+    pub fn below(mut self, prefix: &str) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Where this store is, for messages: address, bucket and key prefix, no credentials.
     pub fn describe(&self) -> String {
-        format!("{}/{}", self.endpoint, self.bucket)
+        let prefix = self.prefix.trim_end_matches('/');
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        format!("{}/{}{slash}{prefix}", self.endpoint, self.bucket)
+    }
+
+    /// The size of everything in the bucket, also outside the key prefix, in bytes: that is what is billed.
+    pub async fn used_bytes(&self) -> Result<u64> {
+        let bucket = self.clone().below("");
+        Ok(bucket.list("").await?.iter().map(|object| object.bytes).sum())
+    }
+
+    /// Whether there is a key prefix.
+    pub fn has_prefix(&self) -> bool {
+        !self.prefix.is_empty()
+    }
+
+    /// The key as the bucket has it.
+    pub(super) fn full(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// The key as it is told: without the prefix that a listing by that prefix brings.
+    pub(super) fn relative(&self, key: String) -> String {
+        match key.strip_prefix(&*self.prefix) {
+            Some(relative) => relative.to_owned(),
+            None => key,
+        }
     }
 
     /// How often something had to be tried again until now.
@@ -130,7 +167,7 @@ impl Store {
             .client
             .list_objects_v2()
             .bucket(&*self.bucket)
-            .prefix(prefix)
+            .prefix(self.full(prefix))
             // A key may hold characters that XML cannot, and then a listing that names it could not be read at all.
             .encoding_type(EncodingType::Url)
             .into_paginator()
@@ -141,11 +178,11 @@ impl Store {
             let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
             listed.extend(page.contents().iter().filter_map(|object| {
                 Some(Listed {
-                    key: if is_encoded {
+                    key: self.relative(if is_encoded {
                         decoded(object.key()?)
                     } else {
                         object.key()?.to_owned()
-                    },
+                    }),
                     bytes: u64::try_from(object.size()?).ok()?,
                 })
             }));
@@ -160,7 +197,7 @@ impl Store {
             .client
             .head_object()
             .bucket(&*self.bucket)
-            .key(key)
+            .key(self.full(key))
             .send()
             .await;
         match answer {
@@ -198,7 +235,7 @@ impl Store {
             .client
             .put_object()
             .bucket(&*self.bucket)
-            .key(key)
+            .key(self.full(key))
             .if_none_match("*")
             .content_type(content_type)
             .body(ByteStream::from(bytes))

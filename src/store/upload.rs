@@ -46,7 +46,7 @@ impl Upload {
             .client
             .upload_part()
             .bucket(&*self.store.bucket)
-            .key(&self.key)
+            .key(self.store.full(&self.key))
             .upload_id(&self.id)
             .part_number(number)
             .body(ByteStream::from(bytes))
@@ -98,7 +98,7 @@ impl Upload {
             .client
             .complete_multipart_upload()
             .bucket(&*self.store.bucket)
-            .key(&self.key)
+            .key(self.store.full(&self.key))
             .upload_id(&self.id)
             .if_none_match("*")
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
@@ -124,7 +124,7 @@ impl Upload {
             .client
             .head_object()
             .bucket(&*self.store.bucket)
-            .key(&self.key)
+            .key(self.store.full(&self.key))
             .send()
             .await;
         head.is_ok_and(|head| {
@@ -143,7 +143,7 @@ impl Store {
             .client
             .create_multipart_upload()
             .bucket(&*self.bucket)
-            .key(key)
+            .key(self.full(key))
             .content_type("application/gzip")
             .metadata(MADE_BY.0, MADE_BY.1)
             .metadata(MADE_IN, &mark)
@@ -214,7 +214,7 @@ impl Store {
             .client
             .abort_multipart_upload()
             .bucket(&*self.bucket)
-            .key(key)
+            .key(self.full(key))
             .upload_id(id)
             .send()
             .await;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use paycraft_dr::drill::proxy::Proxy;
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::timeline::{Event, Observer, Phase};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::patience::Patience;
@@ -112,6 +113,7 @@ fn a_target_that_could_not_be_cleared_is_not_called_half_loaded() {
 fn request(world: &World) -> restore::Request<'_> {
     restore::Request {
         store: &world.bucket.store,
+        among: &Among::ANY,
         selector: Selector::Latest,
         tools: &world.postgres.tools,
         terms: clean(),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use paycraft_dr::error::{Error, Kind};
+use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::model::timeline::{Event, Observer};
 use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::tools::Tools;
@@ -95,6 +96,7 @@ fn two_backups_of_one_second_have_a_second_each() {
         let source = world.postgres.source(SMALL_SCHEMA).await;
         let clock = clock_that_waits("2026-11-23T02:00:07Z".parse().expect("an instant"));
         let request = backup::Request {
+            limits: ShrinkLimits::default(),
             source: &source,
             tools: &world.postgres.tools,
             store: &world.bucket.store,
@@ -123,6 +125,7 @@ async fn back_up_with(world: &World, pg_dump: &str, observer: &dyn Observer) -> 
         .await
         .expect("the tools");
     let request = backup::Request {
+        limits: ShrinkLimits::default(),
         source: &source,
         tools: &tools,
         store: &world.bucket.store,

@@ -10,6 +10,8 @@ use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::selection::Among;
+use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::{Installation, Tools};
@@ -132,6 +134,7 @@ impl Pair {
         let key_time = "2026-11-23T02:00:07Z";
         let heard = Warnings::default();
         let request = backup::Request {
+            limits: ShrinkLimits::default(),
             source: &source,
             tools: &self.tools,
             store: &self.bucket.store,
@@ -174,6 +177,7 @@ impl Pair {
 
     async fn restore(&self, case: &Case, target: &Conninfo, clean: bool, heard: &Warnings) -> Option<String> {
         let request = restore::Request {
+            among: &Among::ANY,
             store: &self.bucket.store,
             selector: Selector::Latest,
             tools: &self.tools,

@@ -10,6 +10,7 @@ use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::Tools;
@@ -506,6 +507,7 @@ fn a_psql_that_does_not_run_costs_no_backup() {
             let at: Timestamp = at.parse().expect("an instant");
             let warnings = Warnings::default();
             let request = backup::Request {
+                limits: ShrinkLimits::default(),
                 source: &source,
                 tools: &tools,
                 store: &world.bucket.store,

@@ -103,7 +103,7 @@ fn a_healthy_world_passes_and_is_left_alone() {
             found.values().all(|finding| finding["outcome"] == "passed"),
             "{found:#?}"
         );
-        assert_eq!(found.len(), 22, "{:?}", found.keys());
+        assert_eq!(found.len(), 23, "{:?}", found.keys());
         let written = output(ward.doctor(&["--write"])).await;
         let found = assert_failed(&written, &[]);
         assert!(
@@ -363,8 +363,10 @@ fn databases_that_are_not_there() {
     run(async {
         let Some(ward) = Ward::new().await else { return };
         let mut command = ward.doctor(&[]);
+        // The source is told by its name, and only its server is gone.
+        let gone = format!("postgresql://me:secret@127.0.0.1:1/{}", ward.source.database());
         command
-            .env("SUPABASE_DB_URL", "postgresql://me:secret@127.0.0.1:1/gone")
+            .env("SUPABASE_DB_URL", gone)
             .env("TARGET_DB_URL", "postgresql://me:secret@127.0.0.1:1/gone_too");
         let ended = output(command).await;
         let found = assert_failed(

@@ -16,6 +16,8 @@ use paycraft_dr::model::comparison::Verification;
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::secret::Secret;
+use paycraft_dr::model::selection::Among;
+use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::model::timeline::{Event, Observer};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
@@ -309,6 +311,7 @@ impl World {
     pub async fn back_up_at(&self, source: &Conninfo, at: &str) -> Result<Made, Error> {
         let at: Timestamp = at.parse().expect("an instant");
         let request = backup::Request {
+            limits: ShrinkLimits::default(),
             source,
             tools: &self.postgres.tools,
             store: &self.bucket.store,
@@ -351,6 +354,7 @@ impl World {
     ) -> Result<Restored, Error> {
         let request = restore::Request {
             store: &self.bucket.store,
+            among: &Among::ANY,
             selector,
             tools: &self.postgres.tools,
             terms,

@@ -58,4 +58,5 @@ mod notify;
 mod packaging;
 mod program;
 mod scenarios;
+mod sources;
 mod status;

@@ -228,6 +228,7 @@ fn manifest() -> Manifest {
         extensions: Vec::new(),
         roles: Vec::new(),
         access: None,
+        suspicion: None,
     }
 }
 

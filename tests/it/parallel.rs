@@ -7,6 +7,7 @@ use paycraft_dr::drill::s3_faults::{Failure, Operation};
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::verdict::Outcome;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::recovery::restore::{self, Restored};
@@ -45,6 +46,7 @@ const ENTANGLED: &str = "
 async fn restore_with(world: &World, target: Conninfo, jobs: usize, depth: Depth) -> Result<Restored, Error> {
     let request = restore::Request {
         store: &world.bucket.store,
+        among: &Among::ANY,
         selector: Selector::Latest,
         tools: &world.postgres.tools,
         terms: terms(),

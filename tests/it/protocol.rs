@@ -9,6 +9,7 @@ use paycraft_dr::error::Kind;
 use paycraft_dr::model::catalog::State;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::retention::Policy;
+use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::Conninfo;
 use paycraft_dr::recovery::{backup, catalog, prune, verify};
 use paycraft_dr::store::Store;
@@ -75,6 +76,7 @@ impl Bench {
     async fn back_up(&mut self) -> Result<(), Kind> {
         let now = self.now;
         let request = backup::Request {
+            limits: ShrinkLimits::default(),
             source: &self.source,
             tools: &self.world.postgres.tools,
             store: &self.store,
@@ -102,6 +104,7 @@ impl Bench {
     async fn back_up_twice(&mut self) {
         let clock = super::kit::clock_that_waits(self.now);
         let request = backup::Request {
+            limits: ShrinkLimits::default(),
             source: &self.source,
             tools: &self.world.postgres.tools,
             store: &self.store,

@@ -10,9 +10,10 @@ use paycraft_dr::model::catalog::{State, read_listing};
 use paycraft_dr::model::key::BackupKey;
 use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::model::retention::Policy;
+use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::timeline::{Event, Observer};
-use paycraft_dr::recovery::catalog;
 use paycraft_dr::recovery::prune::{Pruned, Request, prune, take_stock};
+use paycraft_dr::recovery::{catalog, choosing};
 
 use super::kit::{Nobody, SMALL_SCHEMA, TestStore, World, json, output, program, run};
 
@@ -258,8 +259,9 @@ fn one_manifest_that_cannot_be_read_or_vanishes_does_not_hide_the_rest() {
         // What was listed before is looked at after it went.
         let found = read_listing(&bucket.store.list("").await.expect("a listing"));
         bucket.server.remove(&days_ago(1).manifest_key());
-        let newest = catalog::newest_attested(&bucket.store, &found, *NOW, &Nobody).await;
-        let (newest, _) = newest.expect("an answer").expect("a backup");
+        let entries = catalog::survey(&bucket.store, found, &Among::ANY, None, &Nobody).await;
+        let newest = choosing::newest(&entries.expect("an answer"), &Among::ANY, *NOW, &Nobody);
+        let (newest, _) = newest.expect("one source").good.expect("a backup");
         assert_eq!(newest, days_ago(2));
         let told = pruned(&bucket).await;
         let told = told.kept.iter().find(|line| line.key == days_ago(0).to_string());

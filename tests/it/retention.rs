@@ -1,5 +1,6 @@
 //! What stays and what goes, as a plan: golden listings, edges, and what holds for any store.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -8,8 +9,9 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use paycraft_dr::model::catalog::{Condition, Listed, read_listing};
 use paycraft_dr::model::key::{BackupKey, KeyMeaning};
 use paycraft_dr::model::retention::{
-    Decision, FLOOR, Held, HeldUpload, Inventory, Plan, Policy, Ruling, plan,
+    Attestation, Decision, FLOOR, Held, HeldUpload, Inventory, Plan, Policy, Ruling, plan,
 };
+use paycraft_dr::model::source::SourceName;
 use proptest::prelude::*;
 
 /// A store written down by hand.
@@ -20,24 +22,34 @@ struct Scene {
     listing: Vec<Listed>,
     ours: Vec<BackupKey>,
     doubtful: Vec<BackupKey>,
+    /// The source that the lines below are of.
+    source: String,
+    sources: BTreeMap<BackupKey, String>,
+    suspicious: Vec<BackupKey>,
+    configured: Option<String>,
     uploads: Vec<HeldUpload>,
 }
 
 fn key(text: &str) -> BackupKey {
     match BackupKey::read(text) {
         KeyMeaning::Object(key) | KeyMeaning::Manifest(key) => key,
-        KeyMeaning::Foreign => panic!("{text} is no backup's key"),
+        KeyMeaning::Confirmation(_) | KeyMeaning::Foreign => panic!("{text} is no backup's key"),
     }
 }
 
 impl Scene {
     fn read(text: &str) -> Self {
-        let mut scene = Self::default();
+        let mut scene = Self {
+            source: "paycraft".to_owned(),
+            ..Self::default()
+        };
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             match line.split(' ').collect::<Vec<_>>()[..] {
                 ["now", at] => scene.now = at.parse().expect("an instant"),
                 ["keep", number] => scene.policy.floor = number.parse().expect("a number"),
                 ["days", number] => scene.policy.days = number.parse().expect("a number"),
+                ["source", name] => name.clone_into(&mut scene.source),
+                ["configured", name] => scene.configured = Some(name.to_owned()),
                 ["daily", what, from, to] => scene.daily(what, from, to),
                 ["object", name] => scene.put(name),
                 ["ours", name] => {
@@ -67,9 +79,14 @@ impl Scene {
         let (from, to): (Date, Date) = (from.parse().expect("a day"), to.parse().expect("a day"));
         for day in from.series(1.day()).take_while(|day| *day <= to) {
             let stem = day.strftime("%Y/%m/%d/backup-%Y%m%d-020007").to_string();
-            self.put(&format!("{stem}.dump.gz"));
-            if what == "attested" {
+            let object = format!("{stem}.dump.gz");
+            self.put(&object);
+            if what != "unattested" {
                 self.put(&format!("{stem}.manifest.json"));
+                self.sources.insert(key(&object), self.source.clone());
+            }
+            if what == "suspicious" {
+                self.suspicious.push(key(&object));
             }
         }
     }
@@ -91,14 +108,33 @@ impl Scene {
                 (Some(_), true) => Condition::Attested,
                 (Some(_), false) if self.ours.contains(&found.key) => Condition::LoneObject,
                 (Some(_), false) => Condition::Unattested,
-                (None, _) => Condition::LoneManifest,
+                (None, true) => Condition::LoneManifest,
+                (None, false) => Condition::LoneConfirmation,
             },
             stored_bytes: found.stored_bytes.unwrap_or(0),
+            attestation: found.is_attested().then(|| {
+                let name = self.sources.get(&found.key).map_or("paycraft", String::as_str);
+                Attestation {
+                    source: source(name),
+                    is_anothers: self
+                        .configured
+                        .as_ref()
+                        .is_some_and(|configured| *configured != name),
+                    is_good: !self.suspicious.contains(&found.key),
+                }
+            }),
         });
         Inventory {
             held: held.collect(),
             uploads: self.uploads.clone(),
         }
+    }
+}
+
+fn source(name: &str) -> SourceName {
+    SourceName {
+        project_ref: None,
+        database: name.to_owned(),
     }
 }
 
@@ -139,10 +175,16 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn held(instant: Timestamp, condition: Condition) -> Held {
+    let is_attested = condition == Condition::Attested;
     Held {
         key: BackupKey::at(instant),
         condition,
         stored_bytes: 1000,
+        attestation: is_attested.then(|| Attestation {
+            source: source("paycraft"),
+            is_anothers: false,
+            is_good: true,
+        }),
     }
 }
 

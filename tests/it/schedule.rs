@@ -166,6 +166,9 @@ fn a_status_says_what_was_missed() {
     let now = at("2026-11-24T02:03:00Z");
     let late = newest("2026-11-23T02:00:07Z");
     let standing = Standing {
+        source: None,
+        unclear: None,
+        suspicious: Vec::new(),
         newest: Some(late.key),
         rpo: Rpo::at(now, Some(late)),
         storage: Storage::of(9_876_543_210, 10_000_000_000),
@@ -191,6 +194,9 @@ fn metrics_are_prometheus_text() {
     let now = at("2026-11-24T14:00:00Z");
     let backup = newest("2026-11-24T02:00:07Z");
     let standing = Standing {
+        source: None,
+        unclear: None,
+        suspicious: Vec::new(),
         newest: Some(backup.key),
         rpo: Rpo::at(now, Some(backup)),
         storage: Storage::of(123, 10_000_000_000),

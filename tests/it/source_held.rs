@@ -2,6 +2,7 @@
 
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::Conninfo;
 use paycraft_dr::postgres::patience::Patience;
 use paycraft_dr::postgres::session::Session;
@@ -55,6 +56,7 @@ async fn back_up_beside(
     let programs = world.postgres.with_scripted_dump(&script);
     let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
     let request = backup::Request {
+        limits: ShrinkLimits::default(),
         source,
         tools: &tools,
         store: &world.bucket.store,

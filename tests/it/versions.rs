@@ -7,6 +7,8 @@ use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::selection::Among;
+use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::tools::Tools;
 use paycraft_dr::recovery::backup;
@@ -146,6 +148,7 @@ fn each_server_gets_the_programs_of_its_version() {
         let source = newer.database(Side::Source, "source").await;
         execute(&source, SMALL_SCHEMA).await;
         let request = backup::Request {
+            limits: ShrinkLimits::default(),
             source: &source,
             tools: &newer.both,
             store: &world.bucket.store,
@@ -251,6 +254,7 @@ fn programs_that_are_too_new_are_refused_before_the_target_is_touched() {
         let heard = Warnings::default();
         let later = "2026-11-24T02:00:07Z";
         let request = backup::Request {
+            limits: ShrinkLimits::default(),
             source: &source,
             tools: &newer.only,
             store: &world.bucket.store,
@@ -307,6 +311,7 @@ async fn restore(world: &World, newer: &Newer, target: Conninfo) -> restore::Res
 pub async fn attempt(world: &World, tools: &Tools, target: Conninfo) -> Result<restore::Restored, Error> {
     let request = restore::Request {
         store: &world.bucket.store,
+        among: &Among::ANY,
         selector: Selector::Latest,
         tools,
         terms: terms(),

@@ -16,6 +16,8 @@ use crate::cli::units::{duration, rate, size};
 use crate::error::Result;
 use crate::model::CANONICAL_TABLES;
 use crate::model::manifest::Manifest;
+use crate::model::source::SourceName;
+use crate::model::suspicion::Suspicion;
 use crate::model::timeline::Event;
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::abandoned;
@@ -56,6 +58,7 @@ pub async fn run(context: &Context<'_>, own: &BackupArguments) -> Result<Report>
         store,
         clock: &Timestamp::now,
         attempts: own.attempts,
+        limits: context.settings.shrink_limits(),
     };
     let made = backup::backup(request, context.observer).await?;
     for table in CANONICAL_TABLES {
@@ -99,6 +102,8 @@ pub(super) struct BackupDocument<'a> {
     stored_bytes: u64,
     sha256: &'a str,
     blocks: usize,
+    source: SourceName,
+    suspicion: Option<&'a Suspicion>,
     tables: Vec<TableDocument<'a>>,
 }
 
@@ -119,6 +124,14 @@ impl Outcome for BackupMade {
         let manifest = &self.made.manifest;
         let mut text = String::new();
         line(&mut text, "backup", &manifest.key);
+        line(
+            &mut text,
+            "source",
+            &SourceName::from(&manifest.source).to_string(),
+        );
+        for reason in manifest.suspicion.iter().flat_map(|suspicion| &suspicion.reasons) {
+            line(&mut text, "suspicion", reason);
+        }
         let sizes = format!(
             "{} archive, {} stored in {} blocks",
             size(manifest.raw_bytes),
@@ -164,6 +177,8 @@ pub(super) fn document<'a>(manifest_key: &'a str, manifest: &'a Manifest) -> Bac
         stored_bytes: manifest.stored_bytes,
         sha256: &manifest.sha256,
         blocks: manifest.blocks.len(),
+        source: (&manifest.source).into(),
+        suspicion: manifest.suspicion.as_ref(),
         tables: tables.collect(),
     }
 }

@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 use crate::cli::args::StoreArguments;
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
-use crate::cli::settings::Settings;
+use crate::cli::settings::{Settings, name_of};
 use crate::cli::text::mark;
 use crate::error::{Error, Kind, Result};
 use crate::model::finding::Finding;
+use crate::model::selection::Among;
+use crate::model::source::SourceChoice;
 use crate::model::verdict::Outcome as Answer;
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::doctor::{self, Examination};
@@ -55,9 +57,18 @@ pub async fn run(context: &Context<'_>, own: &DoctorArguments) -> Result<Report>
         source: None,
     });
     let tools = context.tools().await;
+    let among = Among {
+        source: match &named.source {
+            Some(source) => SourceChoice::Configured(name_of(source)),
+            None => SourceChoice::Any,
+        },
+        limits: context.settings.shrink_limits(),
+        ..Among::ANY
+    };
     let examination = Examination {
         tools: &tools,
         store: named.store.as_ref(),
+        among: &among,
         source: named.source.as_ref(),
         target: named.target.as_ref(),
         production: &production,
@@ -103,11 +114,14 @@ fn settings(settings: &Settings<'_>, own: &DoctorArguments) -> Named {
         target => of_database("TARGET_DB_URL", target),
     });
     let location = settings.store(&own.store);
+    if let Err(error) = settings.prefix(&own.store) {
+        found.push(Finding::of_error("R2_PREFIX", &error));
+    }
     found.extend(of_store(settings, own, &location));
     Named {
         source: source.ok(),
         target: target.ok(),
-        store: location.ok().map(|location| Store::new(&location)),
+        store: settings.open_store(&own.store).ok(),
         found,
     }
 }

@@ -1,5 +1,6 @@
 //! `paycraft-dr list`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use clap::Args;
@@ -9,9 +10,11 @@ use serde_json::{Value, json};
 use crate::cli::args::{StoreArguments, worded};
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
+use crate::cli::text::line;
 use crate::cli::units::{duration, size};
 use crate::error::Result;
 use crate::model::key::parse_day;
+use crate::model::source::SourceName;
 use crate::recovery::catalog::{self, Cataloged};
 
 /// Show the backups in the store.
@@ -44,12 +47,50 @@ impl Outcome for Catalog {
         if self.0.is_empty() {
             return "no backups\n".to_owned();
         }
-        let mut text = format!(
-            "{:<46} {:<10} {:>14} {:>11} {:>12}\n",
+        let sources: BTreeSet<&SourceName> = self
+            .0
+            .iter()
+            .filter_map(|backup| backup.source.as_ref())
+            .collect();
+        let mut text = String::new();
+        match sources.len() {
+            0 | 1 => self.table(&mut text, |_| true, sources.first().map(ToString::to_string)),
+            _ => {
+                for source in sources {
+                    let is_its = |backup: &Cataloged| backup.source.as_ref() == Some(source);
+                    self.table(&mut text, is_its, Some(source.to_string()));
+                    text.push('\n');
+                }
+                if self.0.iter().any(|backup| backup.source.is_none()) {
+                    let unknown = "not known, as no manifest tells it";
+                    self.table(
+                        &mut text,
+                        |backup| backup.source.is_none(),
+                        Some(unknown.to_owned()),
+                    );
+                }
+            }
+        }
+        text
+    }
+}
+
+impl Catalog {
+    /// The backups that `is_meant`, below the name of their source.
+    fn table(&self, text: &mut String, is_meant: impl Fn(&Cataloged) -> bool, source: Option<String>) {
+        if let Some(source) = source {
+            line(text, "source", &source);
+        }
+        let _ = writeln!(
+            text,
+            "{:<46} {:<10} {:>14} {:>11} {:>12}",
             "KEY", "STATE", "AGE", "SIZE", "ROWS"
         );
-        for backup in &self.0 {
-            let state = backup.state.name();
+        for backup in self.0.iter().filter(|backup| is_meant(backup)) {
+            let state = match backup.suspicion.is_empty() {
+                true => backup.state.name(),
+                false => "suspicious",
+            };
             #[expect(clippy::cast_precision_loss, reason = "an age is shown in days")]
             let age = match backup.age_seconds {
                 ..0 => "in the future".to_owned(),
@@ -64,7 +105,9 @@ impl Outcome for Catalog {
                 "{:<46} {state:<10} {age:>14} {stored:>11} {rows:>12}",
                 backup.key.to_string()
             );
+            for reason in &backup.suspicion {
+                let _ = writeln!(text, "  {reason}");
+            }
         }
-        text
     }
 }

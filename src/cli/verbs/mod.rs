@@ -9,6 +9,8 @@ pub mod backup;
 pub mod clear_containers;
 /// Print what a shell needs to complete commands.
 pub mod completions;
+/// Say that a backup under suspicion is right.
+pub mod confirm;
 /// Put a restored database into service.
 pub mod cutover;
 /// Look for whatever would stop a restore.

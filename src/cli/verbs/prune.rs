@@ -44,10 +44,11 @@ pub async fn run(context: &Context<'_>, own: &PruneArguments) -> Result<Report> 
         now: Timestamp::now(),
         dry_run: own.dry_run,
     };
+    let among = context.settings.among(None)?;
     if !own.dry_run {
         abandoned::abort(store, context.observer).await;
     }
-    let stock = prune::take_stock(store).await?;
+    let stock = prune::take_stock_among(store, &among, context.observer).await?;
     let mut pruned = prune::prune(store, stock, request, context.observer).await?;
     let failure = pruned.failure.take();
     let dry_run = own.dry_run;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::cutover::{Runbook, step_lines};
 use super::restore::{RestoreArguments, RestoreDone};
-use crate::cli::args::worded;
+use crate::cli::args::{parse_instant, worded};
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
 use crate::cli::text::{line, objective};
@@ -27,17 +27,11 @@ pub struct RecoverArguments {
     #[command(flatten)]
     pub restore: RestoreArguments,
     /// When the disaster was declared, such as 2026-11-23T02:10:00Z; RTO runs from there [default: now]
-    #[arg(long, value_name = "INSTANT", value_parser = |text: &str| worded(instant(text)))]
+    #[arg(long, value_name = "INSTANT", value_parser = |text: &str| worded(parse_instant(text)))]
     pub declared_at: Option<Timestamp>,
     /// Where is written down which steps were done [default: cutover-journal.jsonl]
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
-}
-
-fn instant(text: &str) -> Result<Timestamp> {
-    text.parse().map_err(|_| {
-        Error::new(Kind::Usage, format!("{text:?} is no instant")).hint("write it as 2026-11-23T02:10:00Z")
-    })
 }
 
 /// Recovers, and tells how long it took since the disaster was declared.
@@ -50,12 +44,15 @@ pub async fn run(context: &Context<'_>, own: &RecoverArguments) -> Result<Report
                 .hint("give the instant in UTC, and check this machine's clock"),
         );
     }
+    let among = own.restore.among(context, own.declared_at, now)?;
     let target = context.settings.target(own.restore.target.as_deref())?;
     let production = context.settings.production()?;
     own.restore.permission.refuse_named(&production, &target)?;
     let tools = context.tools().await?;
     let consent = |target: &Conninfo| own.restore.permission.consent(target);
-    let restore = own.restore.request(context, &tools, &production, &consent)?;
+    let restore = own
+        .restore
+        .request(context, &tools, &production, &consent, &among)?;
     let runbook = Runbook::gather(context, &target, own.journal.as_deref(), true, false)?;
     let request = recover::Request {
         restore,

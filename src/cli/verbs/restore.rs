@@ -5,15 +5,17 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::args::{StoreArguments, worded};
+use crate::cli::args::{StoreArguments, parse_instant, worded};
 use crate::cli::consent;
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
 use crate::cli::text::{backup_line, checks, counts, line, skipped, tables, timeline};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::profile::Profile;
+use crate::model::selection::Among;
+use crate::model::source::SourceName;
 use crate::model::timeline::Span;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::tools::Tools;
@@ -42,6 +44,15 @@ pub struct RestoreArguments {
     /// Call a target proven although the backup, an older or foreign one, does not record owners and rights
     #[arg(long)]
     pub accept_unknown_rights: bool,
+    /// Take a backup of this source, as `list` names it: PROJECT/DATABASE, or one of both
+    #[arg(long, value_name = "NAME")]
+    pub from_source: Option<String>,
+    /// Take the newest backup that began before this instant, such as 2026-11-23T02:10:00Z
+    #[arg(long, value_name = "INSTANT", value_parser = |text: &str| worded(parse_instant(text)))]
+    pub before: Option<Timestamp>,
+    /// Take also a backup that began later than that
+    #[arg(long)]
+    pub accept_later: bool,
     /// What may be done to it.
     #[command(flatten)]
     pub permission: PermissionArguments,
@@ -83,6 +94,26 @@ impl PermissionArguments {
 }
 
 impl RestoreArguments {
+    /// Which backups are considered, as seen at `now`: those that began before `declared_at` where that is given.
+    pub fn among(
+        &self,
+        context: &Context<'_>,
+        declared_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Among> {
+        if let Some(before) = self.before.filter(|before| *before > now) {
+            return Err(
+                Error::new(Kind::Usage, format!("--before {before} is yet to come"))
+                    .hint("give the instant in UTC, and check this machine's clock"),
+            );
+        }
+        Ok(Among {
+            before: self.before.into_iter().chain(declared_at).min(),
+            accept_later: self.accept_later,
+            ..context.settings.among(self.from_source.as_deref())?
+        })
+    }
+
     /// The request that these arguments make. `consent` is asked where they let production be written.
     pub fn request<'a>(
         &'a self,
@@ -90,10 +121,12 @@ impl RestoreArguments {
         tools: &'a Tools,
         production: &'a Production,
         consent: Consent<'a>,
+        among: &'a Among,
     ) -> Result<restore::Request<'a>> {
         Ok(restore::Request {
             store: context.store()?,
             selector: self.backup,
+            among,
             tools,
             terms: Terms {
                 production,
@@ -118,7 +151,8 @@ pub async fn run(context: &Context<'_>, own: &RestoreArguments) -> Result<Report
     own.permission.refuse_named(&production, &target)?;
     let tools = context.tools().await?;
     let consent = |target: &Conninfo| own.permission.consent(target);
-    let request = own.request(context, &tools, &production, &consent)?;
+    let among = own.among(context, None, Timestamp::now())?;
+    let request = own.request(context, &tools, &production, &consent, &among)?;
     let recorder = Recorder::new(context.observer);
     let restored = restore::restore(request, async |_| Ok(target), &recorder).await?;
     let phases = recorder.spans();
@@ -145,6 +179,7 @@ impl Outcome for RestoreDone {
         json!({
             "backup": manifest.key,
             "attested": is_attested,
+            "source": SourceName::from(&manifest.source),
             "target": target.to_string(),
             "phases": self.phases,
             "skipped_entries": skipped,
@@ -173,6 +208,11 @@ impl RestoreDone {
         let mut text = String::new();
         let backup = backup_line(&restored.manifest.key, restored.is_attested);
         line(&mut text, "backup", &backup);
+        line(
+            &mut text,
+            "source",
+            &SourceName::from(&restored.manifest.source).to_string(),
+        );
         line(&mut text, "target", &restored.target.to_string());
         timeline(&mut text, &self.phases);
         skipped(&mut text, &restored.skipped, verbose);

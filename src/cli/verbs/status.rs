@@ -12,11 +12,10 @@ use crate::cli::run::Context;
 use crate::cli::text::{checks, line};
 use crate::error::{Error, Kind, Result};
 use crate::model::exposition;
-use crate::model::standing::{Drill, STORAGE_BUDGET_BYTES, Standing};
+use crate::model::standing::{Drill, STORAGE_BUDGET_BYTES, Standing, look_at_suspicion};
 use crate::model::verdict::{Check, Outcome};
 use crate::recovery::status::{self, DrillSources};
 use crate::recovery::whole_file;
-use crate::store::Store;
 
 /// Say whether backups, storage and drills are as promised.
 #[derive(Args, Debug)]
@@ -49,15 +48,19 @@ pub async fn run(context: &Context<'_>, own: &StatusArguments) -> Result<Report>
     };
     let drill = (!own.no_drill).then(|| status::drills(&sources, now));
     let budget_bytes = configured.storage_budget_bytes.unwrap_or(STORAGE_BUDGET_BYTES);
-    let standing = match context.settings.store(&own.store) {
-        Ok(location) => status::look(&Store::new(&location), budget_bytes, now, context.observer).await,
+    let standing = match context.settings.open_store(&own.store) {
+        Ok(store) => {
+            let among = context.settings.among(None)?;
+            status::look_among(&store, budget_bytes, &among, now, context.observer).await
+        }
         Err(error) => Err(error),
     };
     write_metrics(metrics, now, standing.as_ref().ok(), drill.as_ref())?;
     let standing = standing?;
     let mut checks = standing.checks(now).to_vec();
     checks.extend(drill.as_ref().map(Drill::check));
-    let failure = missed(&checks);
+    checks.push(standing.suspicion_check());
+    let failure = missed(&checks, &standing);
     let mut report = Report::done(StatusTold {
         standing,
         drill,
@@ -79,7 +82,7 @@ fn write_metrics(
 }
 
 /// The error that names what is not as promised, where something is not.
-fn missed(checks: &[Check]) -> Option<Error> {
+fn missed(checks: &[Check], standing: &Standing) -> Option<Error> {
     let names = |outcome: Outcome| {
         let named = checks.iter().filter(|check| check.outcome == outcome);
         named.map(|check| check.name).collect::<Vec<_>>().join(", ")
@@ -97,17 +100,26 @@ fn missed(checks: &[Check]) -> Option<Error> {
         return None;
     }
     let unwell = checks.iter().filter(|check| check.outcome != Outcome::Passed);
-    let steps: Vec<&str> = unwell.map(next_step).collect();
+    let mut steps: Vec<String> = unwell.map(|check| next_step(check, standing)).collect();
+    steps.dedup();
     Some(Error::new(Kind::NotProven, parts.join("; ")).hint(steps.join("; ")))
 }
 
-fn next_step(check: &Check) -> &'static str {
-    match (check.name, check.outcome) {
+fn next_step(check: &Check, standing: &Standing) -> String {
+    let step = match (check.name, check.outcome) {
+        ("rpo" | "suspicion", Outcome::Skipped) => {
+            "set SUPABASE_DB_URL, of which only the names are read, or give each source a key prefix"
+        }
+        ("suspicion", _) => {
+            let newest = standing.suspicious.first();
+            return newest.map_or_else(String::new, |(key, _)| look_at_suspicion(*key));
+        }
         ("rpo", _) => "run `paycraft-dr backup`, and see why the last scheduled one made none",
         ("storage", _) => "see `paycraft-dr prune --dry-run`, and what else the bucket holds",
         (_, Outcome::Skipped) => "name the log of drills with --log, or leave the drills out with --no-drill",
         _ => "hold one: `paycraft-dr drill --from-store --log FILE`",
-    }
+    };
+    step.to_owned()
 }
 
 /// The promises were looked at.
@@ -120,8 +132,12 @@ struct StatusTold {
 
 impl Told for StatusTold {
     fn fields(&self) -> Value {
+        let suspicious = self.standing.suspicious.iter();
+        let suspicion = suspicious.map(|(key, reasons)| json!({ "key": key, "reasons": reasons }));
         json!({
+            "source": self.standing.source,
             "newest": self.standing.newest,
+            "suspicion": suspicion.collect::<Vec<_>>(),
             "rpo": self.standing.rpo,
             "storage": self.standing.storage,
             "drill": self.drill,
@@ -135,6 +151,9 @@ impl Told for StatusTold {
             .standing
             .newest
             .map_or_else(|| "none".to_owned(), |key| key.to_string());
+        if let Some(source) = &self.standing.source {
+            line(&mut text, "source", &source.to_string());
+        }
         line(&mut text, "newest", &newest);
         checks(&mut text, &self.checks);
         text

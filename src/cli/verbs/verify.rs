@@ -13,6 +13,7 @@ use crate::model::comparison::Verification;
 use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::profile::Profile;
+use crate::model::source::SourceName;
 use crate::model::timeline::{Event, Phase};
 use crate::postgres::address;
 use crate::recovery::catalog::{self, Selected};
@@ -45,6 +46,9 @@ pub struct VerifyArguments {
     /// Compare the runbook's five tables with this database too, such as production [env: SUPABASE_DB_URL]
     #[arg(long, value_name = "URL", num_args = 0..=1)]
     pub against: Option<Option<String>>,
+    /// Take a backup of this source, as `list` names it: PROJECT/DATABASE, or one of both
+    #[arg(long, value_name = "NAME")]
+    pub from_source: Option<String>,
     /// Where backups are kept.
     #[command(flatten)]
     pub store: StoreArguments,
@@ -53,17 +57,18 @@ pub struct VerifyArguments {
 /// Compares a backup or a database with a manifest.
 pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report> {
     let (store, observer) = (context.store()?, context.observer);
+    let among = context.settings.among(own.from_source.as_deref())?;
     observer.observe(Event::Began(Phase::Verify));
     let Selected {
         manifest,
         is_attested,
-    } = catalog::select(store, own.backup, Timestamp::now(), observer).await?;
+    } = catalog::select_among(store, own.backup, &among, Timestamp::now(), observer).await?;
     let verification = if own.object && !is_attested {
         verify::unattested_object(&manifest)
     } else if own.object {
         match verify::object(store, &manifest, observer).await {
             Ok(verification) => verification,
-            Err(error) => return Err(catalog::name_older(store, &manifest.key, error).await),
+            Err(error) => return Err(catalog::name_older(store, &manifest.key, &among, error).await),
         }
     } else {
         let target = context.settings.target(own.target.as_deref())?;
@@ -92,11 +97,12 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
         }
     };
     observer.observe(Event::Ended(Phase::Verify));
-    let key = manifest.key;
+    let (key, source) = (manifest.key, SourceName::from(&manifest.source));
     Ok(Report::judged(
         verification.verdict,
         Compared {
             key,
+            source,
             is_attested,
             verification,
         },
@@ -107,6 +113,7 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
 #[derive(Debug)]
 struct Compared {
     key: String,
+    source: SourceName,
     is_attested: bool,
     verification: Verification,
 }
@@ -116,6 +123,7 @@ impl Outcome for Compared {
         json!({
             "backup": self.key,
             "attested": self.is_attested,
+            "source": self.source,
             "checks": self.verification.checks,
             "tables": self.verification.tables,
             "verdict": self.verification.verdict,
@@ -125,6 +133,7 @@ impl Outcome for Compared {
     fn text(&self, verbose: bool) -> String {
         let mut text = String::new();
         line(&mut text, "backup", &backup_line(&self.key, self.is_attested));
+        line(&mut text, "source", &self.source.to_string());
         checks(&mut text, &self.verification.checks);
         tables(&mut text, &self.verification.tables, verbose);
         line(&mut text, "verdict", &self.verification.verdict.to_string());

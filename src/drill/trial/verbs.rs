@@ -20,6 +20,8 @@ use crate::model::comparison::Verification;
 use crate::model::depth::Depth;
 use crate::model::key::{BackupKey, Selector};
 use crate::model::manifest::Manifest;
+use crate::model::selection::Among;
+use crate::model::suspicion::ShrinkLimits;
 use crate::model::timeline::{Event, Observer, Phase};
 use crate::postgres::conninfo::{Conninfo, Side};
 use crate::postgres::session::Session;
@@ -37,6 +39,7 @@ impl Trial<'_> {
     pub(super) async fn back_up_quietly(&self, at: Timestamp) -> Result<BackupKey> {
         let source = self.stage.direct(Side::Source, DATABASE)?;
         let request = backup::Request {
+            limits: ShrinkLimits::default(),
             source: &source,
             tools: self.props.tools,
             store: self.stage.vault(),
@@ -53,6 +56,7 @@ impl Trial<'_> {
     pub(super) async fn restore_quietly(&self, selector: Selector) -> Result<()> {
         let request = restore::Request {
             store: self.stage.vault(),
+            among: &Among::ANY,
             selector,
             tools: self.props.tools,
             terms: self.terms(false),
@@ -100,6 +104,7 @@ impl Trial<'_> {
         };
         let clock = self.clock();
         let request = backup::Request {
+            limits: ShrinkLimits::default(),
             source: &source,
             tools: older.as_ref().unwrap_or(self.props.tools),
             store: self.stage.store(),
@@ -185,6 +190,7 @@ impl Trial<'_> {
         }
         let request = restore::Request {
             store: self.stage.store(),
+            among: &Among::ANY,
             selector,
             tools: self.props.tools,
             terms: self.terms(self.errs(&Mistake::Clean)),

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::model::finding::Finding;
+use crate::model::selection::Among;
 use crate::model::timeline::Observer;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::tools::Tools;
@@ -30,6 +31,8 @@ pub struct Examination<'a> {
     pub tools: &'a Result<Tools>,
     /// Where backups are kept.
     pub store: Option<&'a Store>,
+    /// Which backups of it count.
+    pub among: &'a Among,
     /// The database that is backed up.
     pub source: Option<&'a Conninfo>,
     /// The database that would be restored into.

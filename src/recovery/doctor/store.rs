@@ -7,8 +7,12 @@ use crate::error::{Error, Kind, Result};
 use crate::model::catalog::read_listing;
 use crate::model::finding::Finding;
 use crate::model::manifest::Manifest;
+use crate::model::selection::Among;
+use crate::model::source::SourceName;
+use crate::model::standing;
 use crate::model::timeline::Observer;
 use crate::model::units::size;
+use crate::recovery::choosing::{self, Newest};
 use crate::recovery::{catalog, object};
 use crate::store::Store;
 
@@ -25,7 +29,14 @@ pub(super) struct InStore {
 
 pub(super) async fn examine(what: Examination<'_>, observer: &dyn Observer) -> InStore {
     let Some(store) = what.store else {
-        let names = ["store", "store clock", "store rights", "newest backup", "object"];
+        let names = [
+            "store",
+            "store clock",
+            "store rights",
+            "newest backup",
+            "suspicion",
+            "object",
+        ];
         return InStore {
             found: names
                 .map(|name| Finding::skipped(name, "the store is not set"))
@@ -34,7 +45,7 @@ pub(super) async fn examine(what: Examination<'_>, observer: &dyn Observer) -> I
         };
     };
     let (newest, clock, rights) = tokio::join!(
-        examine_newest(store, (what.clock)(), observer),
+        examine_newest(store, what.among, (what.clock)(), observer),
         examine_clock(what, store),
         examine_rights(store, what.write),
     );
@@ -46,14 +57,15 @@ pub(super) async fn examine(what: Examination<'_>, observer: &dyn Observer) -> I
 /// Whether the store lists, and whether its newest attested backup is there. The store itself comes first.
 async fn examine_newest(
     store: &Store,
+    among: &Among,
     now: Timestamp,
     observer: &dyn Observer,
 ) -> (Vec<Finding>, Option<Manifest>) {
     let listing = match within(Kind::Store, store.list("")).await {
         Ok(listing) => listing,
         Err(error) => {
-            let unlisted =
-                ["newest backup", "object"].map(|name| Finding::skipped(name, "the store was not listed"));
+            let unlisted = ["newest backup", "suspicion", "object"]
+                .map(|name| Finding::skipped(name, "the store was not listed"));
             let mut found = vec![Finding::of_error("store", &error)];
             found.extend(unlisted);
             return (found, None);
@@ -63,49 +75,75 @@ async fn examine_newest(
         "store",
         format!("{} objects at {}", listing.len(), store.describe()),
     )];
-    let in_catalog = read_listing(&listing);
-    let newest = within(
-        Kind::Store,
-        catalog::newest_attested(store, &in_catalog, now, observer),
-    )
-    .await;
-    let manifest = match newest {
-        Ok(Some((key, manifest))) => {
-            let hours = now.duration_since(manifest.started_at).as_hours();
-            let detail = format!(
-                "{key}, {hours} h old, {} rows in {}",
-                manifest.rows(),
-                size(manifest.raw_bytes)
-            );
-            found.push(Finding::passed("newest backup", detail));
-            manifest
-        }
-        Ok(None) => {
-            let others = in_catalog
-                .iter()
-                .filter(|found| found.stored_bytes.is_some())
-                .count();
-            let detail = format!("there is no attested backup among {others} objects");
-            let hint = if others == 0 {
-                "make one with `paycraft-dr backup`, and check the bucket's name"
-            } else {
-                "make one with `paycraft-dr backup`, or attest one that `paycraft-dr list` shows"
-            };
-            found.push(Finding::failed("newest backup", detail).hint(hint));
-            found.push(Finding::skipped("object", "there is no attested backup"));
-            return (found, None);
-        }
+    let looked = within(Kind::Store, async {
+        let entries = catalog::survey(store, read_listing(&listing), among, None, observer).await?;
+        let newest = choosing::newest(&entries, among, now, observer)?;
+        let manifest = match newest.good {
+            Some((key, _)) => Some(catalog::read_manifest(store, key).await?),
+            None => None,
+        };
+        let objects = entries.iter().filter(|entry| entry.found.stored_bytes.is_some());
+        Ok((newest, manifest, objects.count()))
+    });
+    let (newest, manifest, objects) = match looked.await {
+        Ok(looked) => looked,
         Err(error) => {
             found.push(Finding::of_error("newest backup", &error));
+            found.push(Finding::skipped("suspicion", "the newest backup is not known"));
             found.push(Finding::skipped("object", "the newest backup is not known"));
             return (found, None);
         }
     };
+    let Some(manifest) = manifest else {
+        found.push(no_backup(&newest, objects));
+        found.push(suspicion(&newest));
+        found.push(Finding::skipped("object", "there is no attested backup"));
+        return (found, None);
+    };
+    let hours = now.duration_since(manifest.started_at).as_hours();
+    let detail = format!(
+        "{}, {hours} h old, {} rows in {}, of {}",
+        manifest.key,
+        manifest.rows(),
+        size(manifest.raw_bytes),
+        SourceName::from(&manifest.source)
+    );
+    found.push(Finding::passed("newest backup", detail));
+    found.push(suspicion(&newest));
     found.push(Finding::of(
         "object",
         within(Kind::Store, glance(store, &manifest)).await,
     ));
     (found, Some(manifest))
+}
+
+fn no_backup(newest: &Newest, objects: usize) -> Finding {
+    let of_source = match &newest.source {
+        Some(source) => format!(" for the source {source}"),
+        None => String::new(),
+    };
+    let detail = match newest.suspicious.len() {
+        0 => format!("there is no attested backup among {objects} objects{of_source}"),
+        _ => format!("there is no backup that is under no suspicion{of_source}"),
+    };
+    let hint = if objects == 0 {
+        "make one with `paycraft-dr backup`, and check the bucket's name"
+    } else {
+        "make one with `paycraft-dr backup`, or attest one that `paycraft-dr list` shows"
+    };
+    Finding::failed("newest backup", detail).hint(hint)
+}
+
+fn suspicion(newest: &Newest) -> Finding {
+    const NAME: &str = "suspicion";
+    match newest.suspicious.first() {
+        Some((key, reasons)) => {
+            let detail = format!("{key} is newer and under suspicion: {}", reasons.join("; "));
+            Finding::failed(NAME, detail).hint(standing::look_at_suspicion(*key))
+        }
+        None if newest.good.is_none() => Finding::skipped(NAME, "there is no attested backup"),
+        None => Finding::passed(NAME, "the newest backup holds no less than the one before it"),
+    }
 }
 
 /// The length of the object, and its first block.

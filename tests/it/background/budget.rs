@@ -2,6 +2,7 @@ use crate::kit::{Nobody, SMALL_SCHEMA, World, assert_proven, execute, now, query
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::selection::Among;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::recovery::restore::{self, Restored};
 
@@ -21,6 +22,7 @@ async fn restore_limited(world: &World, limit: u32) -> (Result<Restored, Error>,
     let (_, place) = url.split_once('@').expect("a host");
     let target = Conninfo::parse(Side::Target, &format!("postgresql://{role}:x@{place}")).expect("a target");
     let request = restore::Request {
+        among: &Among::ANY,
         store: &world.bucket.store,
         selector: Selector::Latest,
         tools: &world.postgres.tools,

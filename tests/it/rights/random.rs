@@ -3,6 +3,7 @@
 //! Two judges share nothing with this program's own comparison: what `pg_dump` writes about both sides, and what the servers answer
 //! about each role and object.
 
+use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::Tools;
@@ -286,6 +287,7 @@ async fn play(
     try_all(&source, &drawn).await;
     let at: jiff::Timestamp = "2026-11-23T02:00:07Z".parse().expect("an instant");
     let made = backup::Request {
+        limits: ShrinkLimits::default(),
         source: &source,
         tools: servers.tools,
         store: &servers.world.bucket.store,

@@ -4,6 +4,7 @@ use paycraft_dr::error::Kind;
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::profile::Profile;
+use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::verdict::Outcome;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::recovery::guard::Terms;
@@ -28,6 +29,7 @@ fn a_project_taken_for_a_plain_target_is_refused_as_not_empty() {
         let fresh = supabase.fresh(Side::Target).await;
         let request = restore::Request {
             store: &world.bucket.store,
+            among: &Among::ANY,
             selector: Selector::Latest,
             tools: &world.postgres.tools,
             terms: kit::terms(),

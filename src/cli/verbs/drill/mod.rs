@@ -21,6 +21,7 @@ use crate::drill::scenario::{self, BASELINE, RANDOM, Scenario};
 use crate::drill::substrate::{Choice, Ground, Wish};
 use crate::drill::suite::{self, Equipment, Planned};
 use crate::error::{Error, Kind, Result};
+use crate::model::selection::Among;
 use crate::model::timeline::Event;
 use crate::model::verdict::Verdict;
 
@@ -36,6 +37,9 @@ pub struct DrillArguments {
     /// Call the target proven although the backup, an older or foreign one, does not record owners and rights
     #[arg(long, requires = "from_store")]
     pub accept_unknown_rights: bool,
+    /// With --from-store: take a backup of this source, as `list` names it
+    #[arg(long, value_name = "NAME", requires = "from_store")]
+    pub from_source: Option<String>,
     /// Picks the synthetic data; the same seed and scale give the same bytes [default: drawn and printed]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -198,8 +202,12 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
         }
     };
 
+    let among = match own.from_store {
+        true => context.settings.among(own.from_source.as_deref())?,
+        false => Among::ANY,
+    };
     let origin = if own.from_store {
-        Origin::Store(context.store()?, own.accept_unknown_rights)
+        Origin::Store(context.store()?, &among, own.accept_unknown_rights)
     } else {
         let bytes = own.scale.unwrap_or(scenario.scale_bytes);
         let what = format!("scenario {}, seed {seed}, {bytes} bytes of data", scenario.name);

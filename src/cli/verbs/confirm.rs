@@ -1,0 +1,69 @@
+//! `paycraft-dr confirm`.
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::args::{StoreArguments, worded};
+use crate::cli::outcome::{Outcome, Report};
+use crate::cli::run::Context;
+use crate::cli::text::line;
+use crate::error::Result;
+use crate::model::confirmation::parse_why;
+use crate::model::key::{BackupKey, parse_key};
+use crate::recovery::confirm::{self, Confirmed};
+
+/// Say that a backup under suspicion is right.
+#[derive(Args, Debug)]
+pub struct ConfirmArguments {
+    /// The backup's key, as `list` prints it
+    #[arg(value_name = "KEY", value_parser = |text: &str| worded(parse_key(text)))]
+    pub key: BackupKey,
+    /// Why it is right, in one line; it is written into the store
+    #[arg(long, value_name = "TEXT", value_parser = |text: &str| worded(parse_why(text)))]
+    pub why: String,
+    /// Where backups are kept.
+    #[command(flatten)]
+    pub store: StoreArguments,
+}
+
+/// Writes the confirmation.
+pub async fn run(context: &Context<'_>, own: &ConfirmArguments) -> Result<Report> {
+    let among = context.settings.among(None)?;
+    let (store, now) = (context.store()?, Timestamp::now());
+    let confirmed = confirm::confirm(store, own.key, &own.why, &among, now, context.observer).await?;
+    Ok(Report::done(BackupConfirmed(confirmed)))
+}
+
+/// A backup was confirmed.
+#[derive(Debug)]
+struct BackupConfirmed(Confirmed);
+
+impl Outcome for BackupConfirmed {
+    fn fields(&self) -> Value {
+        let Confirmed {
+            confirmation,
+            reasons,
+        } = &self.0;
+        json!({
+            "backup": confirmation.key,
+            "confirmed_at": confirmation.confirmed_at,
+            "why": confirmation.why,
+            "suspicion": reasons,
+        })
+    }
+
+    fn text(&self, _: bool) -> String {
+        let Confirmed {
+            confirmation,
+            reasons,
+        } = &self.0;
+        let mut text = String::new();
+        line(&mut text, "confirmed", &confirmation.key);
+        for reason in reasons {
+            line(&mut text, "suspicion", reason);
+        }
+        line(&mut text, "why", &confirmation.why);
+        text
+    }
+}
