@@ -15,8 +15,9 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::process::{ChildStdout, Command};
 
 use self::leash::Leash;
+pub use self::said::Wanted;
 pub use self::said::shown;
-use self::said::{Discretion, Said};
+use self::said::{Discretion, KEPT_LINES, Said};
 use crate::error::{Error, Kind, Result};
 
 /// How long a child may take to end by itself once asked.
@@ -45,14 +46,19 @@ pub struct Ended {
 impl Child {
     /// Starts `command`, reading nothing, with its output piped and what it says on stderr kept, but for what quotes a row or a
     /// statement of PostgreSQL.
-    pub fn start(program: &str, mut command: Command) -> Result<Self> {
+    pub fn start(program: &str, command: Command) -> Result<Self> {
+        Self::start_hearing(program, command, None)
+    }
+
+    /// The same, keeping all lines that are `wanted` instead of the last ones.
+    pub fn start_hearing(program: &str, mut command: Command, wanted: Option<Wanted>) -> Result<Self> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = Self::spawn(program, command)?;
         if let Some(stderr) = child.process.stderr.take() {
-            child.said.keep(stderr, Some(Discretion::about(program)));
+            child.said.keep(stderr, Some(Discretion::about(program)), wanted);
         }
         Ok(child)
     }
@@ -67,7 +73,7 @@ impl Child {
             .stdout(saying.try_clone().map_err(no_pipe)?)
             .stderr(saying);
         let mut child = Self::spawn(program, command)?;
-        child.said.keep(said, None);
+        child.said.keep(said, None, None);
         if let (Some(input), Some(mut stdin)) = (input, child.process.stdin.take()) {
             let input = input.to_owned();
             // Whether it wants to read all of it is its own affair.
@@ -165,6 +171,7 @@ impl Ended {
         let said: Vec<String> = self
             .said
             .iter()
+            .skip(self.said.len().saturating_sub(KEPT_LINES))
             .filter(|line| !line.is_empty())
             .map(|line| shown(line))
             .collect();

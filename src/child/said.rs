@@ -9,8 +9,8 @@ use tokio::task::JoinHandle;
 
 /// How long the end of the stream is waited for once the program has ended.
 const GRACE: Duration = Duration::from_secs(2);
-/// How much of what a child says is kept: its last lines.
-const KEPT_LINES: usize = 20;
+/// How much of what a child says is usually kept: its last lines.
+pub(super) const KEPT_LINES: usize = 20;
 const KEPT_LINE_BYTES: usize = 8000;
 /// How much of such a line an error shows.
 const SHOWN_LINE_CHARS: usize = 1000;
@@ -36,6 +36,9 @@ const SECRETIVE: [&str; 6] = [
     " DATABASE PROPERTIES ",
 ];
 
+/// Whether a line is one that must be kept.
+pub type Wanted = fn(&str) -> bool;
+
 /// As much of a line as is shown.
 pub fn shown(line: &str) -> String {
     line.chars().take(SHOWN_LINE_CHARS).collect()
@@ -49,11 +52,12 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// Keeps the last lines of `stream` that `discretion` lets through.
+    /// Keeps what `discretion` lets through of `stream`: all that is `wanted`, or the last lines.
     pub(super) fn keep(
         &mut self,
         stream: impl AsyncRead + Unpin + Send + 'static,
         mut discretion: Option<Discretion>,
+        wanted: Option<Wanted>,
     ) {
         let lines = Arc::clone(&self.lines);
         let mut push = move |line: &mut Vec<u8>| {
@@ -65,8 +69,11 @@ impl Said {
             };
             let Some(kept) = kept else { return };
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-            if lines.len() == KEPT_LINES {
-                lines.pop_front();
+            match wanted {
+                Some(wanted) if !wanted(&kept) => return,
+                Some(_) => {}
+                None if lines.len() < KEPT_LINES => {}
+                None => drop(lines.pop_front()),
             }
             lines.push_back(kept);
         };

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::units::{duration, rate, size};
 use crate::error::Error;
 use crate::model::comparison::{Content, TableReport, Verification};
+use crate::model::missing::Missing;
 use crate::model::objective::Measured;
 use crate::model::timeline::Span;
 use crate::model::verdict::{Check, Outcome};
@@ -73,6 +74,23 @@ pub(super) fn timeline(text: &mut String, phases: &[Span]) {
             rate(span.bytes, span.seconds)
         );
         let _ = writeln!(text, "{}", row.trim_end());
+    }
+    text.push('\n');
+}
+
+/// What of the backup could not be made: what keeps rows from people first.
+pub(super) fn missing(text: &mut String, missing: &[Missing]) {
+    if missing.is_empty() {
+        return;
+    }
+    text.push_str("MISSING\n");
+    let (first, rest): (Vec<&Missing>, Vec<&Missing>) = missing.iter().partition(|entry| entry.is_guard());
+    for entry in first.iter().chain(&rest) {
+        let _ = writeln!(
+            text,
+            "  {}: {}\n      {}",
+            entry.entry, entry.reason, entry.consequence
+        );
     }
     text.push('\n');
 }

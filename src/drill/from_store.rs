@@ -17,7 +17,7 @@ use crate::model::selection::Among;
 use crate::model::timeline::Observer;
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Side;
-use crate::postgres::tools::Tools;
+use crate::postgres::tools::{Leniency, Tools};
 use crate::recovery::backup::Clock;
 use crate::recovery::guard::{Production, Terms};
 use crate::recovery::restore;
@@ -61,6 +61,8 @@ pub(super) async fn recover(
         jobs: means.jobs,
         depth: Depth::Content,
         accepts_lost_rows: false,
+        leniency: Leniency::default(),
+        missing_sql: None,
         accepts_unknown_rights: means.accepts_unknown_rights,
         now: declared_at,
     };

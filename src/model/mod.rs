@@ -30,6 +30,8 @@ pub mod identity;
 pub mod key;
 /// The document that makes a backup exist.
 pub mod manifest;
+/// What a restore could not make, and the SQL that makes it.
+pub mod missing;
 /// What a run tells those who were not there.
 pub mod notice;
 /// Objectives of recovery, and what was measured against them.

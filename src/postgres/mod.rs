@@ -12,6 +12,8 @@ pub mod patience;
 pub mod pooling;
 /// What is asked of a database and done to it, statement by statement, behind names.
 pub mod queries;
+/// A statement that the server refused, where others go on.
+pub mod refusal;
 /// What the role of a session may do.
 pub mod rights;
 /// A connection and the task that drives it.

@@ -35,6 +35,15 @@ pub struct Installation {
     directory: PathBuf,
 }
 
+/// How much of an archive must be made as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leniency {
+    /// Whether the first entry that cannot be made ends a restore.
+    pub stops_at_first_error: bool,
+    /// Whether tables and indexes go into the tablespaces of the source, and not into the target's own.
+    pub keeps_tablespaces: bool,
+}
+
 /// Every version found, oldest first.
 #[derive(Clone, Debug)]
 pub struct Tools {
@@ -225,12 +234,24 @@ impl Installation {
         Some(command)
     }
 
-    /// `pg_restore` of the entries that the file `list` names, in its order, from `archive`, over one connection. The first error ends
-    /// it.
-    pub fn restore_listed(&self, target: &Conninfo, archive: &Path, list: &Path) -> Command {
+    /// `pg_restore` of the entries that the file `list` names, in its order, from `archive`, over one connection. It names the entry of
+    /// each error only where it is verbose.
+    pub fn restore_listed(
+        &self,
+        target: &Conninfo,
+        archive: &Path,
+        list: &Path,
+        leniency: Leniency,
+    ) -> Command {
         let mut command = self.client("pg_restore", target);
+        if leniency.stops_at_first_error {
+            command.arg("--exit-on-error");
+        }
+        if !leniency.keeps_tablespaces {
+            command.arg("--no-tablespaces");
+        }
         command
-            .args(["--exit-on-error", "--no-owner", "--no-acl"])
+            .args(["--verbose", "--no-owner", "--no-acl"])
             .arg(format!("--dbname={}", quoted(target.database())))
             .arg("--use-list")
             .arg(list)

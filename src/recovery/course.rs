@@ -1,6 +1,7 @@
 //! How far a restore has come, and what is to be done where it ends there.
 
 use super::definitions::Definitions;
+use super::refused::Refused;
 use crate::model::timeline::{Event, Observer};
 
 /// What to do where a restore ends with some of the backup in the target.
@@ -19,6 +20,8 @@ pub(super) struct Course<'a> {
     is_changed: bool,
     /// Everything of the archive but its rows, once they are being made.
     pub(super) definitions: Option<Definitions<'a>>,
+    /// What of it could not be made.
+    pub(super) refused: Option<Refused>,
 }
 
 impl<'a> Course<'a> {
@@ -28,6 +31,7 @@ impl<'a> Course<'a> {
             observer,
             is_changed: false,
             definitions: None,
+            refused: None,
         }
     }
 

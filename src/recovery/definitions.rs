@@ -4,13 +4,15 @@ use super::guard::ClearedTarget;
 use super::loader::Builds;
 use super::plan::{self, SkippedEntry, Turn};
 use super::platform::{Scope, Selection};
+use super::rejected::{rejected, tells_of_failure};
 use super::scratch::{Purpose, Scratch, no_room};
 use super::silence::silence;
-use crate::archive::Contents;
+use crate::archive::{Contents, DumpId};
 use crate::child::Child;
 use crate::error::{Kind, Result};
 use crate::model::manifest::Manifest;
 use crate::postgres::queries::unknown::Unknown;
+use crate::postgres::tools::Leniency;
 
 /// When `pg_restore` makes an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,7 @@ impl Stage {
 /// Everything of an archive but its rows, ready for `pg_restore`.
 pub(super) struct Definitions<'a> {
     target: &'a ClearedTarget,
+    leniency: Leniency,
     directory: Scratch,
     empty: Vec<Stage>,
     /// Whether grants are made by themselves, from the manifest.
@@ -59,10 +62,12 @@ impl<'a> Definitions<'a> {
         head: &[u8],
         contents: &Contents,
         selection: &Selection,
+        leniency: Leniency,
         manifest: &Manifest,
     ) -> Result<Self> {
         let mut definitions = Self {
             target,
+            leniency,
             directory: Scratch::new(Purpose::Verb)?,
             empty: Vec::new(),
             makes_grants: manifest.access.is_some(),
@@ -77,7 +82,12 @@ impl<'a> Definitions<'a> {
     /// Writes the lists of the entries of the `selection`. Of those that come after the rows, they name what is not built over our own
     /// connections.
     pub(super) fn list(&mut self, contents: &Contents, selection: &Selection) -> Result<()> {
-        let builds = Builds::of(contents, selection, &Unknown::default());
+        let builds = Builds::of(
+            contents,
+            selection,
+            &Unknown::default(),
+            self.leniency.keeps_tablespaces,
+        );
         let (ours, last) = (builds.ids(), plan::last(contents, &builds.refreshed()));
         self.empty.clear();
         for stage in [Stage::Before, Stage::Rest, Stage::Last] {
@@ -99,6 +109,9 @@ impl<'a> Definitions<'a> {
             selection.skipped(contents),
         ]
         .concat();
+        if !self.leniency.keeps_tablespaces {
+            self.skipped.extend(plan::skipped_tablespaces(contents));
+        }
         self.scope = Scope::of(selection, contents);
         Ok(())
     }
@@ -107,23 +120,31 @@ impl<'a> Definitions<'a> {
         std::fs::write(self.directory.path().join(name), bytes).map_err(no_room)
     }
 
-    /// Makes the entries of this stage over one connection, in the archive's order. No error is tolerated.
-    pub(super) async fn make(&self, stage: Stage) -> Result<()> {
+    /// Makes the entries of this stage over one connection, in the archive's order. Returns those that the server refused, where
+    /// that is no error.
+    pub(super) async fn make(&self, stage: Stage, contents: &Contents) -> Result<Vec<DumpId>> {
         if stage != Stage::Before && self.empty.contains(&stage) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let place = self.directory.path();
         let command = self.target.installation().restore_listed(
             self.target.conninfo(),
             &place.join("head"),
             &place.join(stage.list_name()),
+            self.leniency,
         );
-        let program = Child::start("pg_restore", command)?;
+        let program = Child::start_hearing("pg_restore", command, Some(tells_of_failure))?;
         let ended = tokio::select! {
             ended = program.ended() => ended?,
             silence = silence(self.target.session(), "pg_restore") => return Err(silence),
         };
-        ended.well(Kind::Target).map_err(|error| {
+        if !self.leniency.stops_at_first_error && ended.status.code().is_some_and(|code| code != 0) {
+            let rejected = rejected(&ended.said, contents);
+            if rejected.came_to_its_end {
+                return Ok(rejected.entries);
+            }
+        }
+        ended.well(Kind::Target).map(|()| Vec::new()).map_err(|error| {
             // A newer server, also by a minor release only, has settings and options that an older one does not know.
             let is_older = error.causes().iter().any(|cause| {
                 cause.contains("unrecognized parameter") || cause.contains("unrecognized configuration parameter")

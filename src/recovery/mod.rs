@@ -40,6 +40,8 @@ pub mod guard;
 pub mod loader;
 /// A random marker in the source's settings.
 pub mod marker;
+/// Telling what a restore could not make.
+mod missing;
 /// Telling those who are not there.
 pub mod notify;
 /// An object's bytes, checked block by block as they arrive.
@@ -56,6 +58,10 @@ pub mod prune;
 pub mod recorder;
 /// Restore, verify, cut over, on one clock.
 pub mod recover;
+/// Entries that could not be made at first.
+mod refused;
+/// Which entries `pg_restore` could not make.
+mod rejected;
 /// A second that belongs to one backup alone.
 pub mod reservation;
 /// Backup → target, and the proof.

@@ -3,7 +3,7 @@
 //! `pg_restore` makes everything but the rows, from a file that holds only the head of the archive, guided by a list of
 //! entries. Comments and the like have no section of their own: as in `pg_restore`, they go with the entry before them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -97,6 +97,24 @@ pub fn skipped(contents: &Contents, makes_grants: bool) -> Vec<SkippedEntry> {
             }
         })
         .collect()
+}
+
+/// The tablespaces that a restore does without, and how much goes into the target's own instead.
+pub fn skipped_tablespaces(contents: &Contents) -> Vec<SkippedEntry> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for tablespace in contents
+        .entries
+        .iter()
+        .filter_map(|entry| entry.tablespace.as_deref())
+    {
+        *counts.entry(tablespace).or_default() += 1;
+    }
+    let told = counts.iter().map(|(tablespace, count)| SkippedEntry {
+        entry: format!("TABLESPACE {tablespace} of {count} entries"),
+        rule: "tablespace",
+        reason: "tables and indexes go into the target's default tablespace; --tablespaces keeps those of the source",
+    });
+    told.collect()
 }
 
 /// Each entry with the section it is made in.

@@ -3,6 +3,8 @@
 //! The archive streams from the store: its head makes the definitions, its rows go over COPY as they arrive, its head makes
 //! the rest. Nothing of it touches a local disk but the head.
 
+use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,22 +16,26 @@ use super::clean;
 use super::course::{self, Course};
 use super::definitions::{Definitions, Stage};
 use super::guard::{self, ClearedTarget, Terms};
-use super::loader::Loader;
+use super::loader::{self, Loader};
+use super::missing;
 use super::object::{self, CheckedArchive};
 use super::plan::{self, SkippedEntry};
 use super::platform::{self, Scope, Selection};
+use super::refused::Refused;
+use super::silence::silence;
 use super::verify;
-use crate::archive::{Contents, Event as Read, Reader};
+use crate::archive::{Contents, DumpId, Event as Read, Reader};
 use crate::error::Result;
 use crate::model::comparison::Verification;
 use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
+use crate::model::missing::Missing;
 use crate::model::profile::Profile;
 use crate::model::selection::Among;
 use crate::model::timeline::{Event, Observer, Phase};
 use crate::postgres::conninfo::Conninfo;
-use crate::postgres::tools::Tools;
+use crate::postgres::tools::{Leniency, Tools};
 use crate::store::Store;
 
 /// Where a backup comes from and what works on it.
@@ -55,6 +61,10 @@ pub struct Request<'a> {
     pub accepts_lost_rows: bool,
     /// Whether a backup will do that does not record who might do what.
     pub accepts_unknown_rights: bool,
+    /// What ends a restore, and what of the source is not kept.
+    pub leniency: Leniency,
+    /// Where the SQL is written that makes what could not be made.
+    pub missing_sql: Option<&'a Path>,
     /// The instant as of which the newest backup is chosen.
     pub now: Timestamp,
 }
@@ -70,6 +80,8 @@ pub struct Restored {
     pub target: Conninfo,
     /// What of the backup was left out, and why.
     pub skipped: Vec<SkippedEntry>,
+    /// What of the backup could not be made.
+    pub missing: Vec<Missing>,
     /// How the target compares.
     pub verification: Verification,
 }
@@ -131,7 +143,11 @@ async fn restore_selected(
     budget::check(target.session()).await?;
     observer.observe(Event::Ended(Phase::Provision));
 
-    let (skipped, scope) = load(request, &manifest, &target, observer).await?;
+    let Loaded {
+        skipped,
+        scope,
+        missing,
+    } = load(request, &manifest, &target, observer).await?;
 
     observer.observe(Event::Began(Phase::Verify));
     let verification = verify::target(
@@ -150,14 +166,26 @@ async fn restore_selected(
         let first = error.next_step().unwrap_or("see what went wrong").to_owned();
         error.hint(format!("{first}; {}", course::only_verify(&manifest.key)))
     })?;
+    let verification = match missing::check(&missing) {
+        Some(check) => verification.and(check),
+        None => verification,
+    };
     observer.observe(Event::Ended(Phase::Verify));
     Ok(Restored {
         manifest,
         is_attested,
         target: target.conninfo().clone(),
         skipped,
+        missing,
         verification,
     })
+}
+
+/// What came of loading a backup.
+struct Loaded {
+    skipped: Vec<SkippedEntry>,
+    scope: Scope,
+    missing: Vec<Missing>,
 }
 
 async fn load(
@@ -165,7 +193,7 @@ async fn load(
     manifest: &Manifest,
     target: &ClearedTarget,
     observer: &dyn Observer,
-) -> Result<(Vec<SkippedEntry>, Scope)> {
+) -> Result<Loaded> {
     let mut course = Course::new(observer);
     if let Err(error) = transfer_and_finish(request, manifest, target, &mut course).await {
         if course.is_changed() {
@@ -173,11 +201,18 @@ async fn load(
         }
         return Err(error);
     }
+    let missing = course.refused.as_ref().map_or_else(Vec::new, Refused::missing);
+    missing::tell(&manifest.key, &missing, request.missing_sql, observer)?;
     observer.observe(Event::Advised(course::only_verify(&manifest.key)));
-    Ok(course.definitions.map_or_else(
+    let (skipped, scope) = course.definitions.map_or_else(
         || (Vec::new(), Scope::everything()),
         |definitions| (definitions.skipped, definitions.scope),
-    ))
+    );
+    Ok(Loaded {
+        skipped,
+        scope,
+        missing,
+    })
 }
 
 async fn transfer_and_finish<'a>(
@@ -193,11 +228,13 @@ async fn transfer_and_finish<'a>(
     observer.observe(Event::Ended(Phase::Transfer));
 
     observer.observe(Event::Began(Phase::Finish));
-    if let (Some(mut loader), Some(definitions)) = (loader, &course.definitions) {
-        loader.build().await?;
-        definitions.make(Stage::Rest).await?;
-        loader.fill().await?;
-        definitions.make(Stage::Last).await?;
+    if let (Some(loader), Some(definitions), Some(refused)) =
+        (loader, &course.definitions, &mut course.refused)
+    {
+        finish(loader, definitions, refused, target).await?;
+        for note in refused.take_notes() {
+            observer.observe(Event::Noted(note));
+        }
     }
     match &manifest.access {
         Some(expected) => access::equalize(target.conninfo(), expected, target.profile(), observer).await?,
@@ -205,6 +242,31 @@ async fn transfer_and_finish<'a>(
     }
     observer.observe(Event::Ended(Phase::Finish));
     Ok(())
+}
+
+/// Makes everything that comes behind the rows, and tries once more what could not be made.
+async fn finish(
+    mut loader: Loader<'_>,
+    definitions: &Definitions<'_>,
+    refused: &mut Refused,
+    target: &ClearedTarget,
+) -> Result<()> {
+    let contents = Arc::clone(refused.contents());
+    loader.build().await?;
+    refused.add_rejected(definitions.make(Stage::Rest, &contents).await?);
+    loader.fill().await?;
+    refused.add_rejected(definitions.make(Stage::Last, &contents).await?);
+    refused.add_steps(loader.take_refused());
+    try_again(refused, target).await
+}
+
+/// Tries once more what could not be made.
+async fn try_again(refused: &mut Refused, target: &ClearedTarget) -> Result<()> {
+    let session = target.session();
+    tokio::select! {
+        tried = refused.try_again(session) => tried,
+        silence = silence(session, "the target's server") => Err(silence),
+    }
 }
 
 /// Loads the rows. What is to be built over them may have begun already.
@@ -268,7 +330,7 @@ async fn begin<'a>(
     for lost in selection.lost_rows(contents, manifest) {
         course.observer().observe(Event::Warned(lost));
     }
-    let mut definitions = Definitions::new(target, head, contents, &selection, manifest)?;
+    let mut definitions = Definitions::new(target, head, contents, &selection, request.leniency, manifest)?;
     if target.holds_objects() {
         let dropped = plan::made(contents).filter(|entry| selection.keeps(entry.id));
         let about_to_commit = || course.change();
@@ -285,11 +347,21 @@ async fn begin<'a>(
         definitions.list(contents, &selection)?;
     }
     course.change();
-    course.definitions.insert(definitions).make(Stage::Before).await?;
+    let definitions = course.definitions.insert(definitions);
+    let rejected = definitions.make(Stage::Before, contents).await?;
+    let refused = course
+        .refused
+        .insert(Refused::new(contents, request.leniency.keeps_tablespaces));
+    if !rejected.is_empty() {
+        refused.add_rejected(rejected);
+        loader::prepare(target.session(), contents).await?;
+        try_again(refused, target).await?;
+    }
     if let Some(expected) = &manifest.access {
         access::close(target.conninfo(), expected, target.profile()).await?;
     }
-    begin_load(request, target, contents, selection).await
+    let absent = refused.rows_without_table();
+    begin_load(request, target, contents, selection, absent).await
 }
 
 /// Opens as many connections as were asked for, or as many as the target has left.
@@ -298,10 +370,20 @@ async fn begin_load<'a>(
     target: &'a ClearedTarget,
     contents: &Arc<Contents>,
     selection: Selection,
+    absent: HashSet<DumpId>,
 ) -> Result<Loader<'a>> {
     let connections = budget::connections(target.session(), request.jobs, 0).await?;
     let (conninfo, session) = (target.conninfo(), target.session());
-    Loader::begin(conninfo, session, contents, selection, connections).await
+    Loader::begin(
+        conninfo,
+        session,
+        contents,
+        selection,
+        absent,
+        request.leniency,
+        connections,
+    )
+    .await
 }
 
 /// Decides what of the backup is restored. Nothing is changed.

@@ -12,7 +12,7 @@ use paycraft_dr::model::timeline::{Event, Observer, Phase};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::patience::Patience;
 use paycraft_dr::postgres::session::Session;
-use paycraft_dr::postgres::tools::Tools;
+use paycraft_dr::postgres::tools::{Leniency, Tools};
 use paycraft_dr::recovery::guard::Terms;
 use paycraft_dr::recovery::restore;
 use rustix::process::{Pid, Signal, kill_process};
@@ -121,6 +121,8 @@ fn request(world: &World) -> restore::Request<'_> {
         jobs: 2,
         depth: paycraft_dr::model::depth::Depth::Content,
         accepts_lost_rows: false,
+        leniency: Leniency::default(),
+        missing_sql: None,
         accepts_unknown_rights: false,
         now: now(),
     }

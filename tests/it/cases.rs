@@ -14,7 +14,7 @@ use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
-use paycraft_dr::postgres::tools::{Installation, Tools};
+use paycraft_dr::postgres::tools::{Installation, Leniency, Tools};
 use paycraft_dr::recovery::backup;
 use paycraft_dr::recovery::restore;
 use serde::Deserialize;
@@ -40,7 +40,11 @@ struct Case {
     #[serde(default)]
     warned: Vec<String>,
     #[serde(default)]
+    missing: Vec<String>,
+    #[serde(default)]
     unsaid: Vec<String>,
+    #[serde(default)]
+    cleanup: String,
     #[serde(default = "yes")]
     again: bool,
 }
@@ -92,9 +96,7 @@ impl Pair {
 
     async fn execute(&self, side: Side, sql: &str) {
         let admin = self.server(side).conninfo(side, "postgres");
-        for statement in sql.split(";\n").filter(|statement| !statement.trim().is_empty()) {
-            execute(admin.as_ref().expect("a connection string"), statement).await;
-        }
+        clear(&admin.expect("a connection string"), sql).await;
     }
 
     async fn database(&self, side: Side, name: &str) -> Conninfo {
@@ -168,7 +170,9 @@ impl Pair {
                     }
                 }
             }
+            clear(&target, &case.cleanup).await;
         }
+        clear(&source, &case.cleanup).await;
         for key in [&made.key.to_string(), &made.manifest_key] {
             self.bucket.store.delete(key).await.expect("an object");
         }
@@ -186,6 +190,8 @@ impl Pair {
             jobs: 2,
             depth: Depth::Content,
             accepts_lost_rows: false,
+            leniency: Leniency::default(),
+            missing_sql: None,
             accepts_unknown_rights: false,
             now: now(),
         };
@@ -193,15 +199,38 @@ impl Pair {
             Ok(restored) => restored,
             Err(error) => return Some(format!("{error}: {:?}", error.causes())),
         };
-        let said = format!("{:?} {restored:?}", heard.0.lock().expect("no panic"));
+        let said = format!(
+            "{} {:?} {:?}",
+            heard.0.lock().expect("no panic").join(" "),
+            restored.skipped,
+            restored.verification
+        );
         if let Some(secret) = case.unsaid.iter().find(|secret| said.contains(*secret)) {
             return Some(format!("{secret} was said"));
         }
         if let Some(silent) = case.warned.iter().find(|part| !said.contains(*part)) {
             return Some(format!("{silent} was not said: {said}"));
         }
+        let missing: Vec<&str> = restored
+            .missing
+            .iter()
+            .map(|missing| missing.entry.as_str())
+            .collect();
+        if missing != case.missing {
+            return Some(format!(
+                "{:?} is missing instead of {:?}",
+                restored.missing, case.missing
+            ));
+        }
         let verdict = restored.verification.verdict.to_string();
         (verdict != case.verdict).then(|| format!("{verdict}: {:?}", restored.verification.checks))
+    }
+}
+
+/// Runs statements each by itself.
+async fn clear(database: &Conninfo, sql: &str) {
+    for statement in sql.split(";\n").filter(|statement| !statement.is_empty()) {
+        execute(database, statement).await;
     }
 }
 

@@ -21,7 +21,7 @@ use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::model::timeline::{Event, Observer};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
-use paycraft_dr::postgres::tools::{Installation, Tools};
+use paycraft_dr::postgres::tools::{Installation, Leniency, Tools};
 use paycraft_dr::recovery::backup::{self, Made};
 use paycraft_dr::recovery::catalog;
 use paycraft_dr::recovery::guard::{Production, Terms};
@@ -362,6 +362,8 @@ impl World {
             jobs: 2,
             depth: Depth::Content,
             accepts_lost_rows: false,
+            leniency: Leniency::default(),
+            missing_sql: None,
             // What the checks say of a backup that records no rights has a test of its own.
             accepts_unknown_rights: true,
             now: now(),

@@ -10,6 +10,7 @@ use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::verdict::Outcome;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
+use paycraft_dr::postgres::tools::Leniency;
 use paycraft_dr::recovery::restore::{self, Restored};
 use paycraft_dr::recovery::{catalog, verify};
 
@@ -44,6 +45,20 @@ const ENTANGLED: &str = "
 ";
 
 async fn restore_with(world: &World, target: Conninfo, jobs: usize, depth: Depth) -> Result<Restored, Error> {
+    let stops = Leniency {
+        stops_at_first_error: true,
+        ..Leniency::default()
+    };
+    restore_leniently(world, target, jobs, depth, stops).await
+}
+
+async fn restore_leniently(
+    world: &World,
+    target: Conninfo,
+    jobs: usize,
+    depth: Depth,
+    leniency: Leniency,
+) -> Result<Restored, Error> {
     let request = restore::Request {
         store: &world.bucket.store,
         among: &Among::ANY,
@@ -54,6 +69,8 @@ async fn restore_with(world: &World, target: Conninfo, jobs: usize, depth: Depth
         jobs,
         depth,
         accepts_lost_rows: false,
+        leniency,
+        missing_sql: None,
         accepts_unknown_rights: false,
         now: now(),
     };
@@ -137,6 +154,21 @@ fn an_index_that_cannot_be_built_fails_the_restore_and_leaves_no_connection() {
             "{:?}",
             error.causes()
         );
+        becomes_quiet(&target).await;
+
+        // Unless told so, a restore goes on without it.
+        let target = world.postgres.database(Side::Target).await;
+        let restored =
+            restore_leniently(&world, target.clone(), 3, Depth::Content, Leniency::default()).await;
+        let restored = restored.expect("all else");
+        assert!(!restored.verification.verdict.is_proven());
+        let missing: Vec<&str> = restored
+            .missing
+            .iter()
+            .map(|missing| missing.entry.as_str())
+            .collect();
+        assert_eq!(missing, ["INDEX public.picked"]);
+        assert_eq!(restored.missing[0].reason, "not here");
         becomes_quiet(&target).await;
     });
 }

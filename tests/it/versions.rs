@@ -10,7 +10,7 @@ use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
-use paycraft_dr::postgres::tools::Tools;
+use paycraft_dr::postgres::tools::{Leniency, Tools};
 use paycraft_dr::recovery::backup;
 use paycraft_dr::recovery::restore;
 use tempfile::TempDir;
@@ -319,6 +319,8 @@ pub async fn attempt(world: &World, tools: &Tools, target: Conninfo) -> Result<r
         jobs: 2,
         depth: Depth::Content,
         accepts_lost_rows: false,
+        leniency: Leniency::default(),
+        missing_sql: None,
         accepts_unknown_rights: false,
         now: now(),
     };

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::cutover::{Runbook, step_lines};
-use super::restore::{RestoreArguments, RestoreDone};
+use super::restore::{RestoreArguments, RestoreDone, without_rows};
 use crate::cli::args::{parse_instant, worded};
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
@@ -73,7 +73,7 @@ pub async fn run(context: &Context<'_>, own: &RecoverArguments) -> Result<Report
     let (steps, failure) = cutover.map_or_else(Default::default, |applied| (applied.steps, applied.failure));
     let failure = match failure {
         Some(failure) => Some(runbook.resumable(context, failure)),
-        None if !is_proven => Some(unproven()),
+        None if !is_proven => Some(without_rows(&restored).unwrap_or_else(unproven)),
         None => None,
     };
     let done = RecoveryDone {

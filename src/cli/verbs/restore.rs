@@ -1,5 +1,7 @@
 //! `paycraft-dr restore`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -9,7 +11,7 @@ use crate::cli::args::{StoreArguments, parse_instant, worded};
 use crate::cli::consent;
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
-use crate::cli::text::{backup_line, checks, counts, line, skipped, tables, timeline};
+use crate::cli::text::{backup_line, checks, counts, line, missing, skipped, tables, timeline};
 use crate::error::{Error, Kind, Result};
 use crate::model::depth::Depth;
 use crate::model::key::Selector;
@@ -18,7 +20,7 @@ use crate::model::selection::Among;
 use crate::model::source::SourceName;
 use crate::model::timeline::Span;
 use crate::postgres::conninfo::Conninfo;
-use crate::postgres::tools::Tools;
+use crate::postgres::tools::{Leniency, Tools};
 use crate::recovery::guard::{Consent, Production, Terms};
 use crate::recovery::recorder::Recorder;
 use crate::recovery::restore::{self, Restored};
@@ -41,6 +43,15 @@ pub struct RestoreArguments {
     /// Do without rows of the platform's tables that the target cannot take, and call the rest proven
     #[arg(long)]
     pub accept_lost_rows: bool,
+    /// End at the first entry of the backup that cannot be made, instead of making all that does not need it
+    #[arg(long)]
+    pub stop_at_first_error: bool,
+    /// Keep the tablespaces of the source, which the target's server must have
+    #[arg(long)]
+    pub tablespaces: bool,
+    /// Where to write the SQL of what could not be made, for its owner alone; it may hold passwords
+    #[arg(long, value_name = "FILE", default_value = "paycraft-dr-missing.sql")]
+    pub missing_sql: PathBuf,
     /// Call a target proven although the backup, an older or foreign one, does not record owners and rights
     #[arg(long)]
     pub accept_unknown_rights: bool,
@@ -138,6 +149,11 @@ impl RestoreArguments {
             jobs: context.jobs(),
             depth: self.verify,
             accepts_lost_rows: self.accept_lost_rows,
+            leniency: Leniency {
+                stops_at_first_error: self.stop_at_first_error,
+                keeps_tablespaces: self.tablespaces,
+            },
+            missing_sql: Some(&self.missing_sql),
             accepts_unknown_rights: self.accept_unknown_rights,
             now: Timestamp::now(),
         })
@@ -157,7 +173,23 @@ pub async fn run(context: &Context<'_>, own: &RestoreArguments) -> Result<Report
     let restored = restore::restore(request, async |_| Ok(target), &recorder).await?;
     let phases = recorder.spans();
     let verdict = restored.verification.verdict;
-    Ok(Report::judged(verdict, RestoreDone { restored, phases }))
+    let lacks_rows = without_rows(&restored);
+    let mut report = Report::judged(verdict, RestoreDone { restored, phases });
+    report.failure = lacks_rows.or(report.failure);
+    Ok(report)
+}
+
+/// The failure of a restore after which rows of the backup are missing.
+pub(super) fn without_rows(restored: &Restored) -> Option<Error> {
+    let lacking = restored.missing.iter().find(|missing| missing.is_rows())?;
+    let message = format!(
+        "rows of the backup are missing: {}: {}",
+        lacking.entry, lacking.reason
+    );
+    Some(
+        Error::new(Kind::Target, message)
+            .hint("remove the reason, then restore again with --clean; `-v` shows every table"),
+    )
 }
 
 /// A backup was restored and compared.
@@ -174,6 +206,7 @@ impl Outcome for RestoreDone {
             is_attested,
             target,
             skipped,
+            missing,
             verification,
         } = &self.restored;
         json!({
@@ -183,6 +216,7 @@ impl Outcome for RestoreDone {
             "target": target.to_string(),
             "phases": self.phases,
             "skipped_entries": skipped,
+            "missing_entries": missing,
             "canonical_counts": verification.canonical_counts(),
             "checks": verification.checks,
             "tables": verification.tables,
@@ -216,6 +250,7 @@ impl RestoreDone {
         line(&mut text, "target", &restored.target.to_string());
         timeline(&mut text, &self.phases);
         skipped(&mut text, &restored.skipped, verbose);
+        missing(&mut text, &restored.missing);
         counts(&mut text, &restored.verification);
         checks(&mut text, &restored.verification.checks);
         tables(&mut text, &restored.verification.tables, verbose);

@@ -25,7 +25,7 @@ use crate::model::suspicion::ShrinkLimits;
 use crate::model::timeline::{Event, Observer, Phase};
 use crate::postgres::conninfo::{Conninfo, Side};
 use crate::postgres::session::Session;
-use crate::postgres::tools::Tools;
+use crate::postgres::tools::{Leniency, Tools};
 use crate::recovery::guard::Terms;
 use crate::recovery::{backup, catalog, restore, verify};
 
@@ -64,6 +64,8 @@ impl Trial<'_> {
             jobs: self.props.jobs,
             depth: Depth::Content,
             accepts_lost_rows: false,
+            leniency: Leniency::default(),
+            missing_sql: None,
             accepts_unknown_rights: false,
             now: (self.props.clock)(),
         };
@@ -198,6 +200,8 @@ impl Trial<'_> {
             jobs: self.props.jobs,
             depth: Depth::Content,
             accepts_lost_rows: false,
+            leniency: Leniency::default(),
+            missing_sql: None,
             accepts_unknown_rights: false,
             now: (self.props.clock)(),
         };

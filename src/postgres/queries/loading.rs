@@ -5,6 +5,7 @@ use tokio_postgres::CopyInSink;
 
 use super::{all, batch, be_patient, one, strings};
 use crate::error::Result;
+use crate::postgres::refusal::Refusal;
 use crate::postgres::session::Session;
 
 const TABLES_ALTERED_AT_ONCE: usize = 50;
@@ -65,10 +66,29 @@ pub async fn give_workers(session: &Session, what: &str, are_given: bool) -> Res
     batch(session, &format!("cannot make the {what}"), statement).await
 }
 
-/// Makes one index or constraint. It may take hours, and the server says nothing meanwhile.
-pub async fn make(session: &Session, what: &str, statement: &str) -> Result<()> {
-    let made = session.client().batch_execute(statement).await;
-    made.map_err(|cause| session.failed(format!("cannot make the {what}"), cause))
+/// Runs what makes one entry of an archive, `what`. It may take hours, and the server says nothing meanwhile. Where the server refuses it and the session goes on, says why.
+pub async fn attempt(session: &Session, what: &str, statement: &str) -> Result<Result<(), Refusal>> {
+    match session.client().batch_execute(statement).await {
+        Ok(()) => Ok(Ok(())),
+        Err(cause) => Refusal::of(session, format!("cannot make the {what}"), cause).map(Err),
+    }
+}
+
+/// Says with which access method and in which tablespace the next table is made; `None` stands for the database's own.
+pub async fn place_tables(
+    session: &Session,
+    access_method: Option<&str>,
+    tablespace: Option<&str>,
+) -> Result<()> {
+    one(
+        session,
+        "cannot choose where tables are made",
+        "SELECT pg_catalog.set_config('default_table_access_method', coalesce($1, 'heap'), false),
+                pg_catalog.set_config('default_tablespace', coalesce($2, ''), false)",
+        &[&access_method, &tablespace],
+    )
+    .await?;
+    Ok(())
 }
 
 /// Makes what the session and others before it committed safe from a crash of the server.

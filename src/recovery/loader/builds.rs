@@ -100,8 +100,14 @@ pub struct Builds {
 }
 
 impl Builds {
-    /// What of the archive's selected entries is built here. What is `unknown` decides when, never what.
-    pub fn of(contents: &Contents, selection: &Selection, unknown: &Unknown) -> Self {
+    /// What of the archive's selected entries is built here. What is `unknown` decides when, never what. Our connections know no
+    /// tablespace but the database's own.
+    pub fn of(
+        contents: &Contents,
+        selection: &Selection,
+        unknown: &Unknown,
+        keeps_tablespaces: bool,
+    ) -> Self {
         let mut found = Self::default();
         let mut survey = Survey::new(contents, unknown);
         // The archive's order is one in which everything comes behind what it needs.
@@ -113,7 +119,10 @@ impl Builds {
             }
             let knows = |id: &DumpId| available.contains(id) || contents.entry(*id).is_none();
             let is_refresh = entry.kind == "MATERIALIZED VIEW DATA";
-            if !selection.keeps(entry.id) || !is_refresh && !entry.dependencies.iter().all(knows) {
+            if !selection.keeps(entry.id)
+                || keeps_tablespaces && entry.tablespace.is_some()
+                || !is_refresh && !entry.dependencies.iter().all(knows)
+            {
                 continue;
             }
             match entry.kind.as_str() {
@@ -174,8 +183,14 @@ impl<'a> Survey<'a> {
 
     fn index(&self, entry: &Entry, place: usize) -> Build {
         let is_one_statement = || statement::statements(&entry.definition, self.has_escapes).len() == 1;
+        // A key of a partitioned table may look at those of its partitions.
+        let is_of_parent = || {
+            let mut needed = entry.dependencies.iter();
+            needed.any(|id| !self.rows_of.contains_key(id) && !self.trees.partitions(*id).is_empty())
+        };
         let claim = match entry.kind.as_str() {
             "INDEX ATTACH" => Claim::Tree,
+            "CONSTRAINT" if is_of_parent() => Claim::Tree,
             "INDEX" if is_one_statement() => Claim::Shared,
             _ => Claim::Table,
         };

@@ -8,13 +8,15 @@ use futures_util::SinkExt;
 use tokio_postgres::CopyInSink;
 
 use super::builds::Build;
+use super::prepare;
 use super::queue::{Batch, Queue, Work};
-use super::settings;
 use crate::archive::{Contents, DumpId, Entry};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
+use crate::postgres::refusal::Refusal;
 use crate::postgres::session::Session;
+use crate::recovery::refused::RefusedStep;
 
 /// What all connections have in common.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(super) struct Common {
     pub(super) queue: Queue,
     /// Whether tables that are filled have triggers and keys that must not fire.
     pub(super) fires_no_triggers: bool,
+    /// Whether the first statement that the server refuses ends the restore.
+    pub(super) stops_at_first_error: bool,
 }
 
 struct Connection<'a> {
@@ -45,8 +49,7 @@ struct Copy {
 /// Works over one connection until nothing is left to do.
 pub(super) async fn work(common: Arc<Common>, number: usize) -> Result<()> {
     let session = Session::connect(&common.target).await?;
-    queries::loading::prepare_load(&session, &settings(&common.contents)).await?;
-    queries::loading::prepare_builds(&session).await?;
+    prepare(&session, &common.contents).await?;
     let mut connection = Connection {
         common: &common,
         session,
@@ -67,38 +70,85 @@ pub(super) async fn work(common: Arc<Common>, number: usize) -> Result<()> {
 
 impl Connection<'_> {
     async fn load(&mut self, batch: Batch) -> Result<()> {
-        if self.copy.as_ref().is_some_and(|copy| copy.table != batch.table) {
+        let table = batch.table;
+        if self.copy.as_ref().is_some_and(|copy| copy.table != table) {
             self.end_copy().await?;
         }
         if self.copy.is_none() {
-            self.copy = Some(self.begin_copy(batch.table).await?);
+            let begun = match self.common.queue.has_refused(table) {
+                true => None,
+                false => self.begin_copy(table).await?,
+            };
+            if begun.is_none() {
+                self.common.queue.made_permanent(table, 1);
+                return Ok(());
+            }
+            self.copy = begun;
         }
         let Some(copy) = &mut self.copy else {
             return Ok(());
         };
         copy.batches += 1;
         let sent = self.session.bear(copy.sink.send(batch.rows)).await?;
-        sent.map_err(|cause| self.cannot_load(batch.table, cause))
+        match sent {
+            Ok(()) => Ok(()),
+            Err(cause) => {
+                self.refuse_rows(table, cause)?;
+                self.drop_copy();
+                Ok(())
+            }
+        }
     }
 
-    async fn begin_copy(&mut self, table: DumpId) -> Result<Copy> {
+    async fn begin_copy(&mut self, table: DumpId) -> Result<Option<Copy>> {
         self.be_for_rows(true).await?;
         let begun = queries::loading::copy_in(&self.session, &self.entry(table)?.copy_statement);
-        let sink = self.session.bear(begun).await?;
-        Ok(Copy {
-            table,
-            batches: 0,
-            sink: Box::pin(sink.map_err(|cause| self.cannot_load(table, cause))?),
-        })
+        match self.session.bear(begun).await? {
+            Ok(sink) => Ok(Some(Copy {
+                table,
+                batches: 0,
+                sink: Box::pin(sink),
+            })),
+            Err(cause) => self.refuse_rows(table, cause).map(|()| None),
+        }
     }
 
     async fn end_copy(&mut self) -> Result<()> {
-        let Some(mut copy) = self.copy.take() else {
+        let Some(copy) = &mut self.copy else {
             return Ok(());
         };
+        let table = copy.table;
         let loaded = self.session.bear(copy.sink.as_mut().finish()).await?;
-        loaded.map_err(|cause| self.cannot_load(copy.table, cause))?;
-        self.common.queue.made_permanent(copy.table, copy.batches);
+        if let Err(cause) = loaded {
+            self.refuse_rows(table, cause)?;
+        }
+        self.drop_copy();
+        Ok(())
+    }
+
+    /// Ends with a COPY, whatever came of it.
+    fn drop_copy(&mut self) {
+        if let Some(copy) = self.copy.take() {
+            self.common.queue.made_permanent(copy.table, copy.batches);
+        }
+    }
+
+    /// Goes on without rows that the server refused, where that may be.
+    fn refuse_rows(&self, table: DumpId, cause: tokio_postgres::Error) -> Result<()> {
+        let entry = self.common.contents.entry(table);
+        let name = entry.map_or_else(String::new, |entry| {
+            format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag)
+        });
+        let what = format!("cannot load the rows of {name}");
+        if self.common.stops_at_first_error {
+            return Err(self.session.failed(what, cause));
+        }
+        let refusal = Refusal::of(&self.session, what, cause)?;
+        self.common.queue.refused(RefusedStep {
+            id: table,
+            statement: String::new(),
+            refusal,
+        });
         Ok(())
     }
 
@@ -108,8 +158,10 @@ impl Connection<'_> {
             queries::loading::give_workers(&self.session, &build.what, !is_crowded).await?;
             self.has_workers = !is_crowded;
         }
-        queries::loading::make(&self.session, &build.what, &build.statement).await?;
-        self.common.queue.made(build);
+        match make(&self.session, build, self.common.stops_at_first_error).await? {
+            Ok(()) => self.common.queue.made(build),
+            Err(refused) => self.common.queue.refused(refused),
+        }
         Ok(())
     }
 
@@ -130,13 +182,22 @@ impl Connection<'_> {
         let entry = self.common.contents.entry(table);
         entry.ok_or_else(|| Error::new(Kind::Internal, "rows came of no table"))
     }
+}
 
-    fn cannot_load(&self, table: DumpId, cause: tokio_postgres::Error) -> Error {
-        let entry = self.common.contents.entry(table);
-        let name = entry.map_or_else(String::new, |entry| {
-            format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag)
-        });
-        self.session
-            .failed(format!("cannot load the rows of {name}"), cause)
+/// Runs a step. Where the server refuses it and that ends nothing, says why.
+pub(super) async fn make(
+    session: &Session,
+    build: &Build,
+    stops_at_first_error: bool,
+) -> Result<Result<(), RefusedStep>> {
+    let made = queries::loading::attempt(session, &build.what, &build.statement).await?;
+    let Err(refusal) = made else { return Ok(Ok(())) };
+    if stops_at_first_error {
+        return Err(refusal.into_error(Kind::Target, format!("cannot make the {}", build.what)));
     }
+    Ok(Err(RefusedStep {
+        id: build.id,
+        statement: build.statement.clone(),
+        refusal,
+    }))
 }

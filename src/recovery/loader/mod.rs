@@ -20,11 +20,12 @@ use memchr::memrchr;
 use tokio::task::JoinSet;
 
 pub use self::builds::Builds;
-use self::connection::{Common, work};
+use self::connection::{Common, make, work};
 use self::large_objects::LargeObjects;
 use self::queue::{Batch, Queue};
 use super::plan;
 use super::platform::Selection;
+use super::refused::RefusedStep;
 use super::silence::silence;
 use crate::archive::{Contents, DumpId, Event};
 use crate::error::{Error, Kind, Result};
@@ -33,6 +34,7 @@ use crate::postgres::queries;
 use crate::postgres::queries::loading::Settings;
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
+use crate::postgres::tools::Leniency;
 
 /// Rows are handed to a connection in batches of about this size.
 const BATCH_BYTES: usize = 256 << 10;
@@ -48,6 +50,11 @@ pub struct Loader<'a> {
     builds: Builds,
     /// The entries of rows that are loaded alone.
     loaded_alone: HashSet<DumpId>,
+    /// The entries of rows whose tables are missing.
+    absent: HashSet<DumpId>,
+    /// What was refused before the rows of foreign keys were to be checked.
+    unattached: HashSet<DumpId>,
+    leniency: Leniency,
     /// Tables that autovacuum is kept from until everything is built.
     held_off: Vec<String>,
     /// The table whose rows are coming, where they are wanted.
@@ -58,18 +65,20 @@ pub struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     /// Opens `connections` to the target, which `session` reaches too. Of the rows of the archive with these contents, those of the
-    /// selection are loaded, and then what can be built here is built. The definitions must be there.
+    /// selection are loaded, but for the entries `absent`, whose tables are missing, and then what can be built here is built. The
+    /// definitions must be there.
     pub async fn begin(
         target: &Conninfo,
         session: &'a Session,
         contents: &Arc<Contents>,
         selection: Selection,
+        absent: HashSet<DumpId>,
+        leniency: Leniency,
         connections: usize,
     ) -> Result<Self> {
-        queries::loading::prepare_load(session, &settings(contents)).await?;
-        queries::loading::prepare_builds(session).await?;
+        prepare(session, contents).await?;
         let unknown = queries::unknown::unknown(session).await?;
-        let builds = Builds::of(contents, &selection, &unknown);
+        let builds = Builds::of(contents, &selection, &unknown, leniency.keeps_tablespaces);
         let held_off =
             queries::loading::hold_off_autovacuum(session, &made_tables(contents, &selection)).await?;
         let common = Arc::new(Common {
@@ -77,6 +86,7 @@ impl<'a> Loader<'a> {
             contents: Arc::clone(contents),
             queue: Queue::new(connections),
             fires_no_triggers: !selection.filled().is_empty(),
+            stops_at_first_error: leniency.stops_at_first_error,
         });
         common.queue.add(builds.indexes.iter().cloned());
         let mut loader = Self {
@@ -84,6 +94,9 @@ impl<'a> Loader<'a> {
             common,
             connections: JoinSet::new(),
             loaded_alone: rows_of(contents, &unknown.tables),
+            absent,
+            unattached: HashSet::new(),
+            leniency,
             selection,
             builds,
             held_off,
@@ -106,7 +119,8 @@ impl<'a> Loader<'a> {
         match event {
             Event::Contents(_) => {}
             Event::TableBegan(id) => {
-                self.table = self.selection.keeps(id).then_some(id);
+                let is_wanted = self.selection.keeps(id) && !self.absent.contains(&id);
+                self.table = is_wanted.then_some(id);
                 if self.loaded_alone.contains(&id) {
                     self.settle_rows().await?;
                     self.common.queue.begin_alone(id);
@@ -164,14 +178,26 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// What the server refused since this was asked last.
+    pub(super) fn take_refused(&self) -> Vec<RefusedStep> {
+        self.common.queue.take_refused()
+    }
+
     async fn build_keys(&mut self) -> Result<()> {
         let common = Arc::clone(&self.common);
         let queue = &common.queue;
         self.unless_one_fails(queue.built()).await?;
         for key in &self.builds.foreign_keys {
-            queries::loading::make(self.session, &key.attach.what, &key.attach.statement).await?;
-            queue.made(&key.attach);
+            match make(self.session, &key.attach, common.stops_at_first_error).await? {
+                Ok(()) => queue.made(&key.attach),
+                Err(refused) => queue.refused(RefusedStep {
+                    // The key as the archive has it, in one step.
+                    statement: self.definition_of(key.attach.id),
+                    ..refused
+                }),
+            }
         }
+        self.unattached = queue.refused_ids();
         queue.add(self.builds.whole_keys.drain(..));
         queue.builds_ended(true);
         self.disconnect().await
@@ -182,10 +208,16 @@ impl<'a> Loader<'a> {
         if !keys.is_empty() || !refreshes.is_empty() {
             // Views are as they will be only now, and their indexes are there.
             let unknown = queries::unknown::unknown(self.session).await?;
-            let builds = Builds::of(&self.common.contents, &self.selection, &unknown);
+            let builds = Builds::of(
+                &self.common.contents,
+                &self.selection,
+                &unknown,
+                self.leniency.keeps_tablespaces,
+            );
             let queue = &self.common.queue;
             queue.builds_ended(false);
-            queue.add(builds.foreign_keys.into_iter().map(|key| key.check));
+            let checks = builds.foreign_keys.into_iter().map(|key| key.check);
+            queue.add(checks.filter(|check| !self.unattached.contains(&check.id)));
             queue.add(builds.refreshes);
             queue.builds_ended(true);
             self.connect();
@@ -193,6 +225,11 @@ impl<'a> Loader<'a> {
         }
         queries::loading::let_autovacuum_come(self.session, &self.held_off).await?;
         queries::loading::settle(self.session).await
+    }
+
+    fn definition_of(&self, id: DumpId) -> String {
+        let entry = self.common.contents.entry(id);
+        entry.map_or_else(String::new, |entry| entry.definition.clone())
     }
 
     /// Waits until the connections have nothing left to do.
@@ -203,8 +240,9 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// Waits until all rows handed in are permanent.
+    /// Waits until all rows and large objects handed in are permanent.
     async fn settle_rows(&mut self) -> Result<()> {
+        self.large_objects.finish(self.session).await?;
         let common = Arc::clone(&self.common);
         self.unless_one_fails(common.queue.settled()).await
     }
@@ -259,6 +297,12 @@ fn rows_of(contents: &Contents, tables: &HashSet<Name>) -> HashSet<DumpId> {
         entry.kind == "TABLE DATA" && tables.contains(&name)
     });
     rows.map(|entry| entry.id).collect()
+}
+
+/// Makes a session ready for the archive's rows and definitions.
+pub async fn prepare(session: &Session, contents: &Contents) -> Result<()> {
+    queries::loading::prepare_load(session, &settings(contents)).await?;
+    queries::loading::prepare_builds(session).await
 }
 
 /// The settings under which the archive's SQL and rows are read.

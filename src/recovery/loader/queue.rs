@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::builds::{Build, Start};
 use crate::archive::DumpId;
+use crate::recovery::refused::RefusedStep;
 
 /// Rows of one table.
 #[derive(Clone, Debug)]
@@ -61,6 +62,7 @@ struct State {
     waiting: Vec<Build>,
     building: Vec<Build>,
     built: HashSet<DumpId>,
+    refused: Vec<RefusedStep>,
     /// Nothing more to build will be added.
     builds_have_ended: bool,
 }
@@ -163,6 +165,33 @@ impl Queue {
             state.building.retain(|other| other != build);
             state.built.insert(build.id);
         });
+    }
+
+    /// The server refused this step, or the rows of this entry. What needs it is tried all the same, and says itself what it lacks.
+    pub(super) fn refused(&self, step: RefusedStep) {
+        self.change(|state| {
+            let is_this = |other: &Build| (other.id, &other.statement) == (step.id, &step.statement);
+            state.building.retain(|other| !is_this(other));
+            state.built.insert(step.id);
+            if !state.refused.iter().any(|other| other.id == step.id) {
+                state.refused.push(step);
+            }
+        });
+    }
+
+    /// Whether the server refused rows of this entry.
+    pub(super) fn has_refused(&self, rows: DumpId) -> bool {
+        self.lock().refused.iter().any(|step| step.id == rows)
+    }
+
+    /// The entries of what was refused since it was taken last.
+    pub(super) fn refused_ids(&self) -> HashSet<DumpId> {
+        self.lock().refused.iter().map(|step| step.id).collect()
+    }
+
+    /// What was refused since this was asked last.
+    pub(super) fn take_refused(&self) -> Vec<RefusedStep> {
+        std::mem::take(&mut self.lock().refused)
     }
 
     /// What `connection` does next, which is loading rows of the table `open`.

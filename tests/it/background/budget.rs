@@ -4,6 +4,7 @@ use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
+use paycraft_dr::postgres::tools::Leniency;
 use paycraft_dr::recovery::restore::{self, Restored};
 
 /// Restores over many connections, as a role that may have only so many, into a database of its own.
@@ -31,6 +32,8 @@ async fn restore_limited(world: &World, limit: u32) -> (Result<Restored, Error>,
         jobs: 8,
         depth: Depth::Content,
         accepts_lost_rows: false,
+        leniency: Leniency::default(),
+        missing_sql: None,
         accepts_unknown_rights: false,
         now: now(),
     };

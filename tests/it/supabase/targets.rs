@@ -7,6 +7,7 @@ use paycraft_dr::model::profile::Profile;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::verdict::Outcome;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
+use paycraft_dr::postgres::tools::Leniency;
 use paycraft_dr::recovery::guard::Terms;
 use paycraft_dr::recovery::restore::{self, Restored};
 
@@ -37,6 +38,8 @@ fn a_project_taken_for_a_plain_target_is_refused_as_not_empty() {
             jobs: 2,
             depth: Depth::Content,
             accepts_lost_rows: false,
+            leniency: Leniency::default(),
+            missing_sql: None,
             accepts_unknown_rights: false,
             now: kit::now(),
         };
