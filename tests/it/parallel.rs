@@ -132,7 +132,7 @@ fn an_index_that_cannot_be_built_fails_the_restore_and_leaves_no_connection() {
                  INSERT INTO t SELECT generate_series(1, 1000);
                  CREATE FUNCTION picky(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
                  BEGIN
-                     IF current_setting('application_name') = 'paycraft-dr' AND $1 = 777 THEN RAISE 'not here'; END IF;
+                     IF current_setting('application_name') LIKE 'paycraft-dr%' AND $1 = 777 THEN RAISE 'not here'; END IF;
                      RETURN $1;
                  END $$;",
             )
@@ -193,7 +193,7 @@ fn autovacuum_keeps_away_until_all_is_built() {
                      AND NOT coalesce('autovacuum_enabled=false' = ANY (reloptions), false) $$;
                  CREATE FUNCTION looks_around(id int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
                  BEGIN
-                     IF current_setting('application_name') = 'paycraft-dr' AND public.who_may_come() <> 'mine' THEN
+                     IF current_setting('application_name') LIKE 'paycraft-dr%' AND public.who_may_come() <> 'mine' THEN
                          RAISE 'autovacuum may come to %', public.who_may_come();
                      END IF;
                      RETURN id;

@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt;
+
 use crate::kit::{World, execute, output, program, run, said};
 use paycraft_dr::postgres::conninfo::Side;
 
@@ -20,8 +22,11 @@ fn a_statement_that_holds_a_password_is_never_printed() {
         )
         .await;
         let target = world.postgres.database(Side::Target).await;
-        let mut command = program(&["restore", "--json"]);
+        let place = tempfile::tempdir().expect("a directory");
+        let missing = place.path().join("missing.sql");
+        let mut command = program(&["restore", "--json", "--missing-sql"]);
         command
+            .arg(&missing)
             .envs(world.bucket.environment())
             .env("TARGET_DB_URL", world.postgres.url(&target));
         let told = said(&output(command).await);
@@ -30,5 +35,10 @@ fn a_statement_that_holds_a_password_is_never_printed() {
             told.contains(&format!("role \\\"{role}\\\" does not exist")),
             "{told}"
         );
+        // The SQL of what is missing is for its owner alone.
+        let script = std::fs::read_to_string(&missing).expect("a file");
+        assert!(script.contains("4711"), "{script}");
+        let mode = std::fs::metadata(&missing).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     });
 }
