@@ -31,6 +31,8 @@ struct Case {
     verdict: String,
     #[serde(default)]
     since: u32,
+    #[serde(default = "any")]
+    until: u32,
     #[serde(default)]
     setup: String,
     #[serde(default)]
@@ -51,6 +53,10 @@ struct Case {
 
 fn proven() -> String {
     "proven".to_owned()
+}
+
+fn any() -> u32 {
+    u32::MAX
 }
 
 fn yes() -> bool {
@@ -261,7 +267,7 @@ fn check_all(tools: Tools, restores_twice: bool) {
         let pair = Pair::start(tools, restores_twice).await;
         let mut wrong = Vec::new();
         for (name, case) in &cases {
-            if pair.installation.major >= case.since {
+            if (case.since..=case.until).contains(&pair.installation.major) {
                 let found = pair.check(name, case, &place, runs).await;
                 wrong.extend(found.into_iter().map(|what| format!("{name}: {what}")));
             }
