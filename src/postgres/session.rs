@@ -48,6 +48,12 @@ impl Session {
         })?;
         let (client, connection) = answer.map_err(|cause| {
             let hint = match (cause.code(), tls_trouble(&cause)) {
+                (Some(code), _) if *code == SqlState::TOO_MANY_CONNECTIONS => {
+                    format!(
+                        "close other sessions of the {side}, or raise its server's max_connections or the CONNECTION LIMIT of \
+                         the role or database"
+                    )
+                }
                 (Some(code), _) if !ACCESS_CODES.contains(code) => {
                     format!("the {side}'s server answered and let nobody in: see its log")
                 }
