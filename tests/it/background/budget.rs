@@ -1,4 +1,4 @@
-use crate::kit::{Nobody, SMALL_SCHEMA, World, assert_proven, execute, now, query, run, terms};
+use crate::kit::{Nobody, SMALL_SCHEMA, World, execute, failed, now, query, run, terms};
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
@@ -55,7 +55,9 @@ fn a_restore_opens_no_more_connections_than_the_target_allows() {
         for limit in [4, 3] {
             let (restored, _) = restore_limited(&world, limit).await;
             let restored = restored.unwrap_or_else(|error| panic!("{limit}: {error} {:?}", error.causes()));
-            assert_proven(&restored.verification);
+            // What the source's superuser owned cannot be given to it by an ordinary role.
+            let verification = &restored.verification;
+            assert_eq!(failed(verification), ["owners"], "{:?}", verification.checks);
         }
     });
 }
