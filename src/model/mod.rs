@@ -28,6 +28,8 @@ pub mod history;
 pub mod identity;
 /// Object keys and what a user may select a backup by.
 pub mod key;
+/// What a source holds and its backup does not.
+pub mod left_out;
 /// The document that makes a backup exist.
 pub mod manifest;
 /// What a restore could not make, and the SQL that makes it.

@@ -5,6 +5,7 @@ use super::queries::{SYSTEM_SCHEMAS, all, one};
 use super::rights::Name;
 use super::session::Session;
 use crate::error::Result;
+use crate::model::left_out::LeftOut;
 
 /// The tables and sequences that a role may not read whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +58,37 @@ pub async fn unreadable(session: &Session) -> Result<Unreadable> {
         list.push(name);
     }
     Ok(unreadable)
+}
+
+/// What a dump without the tables of `unreadable` leaves out of all that the database holds for good.
+pub async fn left_out(session: &Session, unreadable: &[Name]) -> Result<Vec<LeftOut>> {
+    let sql = format!(
+        "SELECT CASE WHEN c.relkind = 'f' THEN 'rows of a foreign table'
+                     WHEN e.extname IS NOT NULL THEN 'rows of an extension''s table' ELSE 'rows of an unlogged table' END,
+                n.nspname || '.' || c.relname,
+                CASE WHEN c.relkind = 'f' THEN 'they are on another server'
+                     WHEN e.extname IS NOT NULL THEN format('the extension %s makes them itself', e.extname)
+                     ELSE 'a standby does not have them' END
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+           LEFT JOIN pg_extension e ON e.oid = d.refobjid
+          WHERE {SYSTEM_SCHEMAS}
+            AND (c.relkind = 'f' OR c.relkind = 'r' AND e.oid IS NOT NULL AND NOT c.oid = ANY (coalesce(e.extconfig, '{{}}'))
+                 OR c.relkind = 'r' AND c.relpersistence = 'u' AND pg_is_in_recovery())
+          ORDER BY 1, 2"
+    );
+    let rows = all(session, "cannot ask what a dump leaves out", &sql, &[]).await?;
+    let rows = rows.iter().map(|row| LeftOut {
+        what: row.get(0),
+        name: row.get(1),
+        reason: row.get(2),
+    });
+    let tables = unreadable.iter().map(|(schema, table)| LeftOut {
+        what: "table".to_owned(),
+        name: format!("{schema}.{table}"),
+        reason: "it is the platform's, and the role may not read it".to_owned(),
+    });
+    Ok(tables.chain(rows).collect())
 }
 
 /// How many large objects the role may not read.

@@ -11,10 +11,12 @@ use super::dump::dump;
 use super::packer::Packer;
 use super::reservation::{Reservation, reserve};
 use super::snapshot::SourceSnapshot;
-use super::{access, catalog, plan, suspicion};
+use super::{access, catalog, plan, soundness, suspicion};
+use crate::archive::Contents;
 use crate::error::{Error, Kind, Result};
 use crate::model::identity::Identity;
 use crate::model::key::BackupKey;
+use crate::model::left_out::LeftOut;
 use crate::model::manifest::{self, Framing, Manifest, Source};
 use crate::model::source_state::Concerned;
 use crate::model::suspicion::ShrinkLimits;
@@ -60,6 +62,7 @@ struct Origin {
     usual_time_zone: String,
     policy_roles: Vec<String>,
     unreadable: Vec<Name>,
+    left_out: Vec<LeftOut>,
 }
 
 /// A backup that exists.
@@ -112,7 +115,9 @@ async fn attempt(request: Request<'_>, number: u32, observer: &dyn Observer) -> 
     if number == 1 {
         observer.observe(Event::Began(Phase::Backup));
         observer.observe(Event::Expected(origin.facts.bytes));
-        warn_first(&origin, installation, observer);
+        if let Some(limit) = installation.limit(origin.facts.major) {
+            observer.observe(Event::Warned(limit));
+        }
     }
     let upload = reservation.upload.clone();
     let made = make(request, reservation, session, origin, installation, observer).await;
@@ -122,18 +127,6 @@ async fn attempt(request: Request<'_>, number: u32, observer: &dyn Observer) -> 
         observer.observe(Event::Warned(format!("an upload was left behind: {left}")));
     }
     made
-}
-
-/// What is said of a backup before it is made.
-fn warn_first(origin: &Origin, installation: &Installation, observer: &dyn Observer) {
-    if let Some(limit) = installation.limit(origin.facts.major) {
-        observer.observe(Event::Warned(limit));
-    }
-    for (schema, table) in &origin.unreadable {
-        let what =
-            format!("{schema}.{table} is left out: it is the platform's, and the role may not read it");
-        observer.observe(Event::Noted(what));
-    }
 }
 
 /// Snapshot → dump → object → manifest.
@@ -160,7 +153,8 @@ async fn make(
     let command = installation.dump_snapshot(source, &origin.unreadable, snapshot.id());
     let packer = Packer::new(upload, origin.facts.bytes);
     let (surveyed, packer) = dump(source, command, &snapshot, packer, observer).await?;
-    // Whatever else is read in the snapshot must have been read by now.
+    check_soundness(&surveyed.contents)?;
+    // What else is read in the snapshot must have been read by now.
     snapshot.check(Concerned::Rows).await?;
     let stored = packer.finish().await?;
     check_size(store, key, stored.stored_bytes).await?;
@@ -190,6 +184,7 @@ async fn make(
         populated_views: plan::populated_views(&surveyed.contents),
         extensions: plan::extensions(&surveyed.contents),
         roles: origin.policy_roles,
+        left_out: origin.left_out,
         tables: surveyed.tables,
         large_objects: surveyed.large_objects,
         access: Some(access),
@@ -205,13 +200,15 @@ async fn make(
 }
 
 async fn inspect(session: &Session) -> Result<Origin> {
+    let unreadable = examination::unreadable(session).await?.platforms;
     Ok(Origin {
+        left_out: examination::left_out(session, &unreadable).await?,
         facts: queries::facts(session).await?,
         identity: queries::identity::identity(session).await?,
         copy_settings: queries::copy_settings(session).await?,
         usual_time_zone: queries::time_zone(session).await?,
         policy_roles: queries::policy_roles(session).await?,
-        unreadable: examination::unreadable(session).await?.platforms,
+        unreadable,
     })
 }
 
@@ -241,6 +238,22 @@ async fn other_time_zone(
             None
         }
     }
+}
+
+/// What cannot be restored is not published. A definition that pg_dump met halfway is another one at the next attempt.
+fn check_soundness(contents: &Contents) -> Result<(), Failure> {
+    let hollow = soundness::hollow_entries(contents);
+    if hollow.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Retryable(
+        Error::new(
+            Kind::Source,
+            "the dump holds definitions that cannot be made again",
+        )
+        .caused_by(format!("nothing is in the definition of {}", hollow.join(", ")))
+        .hint("no backup was made; back up while no migration runs, or allow more attempts with --attempts"),
+    ))
 }
 
 async fn check_size(store: &Store, key: BackupKey, stored_bytes: u64) -> Result<()> {

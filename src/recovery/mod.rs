@@ -72,6 +72,8 @@ pub mod scratch;
 mod silence;
 /// One state of the source, which the dump and all other questions about it see.
 pub mod snapshot;
+/// Whether the definitions of an archive can be made again.
+mod soundness;
 /// Whether the promises hold today.
 pub mod status;
 /// What an archive holds, found by reading it as it flows.

@@ -10,6 +10,7 @@ use paycraft_dr::model::drill_log::{self, Row};
 use paycraft_dr::model::fingerprint::{Fingerprint, LargeObjectHasher, TableHasher};
 use paycraft_dr::model::identity::Identity;
 use paycraft_dr::model::key::{BackupKey, KeyMeaning, Selector};
+use paycraft_dr::model::left_out::LeftOut;
 use paycraft_dr::model::manifest::{Block, EntryDigest, Framing, Manifest, Sequence, Source, Table, VERSION};
 use paycraft_dr::model::objective::{Measured, RTO_OBJECTIVE};
 use paycraft_dr::model::secret::Secret;
@@ -225,6 +226,11 @@ fn manifest() -> Manifest {
             is_called: true,
         }],
         populated_views: vec!["public.totals".to_owned()],
+        left_out: vec![LeftOut {
+            what: "rows of a foreign table".to_owned(),
+            name: "public.prices".to_owned(),
+            reason: "they are on another server".to_owned(),
+        }],
         extensions: Vec::new(),
         roles: Vec::new(),
         access: None,

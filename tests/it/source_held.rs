@@ -11,6 +11,8 @@ use paycraft_dr::recovery::backup::{self, Made};
 
 use super::kit::{Nobody, World, assert_proven, execute, query, run};
 
+mod soak;
+
 /// Tables with rows, and one of most things that pg_dump reads by functions that see the newest state.
 const SCHEMA: &str = "
     CREATE TABLE ledger (id int PRIMARY KEY, note text);
@@ -200,5 +202,58 @@ fn a_lock_that_is_not_let_go_is_told_with_its_holder() {
             "{hint}"
         );
         execute(&source, "SELECT").await;
+    });
+}
+
+#[test]
+fn a_definition_that_says_nothing_is_not_published() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SCHEMA).await;
+        let index = "CREATE INDEX calm_mood ON public.calm USING btree (mood);";
+        let nothing = format!("{:>width$}", ";", width = index.len());
+        let script = format!("$REAL \"$@\" | LC_ALL=C sed 's/{index}/{nothing}/'");
+        let programs = world.postgres.with_scripted_dump(&script);
+        let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
+        let request = backup::Request {
+            source: &source,
+            tools: &tools,
+            store: &world.bucket.store,
+            clock: &super::kit::clock_that_waits("2026-11-23T02:00:07Z".parse().expect("an instant")),
+            attempts: 2,
+        };
+        let error = backup::backup(request, &Nobody)
+            .await
+            .expect_err("a hollow definition");
+        assert_eq!(error.kind(), Kind::Source, "{error}");
+        assert!(
+            error.causes().join(" ").contains("INDEX public.calm_mood"),
+            "{:?}",
+            error.causes()
+        );
+        assert!(world.bucket.store.list("").await.expect("a listing").is_empty());
+        assert!(world.bucket.server.open_uploads().is_empty());
+    });
+}
+
+#[test]
+fn a_backup_tells_what_it_left_out() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let foreign = "CREATE FOREIGN DATA WRAPPER elsewhere; CREATE SERVER far FOREIGN DATA WRAPPER elsewhere;
+            CREATE FOREIGN TABLE prices (id int) SERVER far; CREATE UNLOGGED TABLE cache (id int); INSERT INTO cache VALUES (1)";
+        let source = world.postgres.source(foreign).await;
+        let made = world.back_up(&source).await.expect("a backup");
+        let told: Vec<_> = made
+            .manifest
+            .left_out
+            .iter()
+            .map(|left| (left.what.as_str(), left.name.as_str()))
+            .collect();
+        assert_eq!(told, [("rows of a foreign table", "public.prices")]);
+        assert_eq!(
+            made.manifest.public_table("cache").expect("a table").content.rows,
+            1
+        );
     });
 }

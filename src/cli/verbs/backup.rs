@@ -15,6 +15,7 @@ use crate::cli::text::line;
 use crate::cli::units::{duration, rate, size};
 use crate::error::Result;
 use crate::model::CANONICAL_TABLES;
+use crate::model::left_out::LeftOut;
 use crate::model::manifest::Manifest;
 use crate::model::source::SourceName;
 use crate::model::suspicion::Suspicion;
@@ -105,6 +106,7 @@ pub(super) struct BackupDocument<'a> {
     source: SourceName,
     suspicion: Option<&'a Suspicion>,
     tables: Vec<TableDocument<'a>>,
+    left_out: &'a [LeftOut],
 }
 
 #[derive(Serialize)]
@@ -147,6 +149,9 @@ impl Outcome for BackupMade {
             rate(manifest.raw_bytes, self.seconds)
         );
         line(&mut text, "took", &took);
+        for LeftOut { what, name, reason } in &manifest.left_out {
+            line(&mut text, "left out", &format!("{what} {name}: {reason}"));
+        }
         if verbose {
             for table in &manifest.tables {
                 let _ = writeln!(
@@ -180,5 +185,6 @@ pub(super) fn document<'a>(manifest_key: &'a str, manifest: &'a Manifest) -> Bac
         source: (&manifest.source).into(),
         suspicion: manifest.suspicion.as_ref(),
         tables: tables.collect(),
+        left_out: &manifest.left_out,
     }
 }
