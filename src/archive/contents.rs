@@ -1,5 +1,6 @@
 //! The archive's table of contents.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::cursor::{Cursor, Short};
@@ -267,20 +268,20 @@ fn read_entry(cursor: &mut Cursor<'_>, header: &Header) -> Result<Entry, Short> 
         has_data,
         catalog_oid,
         oid,
-        tag: tag.to_owned(),
-        kind: kind.to_owned(),
+        tag: tag.into_owned(),
+        kind: kind.into_owned(),
         section,
-        definition: definition.to_owned(),
-        drop_statement: drop_statement.to_owned(),
-        copy_statement: copy_statement.to_owned(),
-        schema: schema.map(str::to_owned),
-        tablespace: tablespace.map(str::to_owned),
-        access_method: access_method.filter(|name| !name.is_empty()).map(str::to_owned),
+        definition: definition.into_owned(),
+        drop_statement: drop_statement.into_owned(),
+        copy_statement: copy_statement.into_owned(),
+        schema: schema.map(Cow::into_owned),
+        tablespace: tablespace.map(Cow::into_owned),
+        access_method: access_method.filter(|name| !name.is_empty()).map(Cow::into_owned),
         relation_kind: u8::try_from(relation_kind)
             .ok()
             .filter(|kind| *kind != 0)
             .map(char::from),
-        owner: owner.to_owned(),
+        owner: owner.into_owned(),
         dependencies: Vec::new(),
     })
 }

@@ -1,9 +1,14 @@
 //! The primitive values of the format, read from the bytes there are so far.
 
+use std::borrow::Cow;
+
 use super::error::ArchiveError;
 
 /// Header and table of contents together are never larger. Real ones are some hundred kilobytes.
 const HEAD_LIMIT_BYTES: usize = 64 << 20;
+
+/// The first of 256 characters of Unicode's last private plane.
+const OTHER_BYTES: u32 = 0x0010_F700;
 
 /// A place in bytes of which more may come.
 #[derive(Clone, Debug)]
@@ -65,17 +70,31 @@ impl<'a> Cursor<'a> {
     }
 
     /// A string, or `None` for the format's NULL.
-    pub(super) fn string(&mut self) -> Result<Option<&'a str>, Short> {
+    pub(super) fn string(&mut self) -> Result<Option<Cow<'a, str>>, Short> {
         let Ok(length) = usize::try_from(self.int()?) else {
             return Ok(None);
         };
-        let text = std::str::from_utf8(self.take(length)?);
-        text.map(Some).map_err(|_| ArchiveError::NotUtf8.into())
+        Ok(Some(text_of(self.take(length)?)))
     }
 
-    pub(super) fn text(&mut self) -> Result<&'a str, Short> {
+    pub(super) fn text(&mut self) -> Result<Cow<'a, str>, Short> {
         Ok(self.string()?.unwrap_or_default())
     }
+}
+
+/// Text of any encoding. Definitions are compared with others later, so each byte that is no UTF-8 becomes a character of its own,
+/// one that no text holds: different bytes stay different.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        let others = chunk.invalid().iter();
+        text.extend(others.filter_map(|byte| char::from_u32(OTHER_BYTES + u32::from(*byte))));
+    }
+    Cow::Owned(text)
 }
 
 /// A sign byte (0 is positive) and the magnitude, least significant byte first.

@@ -20,9 +20,6 @@ pub enum ArchiveError {
     UnknownCompression(&'static str),
     /// Its rows are INSERT statements, or its data is of a kind this reader does not know.
     UnknownData(String),
-    /// Its text is not UTF-8. Definitions are compared with others later, and a reading that replaced bytes would call
-    /// different ones equal.
-    NotUtf8,
     /// Its table of contents is larger than any real one.
     TooLarge,
     /// It contradicts itself; the text says where.
@@ -54,7 +51,6 @@ impl fmt::Display for ArchiveError {
             }
             Self::UnknownCompression(name) => write!(f, "the archive's data is compressed with {name}"),
             Self::UnknownData(what) => write!(f, "the archive holds data that is not COPY text: {what}"),
-            Self::NotUtf8 => f.write_str("the archive's definitions are not UTF-8"),
             Self::TooLarge => f.write_str("the archive's table of contents is impossibly large"),
             Self::Malformed(place) => write!(f, "the archive contradicts itself: {place}"),
             Self::Damaged => f.write_str("the archive's compressed data does not inflate"),
@@ -77,7 +73,6 @@ impl From<ArchiveError> for Error {
                 "run a plain SQL dump with psql; for anything else use another backup"
             }
             ArchiveError::UnknownVersion(_) => "restore it with the pg_restore of the version that wrote it",
-            ArchiveError::NotUtf8 => "dump with `--encoding=UTF8`, or restore this one with pg_restore",
             _ => "use another backup",
         };
         Self::new(Kind::Corrupt, "the archive cannot be read")

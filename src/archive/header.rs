@@ -95,9 +95,9 @@ impl Header {
                 second,
                 is_summer_time: summer > 0,
             },
-            database: cursor.text()?.to_owned(),
-            server_version: cursor.text()?.to_owned(),
-            dump_version: cursor.text()?.to_owned(),
+            database: cursor.text()?.into_owned(),
+            server_version: cursor.text()?.into_owned(),
+            dump_version: cursor.text()?.into_owned(),
         })
     }
 }

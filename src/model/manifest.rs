@@ -246,6 +246,12 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The encoding of the archive's text, as `SET client_encoding` takes it.
+    pub fn encoding(&self) -> &str {
+        let recorded = self.copy_settings.get("client_encoding");
+        recorded.map_or("UTF8", String::as_str)
+    }
+
     /// Rows in all tables.
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|table| table.content.rows).sum()

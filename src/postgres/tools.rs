@@ -206,16 +206,24 @@ impl Installation {
     }
 
     /// The same of what an exported snapshot sees, as `pg_export_snapshot` names it.
-    pub fn dump_snapshot(&self, source: &Conninfo, without: &[Name], snapshot: &str) -> Command {
+    /// Its text is in that `encoding`, whatever the source's own settings say.
+    pub fn dump_snapshot(
+        &self,
+        source: &Conninfo,
+        without: &[Name],
+        snapshot: &str,
+        encoding: &str,
+    ) -> Command {
         let mut command = self.dump(source, without);
-        command.arg(format!("--snapshot={snapshot}"));
+        command.args([format!("--snapshot={snapshot}"), format!("--encoding={encoding}")]);
         command
     }
 
-    /// `pg_dump` of definitions alone, in the same form. Grants are compared by themselves, and no definition mentions them.
-    pub fn dump_schema(&self, source: &Conninfo, without: &[Name]) -> Command {
+    /// `pg_dump` of definitions alone, in the same form and in that `encoding`. Grants are compared by themselves, and no definition
+    /// mentions them.
+    pub fn dump_schema(&self, source: &Conninfo, without: &[Name], encoding: &str) -> Command {
         let mut command = self.dump(source, without);
-        command.args(["--schema-only", "--no-acl"]);
+        command.args(["--schema-only", "--no-acl", &format!("--encoding={encoding}")]);
         command
     }
 

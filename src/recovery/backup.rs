@@ -150,7 +150,10 @@ async fn make(
     }
     let snapshot = SourceSnapshot::take(source, session, &origin.unreadable).await?;
     let access = access::record(source, &snapshot, observer).await?;
-    let command = installation.dump_snapshot(source, &origin.unreadable, snapshot.id());
+    let encoding = copy_settings
+        .get("client_encoding")
+        .map_or("UTF8", String::as_str);
+    let command = installation.dump_snapshot(source, &origin.unreadable, snapshot.id(), encoding);
     let packer = Packer::new(upload, origin.facts.bytes);
     let (surveyed, packer) = dump(source, command, &snapshot, packer, observer).await?;
     check_soundness(&surveyed.contents)?;

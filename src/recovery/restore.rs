@@ -389,6 +389,8 @@ async fn begin_load<'a>(
 /// Decides what of the backup is restored. Nothing is changed.
 async fn select(request: Request<'_>, target: &ClearedTarget, contents: &Contents) -> Result<Selection> {
     let session = target.session();
-    let definitions = async || verify::dump_definitions(session, target.conninfo(), request.tools).await;
+    let encoding = plan::encoding(contents);
+    let definitions =
+        async || verify::dump_definitions(session, target.conninfo(), request.tools, encoding).await;
     platform::select(session, target.profile(), contents, definitions).await
 }

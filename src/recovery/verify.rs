@@ -61,7 +61,7 @@ pub async fn target(
             )
         }
     };
-    let restored = dump_definitions(&session, target, tools).await?;
+    let restored = dump_definitions(&session, target, tools, manifest.encoding()).await?;
     let expected = scope.expected_entries(manifest);
     let found = scope.found_entries(&restored, &expected, plan::definitions(&restored));
 
@@ -228,21 +228,27 @@ pub async fn scope(
         None => queries::platform::profile(&session).await?,
     };
     let contents = object::contents(store, manifest).await?;
-    let definitions = async || dump_definitions(&session, target, tools).await;
+    let definitions = async || dump_definitions(&session, target, tools, manifest.encoding()).await;
     let selection = platform::select(&session, profile, &contents, definitions).await?;
     Ok(Scope::of(&selection, &contents))
 }
 
-/// The target's definitions, as pg_dump words them.
+/// The target's definitions, as pg_dump words them in an archive of that `encoding`.
 pub(super) async fn dump_definitions(
     session: &Session,
     target: &Conninfo,
     tools: &Tools,
+    encoding: &str,
 ) -> Result<Arc<Contents>> {
     let facts = queries::facts(session).await?;
     let without = examination::unreadable(session).await?.platforms;
     let installation = tools.for_server(facts.major, target.side().kind())?;
-    let archive = answer("pg_dump", installation.dump_schema(target, &without), target).await?;
+    let archive = answer(
+        "pg_dump",
+        installation.dump_schema(target, &without, encoding),
+        target,
+    )
+    .await?;
     let mut survey = Survey::default();
     survey
         .feed(&archive)

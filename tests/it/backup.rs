@@ -231,7 +231,8 @@ fn the_password_travels_in_the_environment_alone() {
                 "--compress=0",
                 "--no-owner",
                 "--no-acl",
-                "--lock-wait-timeout=300000"
+                "--lock-wait-timeout=300000",
+                "--encoding=UTF8"
             ]
         );
         let manifest = world

@@ -3,7 +3,7 @@
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::suspicion::ShrinkLimits;
-use paycraft_dr::postgres::conninfo::Conninfo;
+use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::patience::Patience;
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::Tools;
@@ -255,5 +255,60 @@ fn a_backup_tells_what_it_left_out() {
             made.manifest.public_table("cache").expect("a table").content.rows,
             1
         );
+    });
+}
+
+/// A new, empty database of that encoding.
+async fn database_in(world: &World, encoding: &str, side: Side) -> Conninfo {
+    let beside = world.postgres.database(side).await;
+    let name = format!("{}_{}", beside.database(), encoding.to_lowercase());
+    let create = format!(
+        "CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    );
+    execute(&beside, &create).await;
+    beside.with_database(side, &name)
+}
+
+#[test]
+fn text_of_any_encoding_is_backed_up_and_proven() {
+    const WORDS: &str = r#"CREATE TABLE "Größe" ("für" int PRIMARY KEY, v text); INSERT INTO "Größe" VALUES (1, 'ä');
+        COMMENT ON TABLE "Größe" IS 'für Größe'; CREATE INDEX "Bücher" ON "Größe" (v);
+        CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'ä' $$"#;
+    const SIGNS: &str = "CREATE TABLE t (v text); INSERT INTO t VALUES ('日本'); COMMENT ON TABLE t IS '語'";
+    // No text in any encoding: bytes.
+    const BYTES: &str = r"CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, convert_from('\xfc', 'SQL_ASCII'));
+        DO $$ BEGIN
+          EXECUTE format('COMMENT ON TABLE t IS %L', convert_from('\x66fc72', 'SQL_ASCII'));
+          EXECUTE format('CREATE TYPE e AS ENUM (%L)', convert_from('\xfc', 'SQL_ASCII'));
+        END $$";
+    run(async {
+        let Some(world) = World::new().await else { return };
+        for (hour, encoding, sql, targets) in [
+            (0, "LATIN1", WORDS, ["LATIN1", "UTF8"]),
+            (1, "EUC_JP", SIGNS, ["EUC_JP", "UTF8"]),
+            (2, "SQL_ASCII", BYTES, ["SQL_ASCII", "SQL_ASCII"]),
+        ] {
+            let source = database_in(&world, encoding, Side::Source).await;
+            execute(&source, sql).await;
+            if encoding == "LATIN1" {
+                // It would spoil a dump that leaves its encoding to the server.
+                let setting = format!(
+                    "ALTER DATABASE {} SET client_encoding = 'LATIN2'",
+                    source.database()
+                );
+                execute(&source, &setting).await;
+            }
+            let made = world
+                .back_up_at(&source, &format!("2026-11-23T0{hour}:00:07Z"))
+                .await;
+            let made = made.unwrap_or_else(|error| panic!("{encoding}: {error}: {:?}", error.causes()));
+            for target in targets {
+                let target = database_in(&world, target, Side::Target).await;
+                let restored = world.restore_into(Selector::Key(made.key), target).await;
+                let restored =
+                    restored.unwrap_or_else(|error| panic!("{encoding}: {error}: {:?}", error.causes()));
+                assert_proven(&restored.verification);
+            }
+        }
     });
 }

@@ -109,6 +109,8 @@ pub async fn time_zone(session: &Session) -> Result<String> {
 }
 
 /// The session settings under which pg_dump will write this database's rows.
+///
+/// They are written in UTF-8, which every text has a form in, but for a database whose encoding is none: its bytes stay as they are.
 pub async fn copy_settings(session: &Session) -> Result<BTreeMap<String, String>> {
     let rows = all(
         session,
@@ -116,7 +118,7 @@ pub async fn copy_settings(session: &Session) -> Result<BTreeMap<String, String>
         "SELECT name, setting FROM pg_settings
           WHERE name = ANY (string_to_array($1, ','))
              OR name = 'lc_monetary' AND EXISTS (SELECT FROM pg_attribute WHERE atttypid = 'money'::regtype)
-         UNION ALL SELECT 'client_encoding', current_setting('server_encoding')",
+         UNION ALL SELECT 'client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END",
         &[&OWN_COPY_SETTINGS],
     )
     .await?;

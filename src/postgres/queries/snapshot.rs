@@ -170,7 +170,7 @@ pub async fn wait_for_table(session: &Session, (schema, name): &Name) -> Result<
 pub async fn export(session: &Session) -> Result<(String, SourceState)> {
     let sql = format!(
         "WITH exported AS MATERIALIZED (SELECT pg_catalog.pg_export_snapshot() AS snapshot), state AS ({})
-         SELECT kind, oid, name, version, snapshot FROM exported LEFT JOIN state ON true",
+         SELECT kind, oid, version, name, snapshot FROM exported LEFT JOIN state ON true",
         state_sql()
     );
     let rows = all(session, "cannot export a snapshot", &sql, &[]).await?;
@@ -203,8 +203,8 @@ fn state_of(rows: &[Row]) -> SourceState {
         Some(SourceObject {
             kind: row.get::<_, Option<String>>(0)?,
             oid: row.get(1),
-            name: row.get(2),
-            version: row.get(3),
+            version: row.get(2),
+            name: row.get(3),
         })
     });
     SourceState(objects.collect())
@@ -251,5 +251,12 @@ fn state_sql() -> String {
                WHERE d.oid >= {FIRST_OWN_OID}{more}"
         )
     });
-    std::iter::once(relations).chain(definitions).collect()
+    let objects: String = std::iter::once(relations).chain(definitions).collect();
+    // A database without an encoding may have names that are no text to us.
+    format!(
+        "SELECT kind, oid, version,
+                CASE WHEN current_setting('server_encoding') = 'SQL_ASCII' THEN encode(convert_to(name, 'SQL_ASCII'), 'escape')
+                     ELSE name END AS name
+           FROM ({objects}) AS objects (kind, oid, name, version)"
+    )
 }
