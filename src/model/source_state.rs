@@ -30,6 +30,16 @@ pub enum Concerned {
     Rows,
 }
 
+impl Concerned {
+    /// Whether objects of that kind are among them.
+    pub fn concerns(self, kind: &str) -> bool {
+        match self {
+            Self::Definitions => true,
+            Self::Rows => READ_WITH_ROWS.contains(&kind),
+        }
+    }
+}
+
 /// The tables and definitions of a database at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceState(pub Vec<SourceObject>);
@@ -43,13 +53,9 @@ impl SourceState {
             .iter()
             .map(|object| ((object.kind.as_str(), object.oid), object))
             .collect();
-        let concerns = |object: &&SourceObject| match concerned {
-            Concerned::Definitions => true,
-            Concerned::Rows => READ_WITH_ROWS.contains(&object.kind.as_str()),
-        };
         self.0
             .iter()
-            .filter(concerns)
+            .filter(|object| concerned.concerns(&object.kind))
             .filter_map(|object| {
                 let SourceObject { kind, oid, name, .. } = object;
                 match found.get(&(kind.as_str(), *oid)) {

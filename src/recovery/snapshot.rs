@@ -89,7 +89,9 @@ impl SourceSnapshot {
 
     /// Fails where anything of what is concerned was changed since the snapshot was taken.
     pub(super) async fn check(&self, concerned: Concerned) -> Result<(), Failure> {
-        let now = sql::state(&self.session).await.map_err(Failure::Retryable)?;
+        let now = sql::state(&self.session, concerned)
+            .await
+            .map_err(Failure::Retryable)?;
         let changes = self.state.changes(&now, concerned);
         if changes.is_empty() {
             return Ok(());

@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 
 use super::{MISSING, SYSTEM_SCHEMAS, all, batch, identifier, unless_failed};
 use crate::error::Result;
-use crate::model::source_state::{SourceObject, SourceState};
+use crate::model::source_state::{Concerned, SourceObject, SourceState};
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
 
@@ -171,17 +171,17 @@ pub async fn export(session: &Session) -> Result<(String, SourceState)> {
     let sql = format!(
         "WITH exported AS MATERIALIZED (SELECT pg_catalog.pg_export_snapshot() AS snapshot), state AS ({})
          SELECT kind, oid, version, name, snapshot FROM exported LEFT JOIN state ON true",
-        state_sql()
+        state_sql(Concerned::Definitions)
     );
     let rows = all(session, "cannot export a snapshot", &sql, &[]).await?;
     let snapshot = rows.first().map(|row| row.get(4)).unwrap_or_default();
     Ok((snapshot, state_of(&rows)))
 }
 
-/// What the database holds now.
-pub async fn state(session: &Session) -> Result<SourceState> {
+/// What the database holds now of what is concerned.
+pub async fn state(session: &Session, concerned: Concerned) -> Result<SourceState> {
     let what = "cannot read the state of the source's catalogs";
-    Ok(state_of(&all(session, what, &state_sql(), &[]).await?))
+    Ok(state_of(&all(session, what, &state_sql(concerned), &[]).await?))
 }
 
 /// Begins a transaction that sees what the exported snapshot sees, and cannot write.
@@ -214,7 +214,7 @@ fn state_of(rows: &[Row]) -> SourceState {
 ///
 /// The version of a table is the file of its rows: every rewrite and TRUNCATE makes a new one. Indexes, views, sequences and the
 /// like are compared by name alone: a REINDEX or REFRESH is no change of a definition.
-fn state_sql() -> String {
+fn state_sql(concerned: Concerned) -> String {
     let relations = format!(
         "SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'i' THEN 'index' WHEN 'I' THEN 'index'
                                WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
@@ -226,7 +226,8 @@ fn state_sql() -> String {
          UNION ALL SELECT 'schema', n.oid, n.nspname, '' FROM pg_catalog.pg_namespace n
           WHERE {SYSTEM_SCHEMAS} AND n.oid >= {FIRST_OWN_OID}"
     );
-    let definitions = DEFINITIONS.iter().map(|(kind, catalog, name, place)| {
+    let definitions = DEFINITIONS.iter().filter(|(kind, ..)| concerned.concerns(kind));
+    let definitions = definitions.map(|(kind, catalog, name, place)| {
         let place = match place {
             Place::Schema(column) => {
                 format!("JOIN pg_catalog.pg_namespace n ON n.oid = d.{column} AND {SYSTEM_SCHEMAS}")
