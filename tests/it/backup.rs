@@ -229,8 +229,6 @@ fn the_password_travels_in_the_environment_alone() {
             [
                 "--format=custom",
                 "--compress=0",
-                "--no-owner",
-                "--no-acl",
                 "--lock-wait-timeout=300000",
                 "--encoding=UTF8"
             ]
