@@ -141,6 +141,9 @@ fn a_change_between_snapshot_and_locks_costs_an_attempt_and_never_a_row() {
             );
             assert!(world.bucket.server.open_uploads().is_empty(), "{sql}");
 
+            if rows == 3000 && ![REWRITE, "DROP VIEW shown"].contains(&sql) {
+                continue;
+            }
             let source = world.postgres.source(SCHEMA).await;
             let made = back_up_beside(&world, &source, sql, false, 2).await;
             let made = made.unwrap_or_else(|error| panic!("{sql}: {error}: {:?}", error.causes()));
