@@ -219,6 +219,7 @@ fn a_definition_that_says_nothing_is_not_published() {
         let programs = world.postgres.with_scripted_dump(&script);
         let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
         let request = backup::Request {
+            limits: ShrinkLimits::default(),
             source: &source,
             tools: &tools,
             store: &world.bucket.store,
