@@ -1,5 +1,6 @@
 //! The limit: our own loader, fed from a local file that is not packed.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::time::Instant;
 
@@ -7,7 +8,9 @@ use paycraft_dr::archive::{Event, Reader};
 use paycraft_dr::child::Child;
 use paycraft_dr::error::Kind;
 use paycraft_dr::postgres::conninfo::Side;
+use paycraft_dr::postgres::queries::unknown::Unknown;
 use paycraft_dr::postgres::session::Session;
+use paycraft_dr::postgres::tools::Leniency;
 use paycraft_dr::recovery::loader::{Builds, Loader};
 use paycraft_dr::recovery::plan::{self, Turn};
 use paycraft_dr::recovery::platform::Selection;
@@ -24,12 +27,13 @@ pub(super) async fn run(place: &Place, target: &str) -> Outcome<Taken> {
     let began = Instant::now();
     let session = Session::connect(&target).await?;
     let archive = place.file("unpacked.dump");
-    let make = async |name: &str, list: String, jobs| -> Outcome<()> {
+    let make = async |name: &str, list: String| -> Outcome<()> {
         let place_of_list = place.file(name);
         std::fs::write(&place_of_list, list)?;
-        let command = place
-            .installation
-            .restore_listed(&target, &archive, &place_of_list, jobs);
+        let command =
+            place
+                .installation
+                .restore_listed(&target, &archive, &place_of_list, Leniency::default());
         Ok(Child::start("pg_restore", command)?
             .ended()
             .await?
@@ -51,10 +55,18 @@ pub(super) async fn run(place: &Place, target: &str) -> Outcome<Taken> {
                 (None, _) => break,
                 (Some(Event::Contents(contents)), _) => {
                     let selection = Selection::everything();
-                    let builds = Builds::of(&contents, &selection);
-                    make("before", plan::list(&contents, Turn::Before, |_| true), 1).await?;
-                    rest = plan::list(&contents, Turn::After, |id| !builds.contain(id));
-                    let loading = Loader::begin(&target, &session, &contents, selection, builds, CONNECTIONS);
+                    let ours = Builds::of(&contents, &selection, &Unknown::default(), false).ids();
+                    make("before", plan::list(&contents, Turn::Before, |_| true)).await?;
+                    rest = plan::list(&contents, Turn::After, |id| !ours.contains(&id));
+                    let loading = Loader::begin(
+                        &target,
+                        &session,
+                        &contents,
+                        selection,
+                        HashSet::new(),
+                        Leniency::default(),
+                        CONNECTIONS,
+                    );
                     loader = Some(loading.await?);
                 }
                 (Some(event), Some(loader)) => loader.take(event).await?,
@@ -65,8 +77,9 @@ pub(super) async fn run(place: &Place, target: &str) -> Outcome<Taken> {
     if let Some(mut loader) = loader {
         loader.load().await?;
         loader.build().await?;
+        make("after", rest).await?;
+        loader.fill().await?;
     }
-    make("after", rest, CONNECTIONS).await?;
     Ok(Taken {
         seconds: began.elapsed().as_secs_f64(),
         ..Taken::default()

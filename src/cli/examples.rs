@@ -52,7 +52,7 @@ Example:
 pub(super) const CONFIRM: &str = "\
 Example:
   # A backup under suspicion that holds less than the one before it, and should
-  paycraft-dr confirm 2026/11/23/backup-20261123-020004.dump.gz --why \"the table events was emptied on purpose\"";
+  paycraft-dr confirm 2026/11/23/backup-20261123-020004.dump.gz --why events-were-emptied-on-purpose";
 
 pub(super) const CUTOVER: &str = "\
 Examples:

@@ -99,7 +99,7 @@ impl Found {
 
     /// Whether its key is dated after `now`, by more than clocks differ. It would be the newest for ever, so it is not counted.
     pub fn is_of_the_future(&self, now: Timestamp) -> bool {
-        self.key.began_at() > now + SKEW_TOLERATED
+        self.key.began_at().duration_since(now) > SKEW_TOLERATED
     }
 }
 

@@ -208,13 +208,11 @@ impl<'a> Sources<'a> {
 
     /// How many good backups of the source are newer than `key`; where it is not known, of the source that has the fewest.
     fn newer_than(&self, key: BackupKey, source: Option<&SourceName>) -> usize {
-        match source {
-            Some(source) => self.0.get(source).map_or(0, |backups| backups.newer_than(key)),
-            None => {
-                let counts = self.0.values().map(|backups| backups.newer_than(key));
-                counts.min().unwrap_or(0)
-            }
+        if let Some(source) = source {
+            return self.0.get(source).map_or(0, |backups| backups.newer_than(key));
         }
+        let counts = self.0.values().map(|backups| backups.newer_than(key));
+        counts.min().unwrap_or(0)
     }
 
     /// The backup under suspicion for whose sake `key` stays.

@@ -84,6 +84,12 @@ pub fn reasons_of_first(old: &Shape, new: &Shape, limits: ShrinkLimits) -> Vec<S
     let is_same_product = CANONICAL_TABLES
         .iter()
         .any(|table| old.public_rows(table).is_some() && new.public_rows(table).is_some());
+    // A smaller database of the same product may be another of its projects: only what it lacks altogether tells.
+    let limits = ShrinkLimits {
+        rows_percent: 100,
+        bytes_percent: 100,
+        ..limits
+    };
     if is_same_product {
         reasons(old, new, limits)
     } else {

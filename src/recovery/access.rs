@@ -137,12 +137,11 @@ async fn change_all(session: &Session, expected: &Access, profile: Profile) -> R
     for _ in 0..ROUNDS {
         let found = queries::read(session).await?.access.expanded();
         let owners = of_owners(&compare(expected, &found, profile, &reach.name).owners, &reach);
-        let found = match owners.is_empty() {
-            true => found,
-            false => {
-                refused.extend(queries::apply(session, &owners).await?);
-                queries::read(session).await?.access.expanded()
-            }
+        let found = if owners.is_empty() {
+            found
+        } else {
+            refused.extend(queries::apply(session, &owners).await?);
+            queries::read(session).await?.access.expanded()
         };
         let comparison = compare(expected, &found, profile, &reach.name);
         let statements = statements(&comparison, &reach);

@@ -105,7 +105,7 @@ pub async fn prune(store: &Store, stock: Stock, request: Request, observer: &dyn
     let held = plan.held.into_iter().map(|mut ruling| {
         if ruling.decision == Decision::Remove && !due_before.contains(&ruling.on.key) {
             ruling.decision = Decision::Keep;
-            ruling.reason = "another backup vanished meanwhile: run prune again".to_owned();
+            "another backup vanished meanwhile: run prune again".clone_into(&mut ruling.reason);
         }
         Ruled {
             decision: ruling.decision,

@@ -476,7 +476,7 @@ fn a_pooler_that_keeps_the_time_zone_to_itself_makes_no_difference() {
             let at = format!("2026-11-{day}T02:00:07Z");
             let made = world.back_up_at(source, &at).await.expect("a backup");
             assert_eq!(made.manifest.copy_settings["TimeZone"], *zone);
-            let restored = world.restore(Selector::Latest).await.expect("a restore");
+            let restored = world.restore(Selector::Key(made.key)).await.expect("a restore");
             assert!(
                 restored.verification.verdict.is_proven(),
                 "{zone}: {:?}",

@@ -124,7 +124,7 @@ fn a_drill_proves_logs_keeps_evidence_and_cleans_up() {
             .iter()
             .map(|check| &check["name"])
             .collect();
-        assert_eq!(checks.len(), 12, "{checks:?}");
+        assert_eq!(checks.len(), 18, "{checks:?}");
         for name in [
             "rows",
             "content",

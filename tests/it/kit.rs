@@ -60,6 +60,11 @@ pub fn skip(service: &str, why: &str) {
     );
 }
 
+/// Tells something past the capture of the harness, such as the seed that repeats a test.
+pub fn say(what: &str) {
+    let _ = writeln!(std::io::stderr(), "{what}");
+}
+
 /// PostgreSQL's programs, and one server for all tests.
 pub struct Postgres {
     pub tools: Tools,

@@ -392,13 +392,13 @@ fn a_restore_by_an_ordinary_role_does_what_it_may_and_names_the_rest() {
         let source = world.postgres.source(&schema).await;
         world.back_up(&source).await.expect("a backup");
         let target = world.postgres.database(Side::Target).await;
-        let restorer = format!(
+        let login = format!(
             "CREATE ROLE restorer_{unique} LOGIN PASSWORD 'restorer' IN ROLE mine_{unique};
              ALTER DATABASE {} OWNER TO restorer_{unique};
              ALTER DEFAULT PRIVILEGES FOR ROLE restorer_{unique} GRANT ALL ON TABLES TO PUBLIC",
             target.database()
         );
-        execute(&target, &restorer).await;
+        execute(&target, &login).await;
         let url = world.postgres.url(&target);
         let (_, rest) = url.split_once('@').expect("a URL");
         let url = format!("postgresql://restorer_{unique}:restorer@{rest}");

@@ -26,6 +26,8 @@ use crate::recovery::recorder::Recorder;
 use crate::recovery::restore::{self, Restored};
 
 /// Restore a backup into a database and verify it there.
+// Each is a flag of its own.
+#[expect(clippy::struct_excessive_bools)]
 #[derive(Args, Debug)]
 pub struct RestoreArguments {
     /// Which backup: `latest`, a day as YYYY/MM/DD, or a key as `list` prints it

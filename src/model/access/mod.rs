@@ -379,12 +379,12 @@ impl Access {
         for default in &self.defaults {
             take(Some(default.role), default.grants, false);
         }
-        let names = named.into_iter().map(|role| self.role_name(role));
-        let mut names: Vec<String> = names
+        let named = named.into_iter().map(|role| self.role_name(role));
+        let mut sorted: Vec<String> = named
             .filter(|name| !name.starts_with("pg_") && !name.is_empty())
             .map(str::to_owned)
             .collect();
-        names.sort();
-        names
+        sorted.sort();
+        sorted
     }
 }

@@ -115,9 +115,10 @@ impl Site {
             .envs(self.world.bucket.environment())
             .env("TMPDIR", self.temporary())
             .current_dir(self.place.path());
-        if verb == Verb::Backup {
+        if matches!(verb, Verb::Backup | Verb::Restore | Verb::Clean) {
             command.env("SUPABASE_DB_URL", self.world.postgres.url(&self.source));
-        } else {
+        }
+        if verb != Verb::Backup {
             command.env("TARGET_DB_URL", self.world.postgres.url(&self.target));
         }
         command
@@ -260,21 +261,21 @@ fn after_a_kill_the_next_run_succeeds_and_nothing_is_left() {
             &DRAWN[..DRAWN.len() - 1]
         };
         let seed = number("PAYCRAFT_KILL_SEED").unwrap_or_else(rand::random);
-        println!("PAYCRAFT_KILLS={rounds} PAYCRAFT_KILL_SEED={seed}");
+        super::super::kit::say(&format!("PAYCRAFT_KILLS={rounds} PAYCRAFT_KILL_SEED={seed}"));
         let mut chance = ChaCha8Rng::seed_from_u64(seed);
         let mut usual: Vec<(Verb, Duration)> = Vec::new();
         for round in 0..rounds {
             let verb = drawn[chance.random_range(0..drawn.len())];
             let fraction = chance.random_range(0.0..1.0);
             // What a verb takes is measured where it first is to be killed.
-            let takes = match usual.iter().find(|(known, _)| *known == verb) {
-                Some((_, takes)) => *takes,
-                None => {
-                    site.prepare(verb).await;
-                    let takes = site.succeeds(verb, "before any kill").await;
-                    usual.push((verb, takes));
-                    takes
-                }
+            let known = usual.iter().find(|(known, _)| *known == verb);
+            let takes = if let Some((_, takes)) = known {
+                *takes
+            } else {
+                site.prepare(verb).await;
+                let takes = site.succeeds(verb, "before any kill").await;
+                usual.push((verb, takes));
+                takes
             };
             site.prepare(verb).await;
             let moment = takes.mul_f64(fraction);
@@ -282,7 +283,7 @@ fn after_a_kill_the_next_run_succeeds_and_nothing_is_left() {
             site.killed(verb, moment).await;
             let next = Site::next(verb);
             let took = site.succeeds(next, &when).await;
-            println!("{when}; {next:?} then took {took:?}");
+            super::super::kit::say(&format!("{when}; {next:?} then took {took:?}"));
             // What it takes where the machine has less to do is more likely to be hit.
             if let Some((_, usual)) = usual.iter_mut().find(|(known, _)| *known == next) {
                 *usual = took.min(*usual);

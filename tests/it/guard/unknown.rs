@@ -28,19 +28,21 @@ fn a_silent_source_leaves_a_full_target_to_the_operators_word() {
         let source = world.postgres.source(SMALL_SCHEMA).await;
         world.back_up(&source).await.expect("a backup");
         let target = world.postgres.database(Side::Target).await;
+        // The source that the backup is of, at a place where nothing answers.
+        let nowhere = NOWHERE.replace("gone", source.database());
         let restore = |more: &[&str]| {
             let arguments: Vec<&str> = ["restore", "--json"]
                 .into_iter()
                 .chain(more.iter().copied())
                 .collect();
-            command(&world, &arguments, &target, Some(NOWHERE))
+            command(&world, &arguments, &target, Some(nowhere.as_str()))
         };
         let guard = async |more: &[&str]| {
             let arguments: Vec<&str> = ["doctor", "--json"]
                 .into_iter()
                 .chain(more.iter().copied())
                 .collect();
-            let ended = output(command(&world, &arguments, &target, Some(NOWHERE))).await;
+            let ended = output(command(&world, &arguments, &target, Some(nowhere.as_str()))).await;
             let document = json(&ended);
             let found = document["findings"].as_array().expect("findings").clone();
             found

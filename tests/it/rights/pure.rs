@@ -44,11 +44,11 @@ fn public_is_no_role_and_an_odd_name_is_one() {
 }
 
 fn roles(names: &[&str]) -> Vec<Role> {
-    let named = names.iter().map(|name| Role {
+    let made = names.iter().map(|name| Role {
         name: (*name).to_owned(),
         is_superuser: *name == "root",
     });
-    named.collect()
+    made.collect()
 }
 
 fn table(name: &str, owner: u32, grants: usize) -> Object {

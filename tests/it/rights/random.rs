@@ -77,6 +77,7 @@ struct Drawn {
     tried: Vec<String>,
 }
 
+#[expect(clippy::too_many_lines)]
 fn draw(seed: u64, unique: u32) -> Drawn {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let names = [
@@ -282,7 +283,7 @@ async fn play(
     pg_dump: &std::path::Path,
 ) {
     let unique = rand::random::<u32>();
-    eprintln!("rights drawn with seed {seed}");
+    super::super::kit::say(&format!("rights drawn with seed {seed}"));
     let drawn = draw(seed, unique);
     try_all(&source, &drawn).await;
     let at: jiff::Timestamp = "2026-11-23T02:00:07Z".parse().expect("an instant");

@@ -79,7 +79,9 @@ fn migrations_that_never_end_cost_attempts_and_never_a_row() {
     let runs = asked("PAYCRAFT_SOAK_DDL").unwrap_or(FEW);
     let pause_ms = asked("PAYCRAFT_SOAK_DDL_PAUSE_MS").unwrap_or(1000);
     let seed = rand::random::<u64>();
-    println!("seed {seed}, {runs} backups, pauses up to {pause_ms} ms");
+    super::super::kit::say(&format!(
+        "seed {seed}, {runs} backups, pauses up to {pause_ms} ms"
+    ));
     run(async {
         let Some(world) = World::new().await else { return };
         let source = world.postgres.source(SCHEMA).await;
@@ -100,7 +102,7 @@ fn migrations_that_never_end_cost_attempts_and_never_a_row() {
                 let made = match backup::backup(request, &Nobody).await {
                     Ok(made) => made,
                     Err(error) => {
-                        println!("{number}: {error}: {:?}", error.causes());
+                        super::super::kit::say(&format!("{number}: {error}: {:?}", error.causes()));
                         assert!(
                             error.next_step().is_some_and(|hint| hint.contains("--attempts")),
                             "{error}: {:?}",
@@ -111,7 +113,7 @@ fn migrations_that_never_end_cost_attempts_and_never_a_row() {
                     }
                 };
                 attested += 1;
-                println!("{number}: {}", made.key);
+                super::super::kit::say(&format!("{number}: {}", made.key));
                 let restored = world.restore(Selector::Key(made.key)).await;
                 let restored = restored.unwrap_or_else(|error| panic!("{error}: {:?}", error.causes()));
                 assert_proven(&restored.verification);
@@ -134,7 +136,9 @@ fn migrations_that_never_end_cost_attempts_and_never_a_row() {
         };
         let ((attested, failed), migrations) =
             tokio::join!(backs_up, migrate(&source, seed, pause_ms, &ends));
-        println!("{attested} attested and proven, {failed} failed, beside {migrations} migrations");
+        super::super::kit::say(&format!(
+            "{attested} attested and proven, {failed} failed, beside {migrations} migrations"
+        ));
         // A machine that is busy elsewhere may give no attempt the time it needs.
         assert!(attested > 0 || runs <= FEW, "no backup was ever made");
     });

@@ -85,6 +85,7 @@ fn target(object: &Object, reach: &Reach) -> String {
 }
 
 /// The role in whose name a change is made: the grantor. Some(None) is the session's own.
+#[expect(clippy::option_option)]
 fn acting(change: &Change<'_>, reach: &Reach) -> Option<Option<String>> {
     let as_member = |name: &str| reach.may_become(name).then(|| Some(name.to_owned()));
     match change.grantor {
