@@ -11,6 +11,7 @@ use paycraft_dr::model::key::BackupKey;
 use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::model::retention::Policy;
 use paycraft_dr::model::selection::Among;
+use paycraft_dr::model::suspicion::Suspicion;
 use paycraft_dr::model::timeline::{Event, Observer};
 use paycraft_dr::recovery::prune::{Pruned, Request, prune, take_stock};
 use paycraft_dr::recovery::{catalog, choosing};
@@ -288,6 +289,15 @@ fn the_command_tells_and_does_what_it_told() {
         let made = world.back_up_at(&source, &at).await.expect("a backup");
         let bucket = &world.bucket;
         put_backups(bucket, 0..7);
+        for key in (0..7).map(days_ago) {
+            let of_the_same_source = Manifest {
+                source: made.manifest.source.clone(),
+                suspicion: Some(Suspicion::default()),
+                ..manifest(key)
+            };
+            let document = of_the_same_source.encode().expect("a manifest");
+            bucket.put(&key.manifest_key(), &document);
+        }
         let before = keys(bucket).await;
 
         let dry = json(&prune_from_the_shell(bucket, &["--dry-run"]).await);

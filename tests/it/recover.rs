@@ -93,7 +93,11 @@ fn a_recovery_ends_with_a_healthy_product_and_its_time() {
         let Some(site) = Site::new().await else { return };
         let target = site.target().await;
         let declared = (Timestamp::now() - SignedDuration::from_mins(90)).to_string();
-        let recovered = output(site.command(&["recover", "--declared-at", &declared], &target)).await;
+        let recovered = output(site.command(
+            &["recover", "--accept-later", "--declared-at", &declared],
+            &target,
+        ))
+        .await;
         assert_eq!(recovered.status.code(), Some(0), "{}", told(&recovered));
         let document = json(&recovered);
         assert_eq!(
@@ -130,7 +134,11 @@ fn a_recovery_ends_with_a_healthy_product_and_its_time() {
         // A disaster declared long ago is recovered from all the same, and that it took too long is said.
         let target = site.target().await;
         let declared = (Timestamp::now() - SignedDuration::from_hours(5)).to_string();
-        let late = output(site.command(&["recover", "--declared-at", &declared], &target)).await;
+        let late = output(site.command(
+            &["recover", "--accept-later", "--declared-at", &declared],
+            &target,
+        ))
+        .await;
         assert_eq!(late.status.code(), Some(3), "{}", told(&late));
         let document = json(&late);
         assert_eq!(
