@@ -191,10 +191,8 @@ fn a_backup_survives_a_store_that_fails_at_any_call() {
                     assert_eq!(kind, Kind::Store, "{failure:?} at call {number}");
                 }
             }
-            assert!(
-                (5..MOST_CALLS - 1).contains(&struck),
-                "{struck} calls were struck"
-            );
+            // Each backup reads the manifests of those before it, so there may always be one more call.
+            assert!((5..MOST_CALLS).contains(&struck), "{struck} calls were struck");
         }
     });
 }
