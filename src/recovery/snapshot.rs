@@ -73,7 +73,7 @@ impl SourceSnapshot {
 
     /// Makes a session of the source see this snapshot, in a transaction that cannot write and lasts until the session is dropped.
     ///
-    /// What it reads of a table's rows is only right when [`Self::check`] finds no change afterwards: let the backup's own last
+    /// What it reads of a table's rows is only right when `check` finds no change afterwards: let the backup's own last
     /// check come after the last row.
     pub async fn join(&self, session: &Session) -> Result<()> {
         queries::be_patient(session).await?;
