@@ -229,7 +229,7 @@ async fn pg_dump_and_pg_restore_carry_it_without_one_error() {
         .spawn()
         .expect("pg_dump");
     let restore = program("pg_restore", &target)
-        .args(["--exit-on-error", "--no-owner", "--no-acl"])
+        .arg("--exit-on-error")
         .stdin(dump.stdout.take().expect("its output"))
         .output()
         .expect("pg_restore");
