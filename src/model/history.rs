@@ -15,13 +15,13 @@ use super::suspicion::{ShrinkLimits, Suspicion, reason_of_cluster, reasons, reas
 pub struct Told {
     /// The database it is of.
     pub source: Source,
-    /// Whether that was recorded when the backup was made: of an object that was attested later nobody knows the project.
+    /// Whether that was recorded when the backup was made: the project of an object that was attested later is not known.
     pub is_recorded: bool,
     /// When it began.
     pub started_at: Timestamp,
     /// What it held.
     pub shape: Shape,
-    /// What was found when it was made; nothing where nobody looked.
+    /// What was found when it was made; nothing where it was not looked at.
     pub recorded: Option<Suspicion>,
     /// Whether an operator said that it is right.
     pub is_confirmed: bool,

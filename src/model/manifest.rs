@@ -74,13 +74,13 @@ pub struct Manifest {
     pub extensions: Vec<String>,
     /// Roles that policies in the archive name.
     pub roles: Vec<String>,
-    /// Who might do what in the source; left out where nobody recorded it.
+    /// Who might do what in the source; left out where it was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
     /// How it compares with the backup before it, where that was looked at when it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspicion: Option<Suspicion>,
-    /// What the source held and the archive does not. Empty also where nobody recorded it.
+    /// What the source held and the archive does not. Empty also where it was not recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
 }

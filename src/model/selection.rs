@@ -185,7 +185,7 @@ pub fn check(key: BackupKey, known: &Known, among: &Among) -> Result<Option<Stri
             Sameness::Same => {}
             Sameness::Unknown if !known.is_recorded => {
                 said = Some(format!(
-                    "nobody recorded of which project {key} is: it is of a database {}",
+                    "the project of {key} was not recorded: it is of a database {}",
                     known.source.database
                 ));
             }

@@ -1,5 +1,5 @@
 //! Which variables of our environment PostgreSQL's programs are given: those that lead to programs, libraries, words and
-//! certificates. Secrets of the store, of a webhook or of another database stay with us, under whatever name they came.
+//! certificates. Secrets of the store, of a webhook or of another database stay with us, under any name.
 
 use std::ffi::OsString;
 

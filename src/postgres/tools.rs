@@ -206,7 +206,7 @@ impl Installation {
     }
 
     /// The same of what an exported snapshot sees, as `pg_export_snapshot` names it.
-    /// Its text is in that `encoding`, whatever the source's own settings say.
+    /// Its text is in that `encoding`; the source's own settings do not matter.
     pub fn dump_snapshot(
         &self,
         source: &Conninfo,

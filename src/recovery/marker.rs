@@ -1,4 +1,4 @@
-//! A random marker in the source's settings, by which the database is known again whatever its name, address and server.
+//! A random marker in the source's settings, by which the database is known again under another name, address or server.
 
 use crate::error::Result;
 use crate::postgres::address;

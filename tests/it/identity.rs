@@ -379,7 +379,7 @@ fn what_each_fact_shows_by_itself() {
         marker: None,
         ..before.clone()
     };
-    // The same running server, whatever the role.
+    // The same running server, for every role.
     assert!(
         matches!(of(ordinary, &without_marker), Likeness::Same(why) if why.contains("start of the server"))
     );

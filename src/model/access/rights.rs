@@ -10,7 +10,7 @@ use super::{Access, RoleId};
 pub enum Grantee<'a> {
     /// Every role. No role can have this name.
     Public,
-    /// Whoever owns the object: owners are compared by themselves.
+    /// The object's owner: owners are compared by themselves.
     Owner,
     /// A role by its name.
     Role(&'a str),

@@ -2,7 +2,7 @@
 //!
 //! 1. The same server has the same system identifier, or was started at the same microsecond, or counts its statistics since the
 //!    same microsecond. The first and the third are copied with a server's files, the second is not.
-//! 2. On the same server, the same OID is the same database, whatever its name. The same name is taken for it, too: production may
+//! 2. On the same server, the same OID is the same database under any name. The same name is taken for it, too: production may
 //!    have been renamed, and a new database may have its old name.
 //! 3. Another system identifier is another server, unless `pg_upgrade` may have made it from the same one: that keeps the OIDs of
 //!    databases and tables, and takes a new identifier.

@@ -1,6 +1,6 @@
 //! What in a database calls functions of which nothing is known: those that a user wrote, and those of most extensions.
 //!
-//! Such a function may read other tables, whatever it declares. Only the order in which a dump is restored by one connection is
+//! Such a function may read other tables even if it declares that it does not. Only the order in which a dump is restored by one connection is
 //! known to suit it.
 
 use std::collections::HashSet;

@@ -3,7 +3,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Conninfo;
 
-/// Refuses the wrong name behind `--target-is-not-production`, also where nobody would have asked for one.
+/// Refuses the wrong name behind `--target-is-not-production`, also where none would have been asked for.
 pub(super) fn check_name(target: &Conninfo, name: Option<&str>) -> Result<()> {
     match name {
         Some(name) if name != target.database() => {

@@ -33,7 +33,7 @@ pub(super) async fn gather(
     let is_other_project_than_backup = target.leads_to_another_project(backup.project_ref.as_deref());
     let project = production.source.as_ref().and_then(Conninfo::leads_to_project);
     let is_other_project_than_source = target.leads_to_another_project(project.as_deref());
-    // Whoever certainly leads to another project need not wait for a source that may be gone.
+    // A target that certainly is another project need not wait for a source that may be gone.
     let asked = production
         .source
         .as_ref()

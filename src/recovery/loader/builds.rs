@@ -7,7 +7,7 @@
 //!
 //! The locks that each statement takes decide what runs beside it; so no two of our connections wait for each other:
 //! `CREATE INDEX` takes SHARE on its table; a key, or an index with a statement behind it, takes the table for itself; attaching an
-//! index, and whatever makes a key over partitions, takes the whole tree. Foreign keys are attached by one connection alone.
+//! index, and everything that makes a key over partitions, takes the whole tree. Foreign keys are attached by one connection alone.
 
 use std::collections::{HashMap, HashSet};
 

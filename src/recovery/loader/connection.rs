@@ -126,7 +126,7 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Ends with a COPY, whatever came of it.
+    /// Ends with a COPY, also with one that failed.
     fn drop_copy(&mut self) {
         if let Some(copy) = self.copy.take() {
             self.common.queue.made_permanent(copy.table, copy.batches);

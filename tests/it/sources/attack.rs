@@ -82,7 +82,7 @@ fn of_two_databases_in_one_bucket_each_has_its_own_newest() {
             "{named}"
         );
 
-        // RPO of its own, whatever the other one did since.
+        // RPO of its own; what the other one did since does not count.
         let status = json(&output(with(&world, &own, &["status", "--no-drill", "--json"])).await);
         assert_eq!(
             (&status["newest"], &status["exit_code"]),

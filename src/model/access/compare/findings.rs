@@ -1,4 +1,4 @@
-//! Rights that differ, worded by what a grantee may do, whoever granted it.
+//! Rights that differ, worded by what a grantee may do; who granted it does not matter.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use crate::model::access::Object;
 use crate::model::access::privileges::Privileges;
 use crate::model::access::rights::{Grantee, Held};
 
-/// A right that differs, worded by what a grantee may do, whoever granted it.
+/// A right that differs, worded by what a grantee may do; who granted it does not matter.
 pub(in crate::model::access) struct Finding<'a> {
     pub(in crate::model::access) object: &'a Object,
     pub(in crate::model::access) grantee: Grantee<'a>,
