@@ -118,6 +118,9 @@ pub(super) fn checks(text: &mut String, checks: &[Check]) {
     for check in checks {
         let mark = mark(check.outcome);
         let _ = writeln!(text, "{mark}  {:<18} {}", check.name, check.detail);
+        for told in &check.told {
+            let _ = writeln!(text, "         {:<18} {told}", "");
+        }
     }
 }
 

@@ -68,6 +68,7 @@ impl Finding {
                 name,
                 outcome,
                 detail: detail.into(),
+                told: Vec::new(),
             },
             hint: None,
         }

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::access::Access;
+use crate::model::derived::Derived;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::hex::hex;
 use crate::model::identity::{DatabaseFacts, Identity};
@@ -77,6 +78,9 @@ pub struct Manifest {
     /// Who might do what in the source; left out where it was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    /// What the source computed from its rows: generated columns and materialized views; left out where it was not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derived: Option<Vec<Derived>>,
     /// How it compares with the backup before it, where that was looked at when it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspicion: Option<Suspicion>,

@@ -12,6 +12,8 @@ pub mod confirmation;
 pub mod cutover;
 /// How much of a restored database is compared.
 pub mod depth;
+/// What a database computes from its rows and keeps.
+pub mod derived;
 /// The Markdown table of past drills.
 pub mod drill_log;
 /// A status as Prometheus reads it.

@@ -25,6 +25,9 @@ pub struct Check {
     pub outcome: Outcome,
     /// What was seen, for a person.
     pub detail: String,
+    /// Differences that take nothing from a proof and that a person should know of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<String>,
 }
 
 impl Check {
@@ -43,7 +46,15 @@ impl Check {
             name,
             outcome,
             detail,
+            told: Vec::new(),
         }
+    }
+
+    /// The same with differences that take nothing from a proof.
+    #[must_use]
+    pub fn telling(mut self, told: Vec<String>) -> Self {
+        self.told = told;
+        self
     }
 
     /// A check that could not be made, and why.
@@ -52,6 +63,7 @@ impl Check {
             name,
             outcome: Outcome::Skipped,
             detail: why.into(),
+            told: Vec::new(),
         }
     }
 }

@@ -188,6 +188,7 @@ fn manifest_of(
         populated_views: plan::populated_views(contents),
         extensions: plan::extensions(contents),
         roles: plan::policy_roles(contents),
+        derived: None,
         suspicion: None,
         left_out: Vec::new(),
         tables: surveyed.tables,

@@ -11,7 +11,7 @@ use super::dump::dump;
 use super::packer::Packer;
 use super::reservation::{Reservation, reserve};
 use super::snapshot::SourceSnapshot;
-use super::{access, catalog, plan, soundness, suspicion};
+use super::{access, catalog, derived, plan, soundness, suspicion};
 use crate::archive::Contents;
 use crate::error::{Error, Kind, Result};
 use crate::model::identity::Identity;
@@ -155,7 +155,10 @@ async fn make(
         .map_or("UTF8", String::as_str);
     let command = installation.dump_snapshot(source, &origin.unreadable, snapshot.id(), encoding);
     let packer = Packer::new(upload, origin.facts.bytes);
-    let (surveyed, packer) = dump(source, command, &snapshot, packer, observer).await?;
+    let ((surveyed, packer), derived) = tokio::try_join!(
+        dump(source, command, &snapshot, packer, observer),
+        derived::record(source, &snapshot, &copy_settings, &origin.unreadable, observer)
+    )?;
     check_soundness(&surveyed.contents)?;
     // What else is read in the snapshot must have been read by now.
     snapshot.check(Concerned::Rows).await?;
@@ -191,6 +194,7 @@ async fn make(
         tables: surveyed.tables,
         large_objects: surveyed.large_objects,
         access: Some(access),
+        derived: Some(derived),
         suspicion: None,
     };
     manifest.suspicion = suspicion::compare(store, key, &manifest, request.limits, observer).await;

@@ -30,12 +30,16 @@ mod course;
 pub mod cutover;
 /// Everything of an archive but its rows, as `pg_restore` makes it from the archive's head.
 mod definitions;
+/// Generated columns and materialized views: recorded and compared.
+mod derived;
 /// Whatever would stop a restore tonight.
 pub mod doctor;
 /// pg_dump of one snapshot, read as it flows to the store.
 mod dump;
 /// What may be restored into.
 pub mod guard;
+/// Indexes are asked whether they find what is there.
+mod index_answers;
 /// The rows of an archive, and the indexes over them, into a target.
 pub mod loader;
 /// A random marker in the source's settings.

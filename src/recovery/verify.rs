@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::access::{self, Asked};
 use super::answer::answer;
+use super::derived;
+use super::index_answers;
 use super::object::{self, CheckedArchive};
 use super::plan;
 use super::platform::{self, Scope};
@@ -89,6 +91,10 @@ pub async fn target(
             &queries::comparing::populated_views(&session).await?,
         ),
     ];
+    if scope.depth() == Depth::Content {
+        checks.push(index_answers::verify(&session, target, jobs).await?);
+    }
+    checks.extend(derived::verify(manifest, &session, scope, &tables, observer).await?);
     checks.extend(rights);
     if !scope.filled().is_empty() {
         let broken = queries::platform::broken_references(&session, scope.filled()).await?;

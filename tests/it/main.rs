@@ -36,6 +36,7 @@ mod cases;
 mod connections;
 mod cutover;
 mod damage;
+mod derived;
 mod parallel;
 mod patience;
 mod plain_tools;

@@ -234,6 +234,7 @@ fn manifest() -> Manifest {
         extensions: Vec::new(),
         roles: Vec::new(),
         access: None,
+        derived: None,
         suspicion: None,
     }
 }

@@ -9,8 +9,12 @@ pub mod access;
 pub mod clearing;
 /// Everything of a database that is compared with what a backup recorded.
 pub mod comparing;
+/// Generated columns and materialized views.
+pub mod derived;
 /// What tells a database from all others.
 pub mod identity;
+/// Whether indexes find the rows that are there.
+pub mod index_answers;
 /// Bytes of large objects into a database, unseen by its log.
 pub mod large_objects;
 /// Rows into a target, and what is built over them.

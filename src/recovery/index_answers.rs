@@ -1,0 +1,145 @@
+//! Indexes are asked, not only looked at: amcheck compares each B-tree with its table where it may be used, and rows of a sample are
+//! looked up over every index that computes something.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinSet;
+
+use super::budget;
+use crate::error::{Error, Kind, Result};
+use crate::model::verdict::Check;
+use crate::postgres::conninfo::Conninfo;
+use crate::postgres::queries::be_patient;
+use crate::postgres::queries::index_answers::{self as queries, Answer, Index};
+use crate::postgres::session::Session;
+
+/// One thing to ask, over whatever connection is free.
+enum Question {
+    /// What amcheck in that schema says of a B-tree.
+    Whole { amcheck: String, name: String, oid: u32 },
+    /// Whether rows are found.
+    Finds(Index),
+}
+
+/// One answer.
+enum Told {
+    /// A B-tree holds every row of its table.
+    Whole,
+    /// It does not, in the server's words.
+    Damaged(String),
+    /// Rows were looked up.
+    Looked(Answer),
+}
+
+/// What was answered.
+#[derive(Default)]
+struct Answers {
+    problems: Vec<String>,
+    whole: usize,
+    finding: usize,
+    unasked: Vec<String>,
+}
+
+/// Asks over `jobs` connections to the `target`, or as many as it has left. `session` reaches it too.
+pub(super) async fn verify(session: &Session, target: &Conninfo, jobs: usize) -> Result<Check> {
+    let questions = questions(session).await?;
+    let connections = budget::connections(session, jobs.clamp(1, questions.len().max(1)), 0).await?;
+    let mut answers = Answers::default();
+    if !questions.is_empty() {
+        let queue = Arc::new(Mutex::new(questions));
+        let mut askers = JoinSet::new();
+        for _ in 0..connections {
+            askers.spawn(ask(target.clone(), Arc::clone(&queue)));
+        }
+        while let Some(done) = askers.join_next().await {
+            let done = done.map_err(|cause| {
+                Error::new(Kind::Internal, "an index could not be asked").caused_by(cause)
+            })??;
+            answers.add(done);
+        }
+    }
+    Ok(answers.check())
+}
+
+async fn questions(session: &Session) -> Result<VecDeque<Question>> {
+    let mut questions = VecDeque::new();
+    if let Some(amcheck) = queries::amcheck_schema(session).await? {
+        let trees = queries::btrees(session).await?;
+        questions.extend(trees.into_iter().map(|(name, oid)| Question::Whole {
+            amcheck: amcheck.clone(),
+            name,
+            oid,
+        }));
+    }
+    let computed = queries::computed_indexes(session).await?;
+    questions.extend(computed.into_iter().map(Question::Finds));
+    Ok(questions)
+}
+
+async fn ask(target: Conninfo, queue: Arc<Mutex<VecDeque<Question>>>) -> Result<Answers> {
+    let session = Session::connect(&target).await?;
+    be_patient(&session).await?;
+    queries::prefer_indexes(&session).await?;
+    let mut answers = Answers::default();
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(question) = next else {
+            return Ok(answers);
+        };
+        let (name, answer) = match question {
+            Question::Whole { amcheck, name, oid } => {
+                let damage = queries::damage_of_btree(&session, &amcheck, oid).await;
+                (
+                    name,
+                    damage.map(|damage| damage.map_or(Told::Whole, Told::Damaged)),
+                )
+            }
+            Question::Finds(index) => {
+                let name = format!("{}.{}", index.schema, index.name);
+                (name, queries::ask(&session, &index).await.map(Told::Looked))
+            }
+        };
+        match answer {
+            Ok(Told::Whole) => answers.whole += 1,
+            Ok(Told::Damaged(how)) => answers
+                .problems
+                .push(format!("{name}: {how}; run REINDEX INDEX {name}")),
+            Ok(Told::Looked(Answer::Found)) => answers.finding += 1,
+            Ok(Told::Looked(Answer::NotFound(rows))) => answers.problems.push(format!(
+                "{name} does not find {rows} rows of a sample that are there; run REINDEX INDEX {name}"
+            )),
+            Ok(Told::Looked(Answer::NotUsed)) => answers.unasked.push(name),
+            Err(error) if session.client().is_closed() => return Err(error),
+            Err(_) => answers.unasked.push(name),
+        }
+    }
+}
+
+impl Answers {
+    fn add(&mut self, other: Self) {
+        self.problems.extend(other.problems);
+        self.whole += other.whole;
+        self.finding += other.finding;
+        self.unasked.extend(other.unasked);
+    }
+
+    fn check(mut self) -> Check {
+        self.problems.sort();
+        self.unasked.sort();
+        let mut well = vec![format!(
+            "{} that compute something find a sample of rows",
+            self.finding
+        )];
+        if self.whole > 0 {
+            well.push(format!(
+                "{} hold every row of their tables, by amcheck",
+                self.whole
+            ));
+        }
+        if !self.unasked.is_empty() {
+            well.push(format!("{} could not be asked", self.unasked.len()));
+        }
+        Check::none_of("index answers", &self.problems, well.join("; "))
+    }
+}
