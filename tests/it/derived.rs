@@ -4,7 +4,7 @@ use paycraft_dr::model::comparison::Verification;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::verdict::{Check, Outcome};
 
-use super::kit::{World, assert_proven, execute, failed, run};
+use super::kit::{World, assert_proven, execute, failed, query, run};
 
 fn check<'a>(verification: &'a Verification, name: &str) -> &'a Check {
     let mut checks = verification.checks.iter();
@@ -136,5 +136,34 @@ fn amcheck_is_asked_where_it_is() {
         let verification = world.verify(&restored.target).await;
         let detail = &check(&verification, "index answers").detail;
         assert!(detail.contains("public.quiet: heap tuple"), "{detail}");
+    });
+}
+
+/// In the archive's order the table comes before the one that its function reads.
+const LOOKED_UP: &str = r#"
+    CREATE TABLE z_rates (id int PRIMARY KEY, rate int);
+    INSERT INTO z_rates SELECT n, n * 10 FROM generate_series(1, 9) AS n;
+    CREATE FUNCTION rate_of(n int) RETURNS int IMMUTABLE LANGUAGE sql AS $body$ SELECT max(rate) + n FROM public.z_rates $body$;
+    CREATE TABLE "A bill" (id int PRIMARY KEY, "Made" int GENERATED ALWAYS AS (public.rate_of(id)) STORED, fixed int GENERATED ALWAYS AS (id * 2) STORED);
+    INSERT INTO "A bill" (id) SELECT generate_series(1, 20);
+    CREATE INDEX ON "A bill" ("Made");
+    CREATE TABLE "A second" (id int GENERATED ALWAYS AS IDENTITY, made int GENERATED ALWAYS AS (public.rate_of(id)) STORED);
+    INSERT INTO "A second" DEFAULT VALUES;
+"#;
+
+#[test]
+fn generated_columns_are_computed_of_all_rows_whatever_comes_first() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(LOOKED_UP).await;
+        world.back_up(&source).await.expect("a backup");
+        let restored = world.restore(Selector::Latest).await.expect("a restore");
+        let values = r#"SELECT string_agg("Made"::text, ' ' ORDER BY id) || (SELECT made FROM "A second") FROM "A bill""#;
+        assert_eq!(
+            query(&restored.target, values).await,
+            query(&source, values).await
+        );
+        assert_proven(&restored.verification);
+        assert_eq!(check(&restored.verification, "derived").told, [""; 0]);
     });
 }

@@ -37,6 +37,7 @@ mod connections;
 mod cutover;
 mod damage;
 mod derived;
+mod differential;
 mod parallel;
 mod patience;
 mod plain_tools;

@@ -1,7 +1,10 @@
 //! Generated columns and materialized views: what they hold, and what their definitions give now.
 
+use std::fmt::Write;
+
 use tokio_postgres::CopyOutStream;
 
+use super::loading::attempt;
 use super::{SYSTEM_SCHEMAS, all, identifier, one, unless_failed};
 use crate::error::Result;
 use crate::model::derived::Computed;
@@ -90,17 +93,61 @@ async fn copy(session: &Session, what: &str, columns: &[String], rows: &str) -> 
     unless_failed(session, what, answer).await
 }
 
+/// The condition under which a row has another value in a stored generated column than its expression gives now; nothing where there
+/// is no such column.
+async fn differs(session: &Session, what: &str, table: &str) -> Result<Option<String>> {
+    // Not every type has an equality; every value has a text.
+    let sql = "SELECT string_agg(format('(%s)::text IS DISTINCT FROM %I::text', pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attname), ' OR ')
+                 FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+                WHERE d.adrelid = $1::text::regclass AND to_jsonb(a) ->> 'attgenerated' = 's'";
+    Ok(one(session, what, sql, &[&table]).await?.get(0))
+}
+
 /// How many rows of a table have another value in a generated column than its expression gives now.
 pub async fn rows_computed_otherwise(session: &Session, schema: &str, name: &str) -> Result<i64> {
     let what = format!("cannot ask what the expressions of {schema}.{name} give");
-    let qualified = format!("{}.{}", identifier(schema), identifier(name));
-    // Not every type has an equality; every value has a text.
-    let sql = "SELECT coalesce(string_agg(format('(%s)::text IS DISTINCT FROM %I::text', pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attname), ' OR '), 'false')
-                 FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-                WHERE d.adrelid = $1::text::regclass AND to_jsonb(a) ->> 'attgenerated' <> ''";
-    let differs: String = one(session, &what, sql, &[&qualified]).await?.get(0);
-    let sql = format!("SELECT count(*) FROM ONLY {qualified} WHERE {differs}");
+    let table = format!("{}.{}", identifier(schema), identifier(name));
+    let Some(differs) = differs(session, &what, &table).await? else {
+        return Ok(0);
+    };
+    let sql = format!("SELECT count(*) FROM ONLY {table} WHERE {differs}");
     Ok(one(session, &what, &sql, &[]).await?.get(0))
+}
+
+/// Computes the generated columns of a table again in the rows in which their expressions give something else now. It may take as
+/// long as reading the table, and the server says nothing meanwhile. What is refused stays as it is.
+pub async fn compute_again(session: &Session, schema: &str, name: &str) -> Result<()> {
+    let what = format!("generated columns of {schema}.{name}");
+    let table = format!("{}.{}", identifier(schema), identifier(name));
+    let Some(differs) = differs(session, &what, &table).await? else {
+        return Ok(());
+    };
+    // The server computes a column again where a column that its expression names is set, to whatever value.
+    let sql = "SELECT DISTINCT a.attname::text, a.attidentity = 'a'
+                 FROM pg_catalog.pg_attrdef e JOIN pg_catalog.pg_depend d ON d.refobjid = e.adrelid AND d.refobjsubid > 0
+                  AND (d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = e.oid
+                       OR d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = e.adrelid AND d.objsubid = e.adnum)
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = e.adrelid AND a.attnum = d.refobjsubid
+                WHERE e.adrelid = $1::text::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND to_jsonb(a) ->> 'attgenerated' = ''";
+    let named = all(session, &what, sql, &[&table]).await?;
+    if named.is_empty() {
+        return Ok(());
+    }
+    let names = named
+        .iter()
+        .map(|row| (identifier(row.get(0)), row.get::<_, bool>(1)));
+    let (mut sets, mut opens, mut closes) = (Vec::new(), String::new(), String::new());
+    for (column, is_always_identity) in names {
+        if is_always_identity {
+            let alter = format!("ALTER TABLE ONLY {table} ALTER COLUMN {column} SET GENERATED");
+            let _ = write!(opens, "{alter} BY DEFAULT; ");
+            let _ = write!(closes, "; {alter} ALWAYS");
+        }
+        sets.push(format!("{column} = {column}"));
+    }
+    let sets = sets.join(", ");
+    let sql = format!("{opens}UPDATE ONLY {table} SET {sets} WHERE {differs}{closes}");
+    attempt(session, &what, &sql).await.map(drop)
 }
 
 /// Whether a materialized view's query calls a volatile function.

@@ -297,6 +297,8 @@ impl<'a> Survey<'a> {
             .map(|needed| {
                 let name = (needed.schema.clone().unwrap_or_default(), needed.tag.clone());
                 match needed.kind.as_str() {
+                    // Its generated columns are computed again when all rows are in.
+                    "TABLE" if self.unknown.tables.contains(&name) => Start::AllRows,
                     "TABLE" | "MATERIALIZED VIEW" if self.unknown.typed.contains(&name) => Start::AllRows,
                     "TABLE" | "MATERIALIZED VIEW" | "INDEX" | "CONSTRAINT" | "INDEX ATTACH"
                     | "TABLE ATTACH" | "COLLATION" | "SCHEMA" => Start::OwnRows,

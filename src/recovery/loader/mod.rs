@@ -4,7 +4,8 @@
 //! large table loads no slower than many small ones. The slowest of archive, network and target holds up the stream.
 //!
 //! A table for whose rows an unknown function is called is loaded as one connection would load it: after all rows before it are
-//! permanent, in one COPY, and before any row behind it.
+//! permanent, in one COPY, and before any row behind it. Once all rows are in, its generated columns are computed again where that
+//! gives something else.
 
 mod builds;
 mod connection;
@@ -152,10 +153,26 @@ impl<'a> Loader<'a> {
 
     /// Waits until all rows are in. None may come after.
     pub async fn load(&mut self) -> Result<()> {
-        self.large_objects.finish(self.session).await?;
+        self.settle_rows().await?;
+        let session = self.session;
+        tokio::select! {
+            computed = self.compute_again() => computed?,
+            silence = silence(session, "the target's server") => return Err(silence),
+        }
         let common = Arc::clone(&self.common);
         common.queue.rows_ended();
         self.unless_one_fails(common.queue.loaded()).await
+    }
+
+    /// What an unknown function gave while rows were still to come may not be what it gives now.
+    async fn compute_again(&self) -> Result<()> {
+        for entry in &self.common.contents.entries {
+            if self.loaded_alone.contains(&entry.id) && self.selection.keeps(entry.id) {
+                let schema = entry.schema.as_deref().unwrap_or_default();
+                queries::derived::compute_again(self.session, schema, &entry.tag).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until indexes and keys are built, attaches the foreign keys, and closes the connections. Of foreign keys, rows are not
