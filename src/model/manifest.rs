@@ -18,6 +18,7 @@ use crate::model::hex::hex;
 use crate::model::identity::{DatabaseFacts, Identity};
 use crate::model::left_out::LeftOut;
 use crate::model::suspicion::Suspicion;
+use crate::model::trouble::Troubles;
 use crate::model::wording::without_drawn_options;
 
 /// The manifest version this program writes, and the only one it reads.
@@ -81,6 +82,9 @@ pub struct Manifest {
     /// What the source computed from its rows: generated columns and materialized views; left out where it was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub derived: Option<Vec<Derived>>,
+    /// What would keep the source from being made again as it was; left out where it was not looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub troubles: Option<Troubles>,
     /// How it compares with the backup before it, where that was looked at when it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspicion: Option<Suspicion>,

@@ -66,6 +66,8 @@ pub mod standing;
 pub mod suspicion;
 /// Phases, the events of a run, and how long each took.
 pub mod timeline;
+/// What would keep a source from being made again as it is.
+pub mod trouble;
 /// Sizes and durations as people read them.
 pub mod units;
 /// Checks and what they add up to.

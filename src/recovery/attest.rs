@@ -189,6 +189,7 @@ fn manifest_of(
         extensions: plan::extensions(contents),
         roles: plan::policy_roles(contents),
         derived: None,
+        troubles: None,
         suspicion: None,
         left_out: Vec::new(),
         tables: surveyed.tables,

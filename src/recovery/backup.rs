@@ -4,6 +4,7 @@
 //! manifest is written last, and a backup exists when it does. Whatever fails before leaves no backup behind.
 
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use super::answer::answer;
 use super::attempt::Failure;
@@ -11,7 +12,7 @@ use super::dump::dump;
 use super::packer::Packer;
 use super::reservation::{Reservation, reserve};
 use super::snapshot::SourceSnapshot;
-use super::{access, catalog, derived, plan, soundness, suspicion};
+use super::{access, catalog, derived, plan, soundness, suspicion, trouble};
 use crate::archive::Contents;
 use crate::error::{Error, Kind, Result};
 use crate::model::identity::Identity;
@@ -155,8 +156,16 @@ async fn make(
         .map_or("UTF8", String::as_str);
     let command = installation.dump_snapshot(source, &origin.unreadable, snapshot.id(), encoding);
     let packer = Packer::new(upload, origin.facts.bytes);
-    let ((surveyed, packer), derived) = tokio::try_join!(
-        dump(source, command, &snapshot, packer, observer),
+    let is_dumped = Notify::new();
+    let dumped = async {
+        let dumped = dump(source, command, &snapshot, packer, observer).await;
+        is_dumped.notify_one();
+        dumped
+    };
+    let looked = async { Ok(trouble::look(source, &snapshot, &is_dumped, observer).await) };
+    let ((surveyed, packer), troubles, derived) = tokio::try_join!(
+        dumped,
+        looked,
         derived::record(source, &snapshot, &copy_settings, &origin.unreadable, observer)
     )?;
     check_soundness(&surveyed.contents)?;
@@ -195,6 +204,7 @@ async fn make(
         large_objects: surveyed.large_objects,
         access: Some(access),
         derived: Some(derived),
+        troubles: Some(troubles),
         suspicion: None,
     };
     manifest.suspicion = suspicion::compare(store, key, &manifest, request.limits, observer).await;

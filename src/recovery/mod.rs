@@ -86,6 +86,8 @@ pub mod survey;
 mod suspicion;
 /// The rows of a target's tables against the manifest, over several connections.
 mod tables;
+/// What would keep the source from being made again, looked for while it is dumped.
+mod trouble;
 /// A target or an object against its manifest.
 pub mod verify;
 /// A file that is replaced as a whole.

@@ -89,9 +89,13 @@ impl SourceSnapshot {
 
     /// Fails where anything of what is concerned was changed since the snapshot was taken.
     pub(super) async fn check(&self, concerned: Concerned) -> Result<(), Failure> {
-        let now = sql::state(&self.session, concerned)
-            .await
-            .map_err(Failure::Retryable)?;
+        let now = sql::state(&self.session, concerned).await.map_err(|error| {
+            // A definition that is gone meanwhile makes the question itself fail; a lost connection is no change.
+            match self.session.client().is_closed() {
+                true => Failure::Final(error),
+                false => Failure::Retryable(error),
+            }
+        })?;
         let changes = self.state.changes(&now, concerned);
         if changes.is_empty() {
             return Ok(());
@@ -114,7 +118,7 @@ impl SourceSnapshot {
         loop {
             tokio::time::sleep(SIGN_OF_LIFE).await;
             if let Err(error) = sql::keep_alive(&self.session).await {
-                return Failure::Retryable(error);
+                return Failure::Final(error);
             }
         }
     }

@@ -44,6 +44,8 @@ struct Case {
     #[serde(default)]
     missing: Vec<String>,
     #[serde(default)]
+    troubles: Vec<String>,
+    #[serde(default)]
     unsaid: Vec<String>,
     #[serde(default)]
     cleanup: String,
@@ -153,6 +155,13 @@ impl Pair {
             Ok(made) => made,
             Err(error) => return vec![format!("backup: {error}: {:?}", error.causes())],
         };
+        let troubles = made.manifest.troubles.clone().unwrap_or_default();
+        let is_told = |(found, expected): (&String, &String)| found.starts_with(expected.as_str());
+        if troubles.found.len() != case.troubles.len()
+            || !troubles.found.iter().zip(&case.troubles).all(is_told)
+        {
+            wrong.push(format!("backup: {troubles:?} instead of {:?}", case.troubles));
+        }
         for run in 1..=runs {
             let target = self.database(Side::Target, name).await;
             if !case.target.is_empty() {

@@ -51,7 +51,7 @@ fn entries(dump: &str) -> Dumped {
                 heading.push_str(" (rows)");
             }
         } else if !(line.is_empty()
-            || line == "--"
+            || line.starts_with("--")
             || line.starts_with("\\restrict")
             || line.starts_with("\\unrestrict"))
         {
@@ -60,8 +60,8 @@ fn entries(dump: &str) -> Dumped {
     }
     found.entry(heading).or_default().append(&mut body);
     for (heading, body) in &mut found {
-        // Partitions are attached in any order, and rows lie in any.
-        if heading.ends_with("(rows)") {
+        // Rows lie in any order, and grants are given in any.
+        if heading.ends_with("(rows)") || heading.contains("ACL; ") {
             body.sort();
         }
     }

@@ -235,6 +235,7 @@ fn manifest() -> Manifest {
         roles: Vec::new(),
         access: None,
         derived: None,
+        troubles: None,
         suspicion: None,
     }
 }

@@ -20,6 +20,7 @@ use crate::model::manifest::Manifest;
 use crate::model::source::SourceName;
 use crate::model::suspicion::Suspicion;
 use crate::model::timeline::Event;
+use crate::model::trouble::Troubles;
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::abandoned;
 use crate::recovery::backup::{self, Made};
@@ -107,6 +108,7 @@ pub(super) struct BackupDocument<'a> {
     suspicion: Option<&'a Suspicion>,
     tables: Vec<TableDocument<'a>>,
     left_out: &'a [LeftOut],
+    troubles: Option<&'a Troubles>,
 }
 
 #[derive(Serialize)]
@@ -152,6 +154,9 @@ impl Outcome for BackupMade {
         for LeftOut { what, name, reason } in &manifest.left_out {
             line(&mut text, "left out", &format!("{what} {name}: {reason}"));
         }
+        for trouble in manifest.troubles.iter().flat_map(|troubles| &troubles.found) {
+            line(&mut text, "trouble", trouble);
+        }
         if verbose {
             for table in &manifest.tables {
                 let _ = writeln!(
@@ -186,5 +191,6 @@ pub(super) fn document<'a>(manifest_key: &'a str, manifest: &'a Manifest) -> Bac
         suspicion: manifest.suspicion.as_ref(),
         tables: tables.collect(),
         left_out: &manifest.left_out,
+        troubles: manifest.troubles.as_ref(),
     }
 }

@@ -25,6 +25,8 @@ pub mod occupancy;
 pub mod platform;
 /// A snapshot of the source that several sessions share.
 pub mod snapshot;
+/// What would keep a database from being made again as it is.
+pub mod trouble;
 /// What in a database calls functions of which nothing is known.
 pub mod unknown;
 

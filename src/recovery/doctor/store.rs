@@ -12,6 +12,7 @@ use crate::model::source::SourceName;
 use crate::model::standing;
 use crate::model::timeline::Observer;
 use crate::model::units::size;
+use crate::model::verdict::Check;
 use crate::recovery::choosing::{self, Newest};
 use crate::recovery::{catalog, object};
 use crate::store::Store;
@@ -19,6 +20,9 @@ use crate::store::Store;
 /// Clocks further apart are worth a word; the store refuses requests from a quarter of an hour away.
 const SKEW_NOTED: SignedDuration = SignedDuration::from_mins(1);
 const SKEW_REFUSED: SignedDuration = SignedDuration::from_mins(5);
+
+/// The name of the question whether the source could be made again.
+const TROUBLE: &str = "restorable";
 
 /// What was found in the store.
 pub(super) struct InStore {
@@ -36,6 +40,7 @@ pub(super) async fn examine(what: Examination<'_>, observer: &dyn Observer) -> I
             "newest backup",
             "suspicion",
             "object",
+            TROUBLE,
         ];
         return InStore {
             found: names
@@ -51,7 +56,39 @@ pub(super) async fn examine(what: Examination<'_>, observer: &dyn Observer) -> I
     );
     let (mut found, newest) = newest;
     found.splice(1..1, [clock, rights]);
+    found.push(newest.as_ref().map_or_else(
+        || Finding::skipped(TROUBLE, "there is no attested backup"),
+        examine_troubles,
+    ));
     InStore { found, newest }
+}
+
+/// Whether anything was found in the source, when it was backed up, that no restore can make again.
+fn examine_troubles(newest: &Manifest) -> Finding {
+    let Some(troubles) = &newest.troubles else {
+        return Finding::passed(
+            TROUBLE,
+            format!(
+                "{} does not record whether anything keeps it from being made again",
+                newest.key
+            ),
+        );
+    };
+    let asked = match troubles.unasked {
+        0 => "every key and check of the source was asked about, and holds".to_owned(),
+        some => format!(
+            "{some} keys and checks of the source were not asked about before its dump was done; the others hold"
+        ),
+    };
+    let finding = Finding {
+        check: Check::none_of(TROUBLE, &troubles.found, asked),
+        hint: None,
+    };
+    match finding.is_failed() {
+        true => finding
+            .hint("a restore would end without what is named: mend it in the source, and back up again"),
+        false => finding,
+    }
 }
 
 /// Whether the store lists, and whether its newest attested backup is there. The store itself comes first.

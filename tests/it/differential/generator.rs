@@ -204,7 +204,7 @@ impl Made {
                 // Not what it declares: what it returns depends on rows.
                 let table = self.table(number, step, first);
                 self.say(format!(
-                    "CREATE FUNCTION {name}(n int) RETURNS int IMMUTABLE LANGUAGE sql AS $body$ SELECT count(*)::int + n FROM {} $body$",
+                    "CREATE FUNCTION {name}(n int) RETURNS int IMMUTABLE LANGUAGE sql AS $body$ SELECT count(*)::int + $1 FROM {} $body$",
                     table.name
                 ));
                 self.functions.push(name);
@@ -212,7 +212,7 @@ impl Made {
             9 => {
                 let table = self.table(number, step, first);
                 self.say(format!(
-                    "CREATE FUNCTION {name}(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $body$ DECLARE r int; BEGIN SELECT id INTO r FROM {} ORDER BY id LIMIT 1; RETURN coalesce(r, n); END $body$",
+                    "CREATE FUNCTION {name}(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $body$ DECLARE r int; BEGIN SELECT x.id INTO r FROM {} AS x ORDER BY x.id LIMIT 1; RETURN coalesce(r, $1); END $body$",
                     table.name
                 ));
                 self.functions.push(name);

@@ -1,0 +1,135 @@
+//! What would keep a database from being made again as it is: rows that break its own keys and checks, and expressions that mean nothing
+//! where no schema is searched.
+
+use super::{SYSTEM_SCHEMAS, all, batch};
+use crate::error::Result;
+use crate::postgres::session::Session;
+
+/// One question to a database, whose answer is whether something is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// What is asked about, as in `foreign key public.child child_p_fkey`.
+    pub about: String,
+    /// What it means where the answer is yes.
+    meaning: &'static str,
+    sql: String,
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing is wrong.
+    Well,
+    /// This is.
+    Trouble(String),
+}
+
+/// All questions about the database, the cheapest first: what is small is asked before what is large.
+pub async fn questions(session: &Session) -> Result<Vec<Question>> {
+    // `format` words the statements, so that every name is quoted by the server itself.
+    let sql = format!(
+        r#"
+        WITH relation AS (
+            SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.format('%I.%I', n.nspname, c.relname) AS sql_name,
+                   pg_catalog.pg_relation_size(c.oid) AS bytes
+              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE {SYSTEM_SCHEMAS} AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+        ), asked (about, meaning, sql, bytes) AS (
+            SELECT pg_catalog.format('foreign key %s.%s %s', r.nspname, r.relname, k.conname), 'key',
+                   pg_catalog.format('SELECT EXISTS (SELECT FROM %s AS own WHERE %s AND NOT EXISTS (SELECT FROM %s AS other WHERE %s))', r.sql_name,
+                          (SELECT pg_catalog.string_agg(pg_catalog.format('own.%I IS NOT NULL', a.attname), ' AND ')
+                             FROM pg_catalog.unnest(k.conkey) AS number JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = number),
+                          o.sql_name,
+                          (SELECT pg_catalog.string_agg(pg_catalog.format('own.%I OPERATOR(%I.%s) other.%I', a.attname, s.nspname, p.oprname, b.attname), ' AND ')
+                             FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey), pg_catalog.unnest(k.conpfeqop)) AS pair (own, other, equal)
+                             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = pair.own
+                             JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = pair.other
+                             JOIN pg_catalog.pg_operator c ON c.oid = pair.equal
+                             -- The stored operator compares the other way round.
+                             JOIN pg_catalog.pg_operator p ON p.oid = CASE WHEN c.oprcom = 0 THEN c.oid ELSE c.oprcom END
+                             JOIN pg_catalog.pg_namespace s ON s.oid = p.oprnamespace)),
+                   r.bytes + o.bytes
+              FROM pg_catalog.pg_constraint k JOIN relation r ON r.oid = k.conrelid JOIN relation o ON o.oid = k.confrelid
+             WHERE k.contype = 'f' AND k.convalidated AND k.conparentid = 0
+               AND coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::boolean, true)
+               AND NOT coalesce((pg_catalog.to_jsonb(k) ->> 'conperiod')::boolean, false)
+            UNION ALL
+            SELECT pg_catalog.format('check %s.%s %s', r.nspname, r.relname, k.conname), 'key',
+                   pg_catalog.format('SELECT EXISTS (SELECT FROM %s WHERE NOT (%s))', r.sql_name, pg_catalog.pg_get_expr(k.conbin, k.conrelid)), r.bytes
+              FROM pg_catalog.pg_constraint k JOIN relation r ON r.oid = k.conrelid
+             WHERE k.contype = 'c' AND k.convalidated AND k.conislocal
+               AND coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::boolean, true)
+            UNION ALL
+            SELECT pg_catalog.format('unique index %s.%s', r.nspname, c.relname), 'key',
+                   pg_catalog.format('SELECT EXISTS (SELECT FROM ONLY %s WHERE %s GROUP BY %s HAVING pg_catalog.count(*) > 1)', r.sql_name,
+                          pg_catalog.concat_ws(' AND ', '(' || pg_catalog.pg_get_expr(i.indpred, i.indrelid) || ')', nulls.condition),
+                          keys.list),
+                   r.bytes * 2
+              FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN relation r ON r.oid = i.indrelid,
+                   LATERAL (SELECT pg_catalog.string_agg('(' || pg_catalog.pg_get_indexdef(i.indexrelid, k, true) || ')', ', ') AS list
+                              FROM pg_catalog.generate_series(1, i.indnkeyatts) AS k) AS keys,
+                   LATERAL (SELECT CASE WHEN coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) THEN 'true' ELSE
+                                   pg_catalog.string_agg('(' || pg_catalog.pg_get_indexdef(i.indexrelid, k, true) || ') IS NOT NULL', ' AND ') END AS condition
+                              FROM pg_catalog.generate_series(1, i.indnkeyatts) AS k) AS nulls
+             WHERE i.indisunique AND i.indisvalid AND r.relkind <> 'p'
+            UNION ALL
+            SELECT pg_catalog.format('index %s.%s', r.nspname, c.relname), 'expression',
+                   pg_catalog.format('SELECT pg_catalog.count(ROW(%s)) < 0 FROM (SELECT * FROM ONLY %s LIMIT 1) AS made', pg_catalog.pg_get_expr(i.indexprs, i.indrelid), r.sql_name), 0
+              FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN relation r ON r.oid = i.indrelid
+             WHERE i.indexprs IS NOT NULL AND r.relkind <> 'p'
+            UNION ALL
+            SELECT pg_catalog.format('generated column %s.%s.%s', r.nspname, r.relname, a.attname), 'expression',
+                   pg_catalog.format('SELECT pg_catalog.count(ROW(%s)) < 0 FROM (SELECT * FROM ONLY %s LIMIT 1) AS made', pg_catalog.pg_get_expr(d.adbin, d.adrelid), r.sql_name), 0
+              FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum JOIN relation r ON r.oid = d.adrelid
+             WHERE pg_catalog.to_jsonb(a) ->> 'attgenerated' <> '' AND r.relkind <> 'p'
+        )
+        SELECT about, meaning = 'key', sql FROM asked WHERE sql IS NOT NULL ORDER BY bytes, about"#
+    );
+    let rows = all(session, "cannot list the keys and checks", &sql, &[]).await?;
+    let questions = rows.iter().map(|row| Question {
+        about: row.get(0),
+        meaning: if row.get(1) {
+            "rows break it: it cannot be made again over them"
+        } else {
+            ""
+        },
+        sql: row.get(2),
+    });
+    Ok(questions.collect())
+}
+
+/// From here on the session believes no index, and searches no schema: what it is told is what a restore will meet.
+pub async fn distrust_indexes(session: &Session) -> Result<()> {
+    let sql = "SELECT pg_catalog.set_config(name, 'off', false) FROM pg_catalog.pg_settings
+                WHERE name IN ('enable_indexscan', 'enable_indexonlyscan', 'enable_bitmapscan', 'row_security', 'jit');
+               SELECT pg_catalog.set_config('search_path', '', false)";
+    batch(session, "cannot prepare the session", sql).await
+}
+
+/// Asks one. A question that the server cannot answer is trouble where an expression was to be computed, and none where rows were to be
+/// looked at.
+pub async fn ask(session: &Session, question: &Question) -> Result<Told> {
+    let Question { about, meaning, sql } = question;
+    // A failure must not end the transaction that holds the snapshot.
+    batch(session, "cannot ask about the source", "SAVEPOINT asked").await?;
+    let answer = session.client().query_opt(sql.as_str(), &[]).await;
+    let told = match answer {
+        Ok(Some(row)) if row.get::<_, bool>(0) => Told::Trouble(format!("{about}: {meaning}")),
+        Ok(_) => Told::Well,
+        Err(error) => match error.as_db_error() {
+            Some(why) if meaning.is_empty() => Told::Trouble(format!(
+                "{about}: it cannot be computed where no schema is searched: {}",
+                why.message()
+            )),
+            Some(_) => Told::Well,
+            None => return Err(session.failed("cannot ask about the source", error)),
+        },
+    };
+    batch(
+        session,
+        "cannot ask about the source",
+        "ROLLBACK TO SAVEPOINT asked",
+    )
+    .await?;
+    Ok(told)
+}
