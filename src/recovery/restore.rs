@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::access;
 use super::budget;
 use super::catalog::{self, Selected};
-use super::clean;
+use super::clean::{self, Room};
 use super::course::{self, Course};
 use super::definitions::{Definitions, Stage};
 use super::guard::{self, ClearedTarget, Terms};
@@ -324,27 +324,23 @@ async fn begin<'a>(
         &selection,
         contents,
         manifest,
-        target.holds_objects(),
+        target.makes_room(),
     )
     .await?;
     for lost in selection.lost_rows(contents, manifest) {
         course.observer().observe(Event::Warned(lost));
     }
     let mut definitions = Definitions::new(target, head, contents, &selection, request.leniency, manifest)?;
-    if target.holds_objects() {
-        let dropped = plan::made(contents).filter(|entry| selection.keeps(entry.id));
-        let about_to_commit = || course.change();
-        clean::drop_contained(
-            target.session(),
-            dropped,
-            contents,
-            selection.filled(),
-            about_to_commit,
-        )
-        .await?;
+    if target.makes_room() {
+        let room = Room::plan(target, contents, &selection).await?;
+        room.make(target, || course.change()).await?;
         // What depended on what was dropped went with it.
-        selection = select(request, target, contents).await?;
+        selection = select(request, target, contents)
+            .await?
+            .with_schemas(contents, &room.kept_schemas);
         definitions.list(contents, &selection)?;
+    } else {
+        clean::check_configuration(target, contents, &selection).await?;
     }
     course.change();
     let definitions = course.definitions.insert(definitions);
@@ -357,6 +353,7 @@ async fn begin<'a>(
         loader::prepare(target.session(), contents).await?;
         try_again(refused, target).await?;
     }
+    clean::empty_configuration(target, contents, &selection).await?;
     if let Some(expected) = &manifest.access {
         access::close(target.conninfo(), expected, target.profile()).await?;
     }

@@ -110,7 +110,7 @@ pub async fn counts_against(verification: &Verification, other: &Conninfo) -> Re
     for table in CANONICAL_TABLES {
         counts.insert(
             table,
-            queries::comparing::count_rows(&session, "public", table).await?,
+            queries::comparing::count_rows(&session, "public", table, None).await?,
         );
     }
     Ok(comparison::counts_against(

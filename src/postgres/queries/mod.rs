@@ -5,10 +5,14 @@
 
 /// Who may do what: reading it, asking the server, making it equal.
 pub mod access;
-/// What a target holds, and taking it away.
+/// What users made in a database, whatever its kind.
 pub mod clearing;
 /// Everything of a database that is compared with what a backup recorded.
 pub mod comparing;
+/// Tables of extensions whose rows are a user's in part.
+pub mod configuration;
+/// Taking away what a database holds.
+pub mod dropping;
 /// What tells a database from all others.
 pub mod identity;
 /// Bytes of large objects into a database, unseen by its log.
