@@ -40,6 +40,8 @@ pub mod guard;
 pub mod loader;
 /// A random marker in the source's settings.
 pub mod marker;
+/// What of a backup means the same in a target although it is worded otherwise.
+mod meaning;
 /// Telling what a restore could not make.
 mod missing;
 /// Telling those who are not there.

@@ -3,7 +3,7 @@
 //! The archive streams from the store: its head makes the definitions, its rows go over COPY as they arrive, its head makes
 //! the rest. Nothing of it touches a local disk but the head.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -386,8 +386,9 @@ async fn begin_load<'a>(
 /// Decides what of the backup is restored. Nothing is changed.
 async fn select(request: Request<'_>, target: &ClearedTarget, contents: &Contents) -> Result<Selection> {
     let session = target.session();
-    let encoding = plan::encoding(contents);
+    let encoding = plan::encoding(contents).to_owned();
+    let settings = BTreeMap::from([("client_encoding".to_owned(), encoding)]);
     let definitions =
-        async || verify::dump_definitions(session, target.conninfo(), request.tools, encoding).await;
+        async || verify::dump_definitions(session, target.conninfo(), request.tools, &settings).await;
     platform::select(session, target.profile(), contents, definitions).await
 }

@@ -84,6 +84,9 @@ pub(super) async fn compare(
             }
         }
     }
+    scope
+        .meaning()
+        .together(manifest, &mut found, |table| table.content, Fingerprint::and);
     let tables = manifest.tables.iter().zip(found);
     Ok(tables
         .map(
@@ -98,19 +101,30 @@ pub(super) async fn compare(
 /// Counts the rows of each table and looks at none.
 pub(super) async fn count(session: &Session, manifest: &Manifest, scope: &Scope) -> Result<Vec<TableReport>> {
     let configured = queries::configuration::configuration_tables(session).await?;
-    let mut reports = Vec::new();
+    let mut found = Vec::new();
     for table in &manifest.tables {
         let condition = configured.get(&(table.schema.clone(), table.name.clone()));
         let condition = condition.map(String::as_str);
-        let report = if let Some(why) = scope.without_rows(&table.schema, &table.name) {
-            TableReport::left_out(table, why)
-        } else {
-            let rows = queries::comparing::count_rows(session, &table.schema, &table.name, condition).await?;
-            TableReport::counted(table, rows)
-        };
-        reports.push(report);
+        found.push(match scope.without_rows(&table.schema, &table.name) {
+            Some(_) => None,
+            None => queries::comparing::count_rows(session, &table.schema, &table.name, condition).await?,
+        });
     }
-    Ok(reports)
+    scope.meaning().together(
+        manifest,
+        &mut found,
+        |table| table.content.rows,
+        |all, rows| all + rows,
+    );
+    let tables = manifest.tables.iter().zip(found);
+    Ok(tables
+        .map(
+            |(table, found)| match scope.without_rows(&table.schema, &table.name) {
+                Some(why) => TableReport::left_out(table, why),
+                None => TableReport::counted(table, found),
+            },
+        )
+        .collect())
 }
 
 /// What is to be read of the tables that are asked for.

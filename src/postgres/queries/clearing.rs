@@ -212,7 +212,7 @@ SELECT f.class, f.oid, f.kind, coalesce(n.nspname::text, ''), f.name, (pg_identi
        4 + 2 * (SELECT count(*) FROM pg_depend d WHERE d.refclassid = f.class AND d.refobjid = f.oid)
   FROM found f LEFT JOIN pg_namespace n ON n.oid = f.schema LEFT JOIN pg_namespace placed ON placed.oid = f.place
  WHERE f.oid >= 16384
-   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = f.class AND d.objid = f.oid AND d.deptype IN ('e', 'i'))";
+   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = f.class AND d.objid = f.oid AND d.objsubid = 0 AND d.deptype IN ('e', 'i'))";
 
 /// What a person looks for first comes first.
 const ORDER: &str = "ORDER BY f.kind <> ALL ($1::text[]), 4, 5";

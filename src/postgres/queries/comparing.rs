@@ -112,6 +112,13 @@ pub async fn large_objects(session: &Session) -> Result<Vec<u32>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// The comments on large objects, with their ids.
+pub async fn large_object_comments(session: &Session) -> Result<Vec<(u32, String)>> {
+    let sql = "SELECT objoid, description FROM pg_description WHERE classoid = 'pg_largeobject'::regclass AND objsubid = 0";
+    let rows = all(session, "cannot read the comments on large objects", sql, &[]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
 /// At most `length` bytes of a large object, from `offset`.
 pub async fn read_large_object(session: &Session, oid: u32, offset: i64, length: i32) -> Result<Vec<u8>> {
     let what = format!("cannot read large object {oid}");
@@ -168,12 +175,17 @@ pub async fn unvalidated_constraints(session: &Session) -> Result<Vec<String>> {
     ))
 }
 
-/// Indexes that queries cannot use, as `schema.index`.
+/// Indexes that queries cannot use, as `schema.index`. Of an index over partitions this says only that not every partition has its own
+/// part, as an interrupted change or a foreign table leaves it: which have is in the definitions.
 pub async fn invalid_indexes(session: &Session) -> Result<Vec<String>> {
     let sql = format!(
         "SELECT n.nspname || '.' || c.relname
            FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-          WHERE NOT (i.indisvalid AND i.indisready) AND {SYSTEM_SCHEMAS} ORDER BY 1"
+          WHERE NOT (i.indisvalid AND i.indisready) AND {SYSTEM_SCHEMAS}
+            AND NOT (c.relkind = 'I' AND EXISTS (SELECT FROM pg_inherits part WHERE part.inhparent = i.indrelid
+                AND NOT EXISTS (SELECT FROM pg_inherits attached JOIN pg_index own ON own.indexrelid = attached.inhrelid
+                    WHERE attached.inhparent = i.indexrelid AND own.indrelid = part.inhrelid AND own.indisvalid)))
+          ORDER BY 1"
     );
     Ok(strings(
         &all(session, "cannot read the indexes", &sql, &[]).await?,

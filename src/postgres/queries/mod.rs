@@ -46,8 +46,13 @@ const FIXED_COPY_SETTINGS: [(&str, &str); 5] = [
     ("extra_float_digits", "3"),
     ("search_path", ""),
 ];
-/// Session settings that shape COPY text and that pg_dump leaves as database and role have them.
-const OWN_COPY_SETTINGS: &str = "bytea_output,xmlbinary";
+/// Session settings that shape COPY text, or how the server words definitions, and that pg_dump leaves as database and role have them.
+pub(crate) const OWN_COPY_SETTINGS: [&str; 4] = [
+    "bytea_output",
+    "xmlbinary",
+    "quote_all_identifiers",
+    "standard_conforming_strings",
+];
 
 /// Schemas that belong to PostgreSQL itself.
 pub(super) const SYSTEM_SCHEMAS: &str = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
@@ -120,10 +125,10 @@ pub async fn copy_settings(session: &Session) -> Result<BTreeMap<String, String>
         session,
         "cannot read the session's settings",
         "SELECT name, setting FROM pg_settings
-          WHERE name = ANY (string_to_array($1, ','))
+          WHERE name = ANY ($1)
              OR name = 'lc_monetary' AND EXISTS (SELECT FROM pg_attribute WHERE atttypid = 'money'::regtype)
          UNION ALL SELECT 'client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END",
-        &[&OWN_COPY_SETTINGS],
+        &[&OWN_COPY_SETTINGS.as_slice()],
     )
     .await?;
     let fixed = FIXED_COPY_SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -131,15 +136,44 @@ pub async fn copy_settings(session: &Session) -> Result<BTreeMap<String, String>
     Ok(fixed.into_iter().chain(own).collect())
 }
 
+/// Those of a backup's session settings by which the server would word definitions otherwise than in a session that asks for none. Only
+/// these need be set: some poolers refuse any.
+pub async fn other_wordings(
+    session: &Session,
+    settings: &BTreeMap<String, String>,
+) -> Result<Vec<(String, String)>> {
+    let rows = all(
+        session,
+        "cannot read the session's settings",
+        "SELECT name, reset_val FROM pg_settings WHERE name = ANY ($1)",
+        &[&OWN_COPY_SETTINGS.as_slice()],
+    )
+    .await?;
+    let other = rows.iter().filter_map(|row| {
+        let (name, usual): (String, String) = (row.get(0), row.get(1));
+        let value = settings.get(&name).filter(|value| **value != usual)?;
+        Some((name, value.clone()))
+    });
+    Ok(other.collect())
+}
+
 /// The session settings under which the rows of a dump are usually written, where nobody recorded them: a server in UTC with
-/// its other settings left alone.
-pub fn usual_copy_settings(encoding: &str) -> BTreeMap<String, String> {
+/// its other settings left alone, but for those that the `database` had.
+pub fn usual_copy_settings(encoding: &str, database: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let usual = [
         ("bytea_output", "hex"),
         ("xmlbinary", "base64"),
         ("client_encoding", encoding),
     ];
-    let settings = FIXED_COPY_SETTINGS.into_iter().chain(usual);
+    // pg_dump fixes the others itself. A program that was told nothing has the time zone that the database sets.
+    let own = database.iter().filter(|(name, _)| {
+        OWN_COPY_SETTINGS.contains(&name.as_str()) || name.eq_ignore_ascii_case("TimeZone")
+    });
+    let own = own.map(|(name, value)| match name.eq_ignore_ascii_case("TimeZone") {
+        true => ("TimeZone", value.as_str()),
+        false => (name.as_str(), value.as_str()),
+    });
+    let settings = FIXED_COPY_SETTINGS.into_iter().chain(usual).chain(own);
     settings
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
