@@ -68,6 +68,7 @@ impl Finding {
                 name,
                 outcome,
                 detail: detail.into(),
+                problems: Vec::new(),
             },
             hint: None,
         }

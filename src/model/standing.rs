@@ -242,6 +242,7 @@ fn told(name: &'static str, holds: bool, detail: String) -> Check {
         name,
         outcome,
         detail,
+        problems: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::access;
 use super::budget;
@@ -26,6 +27,7 @@ use super::silence::silence;
 use super::verify;
 use crate::archive::{Contents, DumpId, Event as Read, Reader};
 use crate::error::Result;
+use crate::model::acceptance::Acceptance;
 use crate::model::comparison::Verification;
 use crate::model::depth::Depth;
 use crate::model::key::Selector;
@@ -61,6 +63,8 @@ pub struct Request<'a> {
     pub accepts_lost_rows: bool,
     /// Whether a backup will do that does not record who might do what.
     pub accepts_unknown_rights: bool,
+    /// Differences that the operator accepts by name.
+    pub accepted: &'a [Acceptance],
     /// What ends a restore, and what of the source is not kept.
     pub leniency: Leniency,
     /// Where the SQL is written that makes what could not be made.
@@ -170,6 +174,8 @@ async fn restore_selected(
         Some(check) => verification.and(check),
         None => verification,
     };
+    let today = TimeZone::UTC.to_datetime(request.now).date();
+    let verification = verification.accepting(request.accepted, today);
     observer.observe(Event::Ended(Phase::Verify));
     Ok(Restored {
         manifest,

@@ -241,6 +241,7 @@ impl Pair {
             leniency: Leniency::default(),
             missing_sql: None,
             accepts_unknown_rights: false,
+            accepted: &[],
             now: now(),
         };
         let restored = match restore::restore(request, async |_| Ok(target.clone()), heard).await {
