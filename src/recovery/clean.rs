@@ -42,6 +42,7 @@ fn key_of_entry(entry: &Entry) -> (&str, &str, &str) {
 
 /// Refuses where the target holds what the backup does not contain: restoring would neither replace nor remove it.
 ///
+/// Large objects have no names: those of the target are an older state of the backup's, where it has any.
 /// An extension that the backup lacks is left where it is, with its schema, unless the backup makes that schema.
 pub(super) fn check_replaced(target: &Conninfo, present: &Held, manifest: &Manifest) -> Result<()> {
     // Operators of one name differ in what they take, which no name of an entry tells: so many may be there as the backup has.
@@ -70,16 +71,9 @@ pub(super) fn check_replaced(target: &Conninfo, present: &Held, manifest: &Manif
         }
     }
     if manifest.large_objects.rows == 0 {
-        strangers.extend(present.large_objects.iter().map(large_object));
+        let oids = present.large_objects.iter();
+        strangers.extend(oids.map(|oid| format!("large object {oid}")));
     }
-    refuse(target, &strangers)
-}
-
-fn large_object(oid: &u32) -> String {
-    format!("large object {oid}")
-}
-
-fn refuse(target: &Conninfo, strangers: &[String]) -> Result<()> {
     if strangers.is_empty() {
         return Ok(());
     }
@@ -134,16 +128,11 @@ impl Room {
             deletes: deletes(target, selection).await?,
             kept_schemas: kept_schemas.map(|object| object.name).collect(),
         };
-        room.check(target, contents).await?;
+        room.check(target).await?;
         Ok(room)
     }
 
-    async fn check(&self, target: &ClearedTarget, contents: &Contents) -> Result<()> {
-        let archived = large_objects(contents);
-        let strangers = self.large_objects.iter().filter(|oid| !archived.contains(oid));
-        let strangers: Vec<String> = strangers.map(large_object).collect();
-        refuse(target.conninfo(), &strangers)?;
-
+    async fn check(&self, target: &ClearedTarget) -> Result<()> {
         let objects: Vec<&UserObject> = self.objects.iter().collect();
         let gone = dependents(target.session(), &objects).await?;
         let others = gone
@@ -239,19 +228,6 @@ pub(super) async fn empty_configuration(
         .map(|(table, condition)| delete_rows(table, Some(condition)))
         .collect();
     queries::configuration::delete(target.session(), &deletes).await
-}
-
-/// The ids of the archive's large objects: since version 17 of pg_dump an entry tells of many, one in each line.
-fn large_objects(contents: &Contents) -> BTreeSet<u32> {
-    let entries = contents.entries.iter();
-    let entries = entries.filter(|entry| matches!(entry.kind.as_str(), "BLOB" | "BLOB METADATA"));
-    entries
-        .flat_map(|entry| match entry.kind.as_str() {
-            "BLOB" => vec![entry.tag.as_str()],
-            _ => entry.definition.lines().chain([entry.tag.as_str()]).collect(),
-        })
-        .filter_map(|oid| oid.trim().parse().ok())
-        .collect()
 }
 
 /// What of a target is looked at: not what a platform makes.

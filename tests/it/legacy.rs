@@ -304,6 +304,25 @@ fn the_program_attests_without_any_database() {
     });
 }
 
+#[test]
+fn a_legacy_object_of_another_time_zone_is_compared_in_that() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world
+            .postgres
+            .source("CREATE TABLE t (at timestamptz); INSERT INTO t VALUES ('2026-01-02 03:04:05+00')")
+            .await;
+        let zone = format!(
+            "ALTER DATABASE {} SET TimeZone = 'Asia/Kathmandu'",
+            source.database()
+        );
+        execute(&source, &zone).await;
+        put(&world, key(), &dump_by_shell(&world, &source, PIPED).await);
+        let restored = world.restore(Selector::Latest).await.expect("a restore");
+        assert_proven(&restored.verification);
+    });
+}
+
 proptest! {
     #[test]
     fn a_gzip_stream_comes_out_whole_however_it_is_cut(

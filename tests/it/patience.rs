@@ -194,7 +194,9 @@ fn clearing_a_target_may_take_longer_than_the_servers_own_limit() {
         let Some(world) = World::new().await else { return };
         let source = world.postgres.source("CREATE TABLE tenants (id int)").await;
         world.back_up(&source).await.expect("a backup");
-        let target = world.restore(Selector::Latest).await.expect("a restore").target;
+        let target = world.postgres.database(Side::Target).await;
+        let first = world.restore_into(Selector::Latest, target.clone()).await;
+        first.expect("a restore");
         let limit = format!(
             "ALTER DATABASE {} SET statement_timeout = '1s'",
             target.database()
