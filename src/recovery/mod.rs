@@ -88,3 +88,5 @@ mod tables;
 pub mod verify;
 /// A file that is replaced as a whole.
 pub mod whole_file;
+/// The time zone of an object that nobody attested when it was made.
+mod zones;

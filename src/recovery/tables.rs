@@ -166,6 +166,17 @@ fn cut(size: TableSize) -> Vec<Rows> {
         .collect()
 }
 
+/// The content of one table, all of it at once; `None` where it is not there.
+pub(super) async fn read_whole(session: &Session, table: &Table) -> Result<Option<Fingerprint>> {
+    let stretch = Stretch {
+        place: 0,
+        table: table.clone(),
+        rows: Rows::All,
+    };
+    let (progress, _) = mpsc::unbounded_channel();
+    read_stretch(session, &stretch, &progress).await
+}
+
 async fn read_stretch(
     session: &Session,
     stretch: &Stretch,

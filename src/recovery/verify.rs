@@ -11,6 +11,7 @@ use super::plan;
 use super::platform::{self, Scope};
 use super::survey::Survey;
 use super::tables;
+use super::zones;
 use crate::archive::Contents;
 use crate::error::{Error, Kind, Result};
 use crate::model::CANONICAL_TABLES;
@@ -47,7 +48,10 @@ pub async fn target(
     queries::be_patient(&session).await?;
     observer.observe(Event::Expected(manifest.raw_bytes));
     let tables = match scope.depth() {
-        Depth::Content => tables::compare(manifest, &session, target, scope, jobs, observer).await?,
+        Depth::Content => {
+            let found = tables::compare(manifest, &session, target, scope, jobs, observer).await?;
+            zones::in_their_zone(manifest, target, scope, jobs, found, observer).await?
+        }
         Depth::Counts => tables::count(&session, manifest, scope).await?,
     };
     let (content, large_objects) = match scope.depth() {

@@ -320,6 +320,20 @@ fn a_legacy_object_of_another_time_zone_is_compared_in_that() {
         put(&world, key(), &dump_by_shell(&world, &source, PIPED).await);
         let restored = world.restore(Selector::Latest).await.expect("a restore");
         assert_proven(&restored.verification);
+
+        // Where the archive does not tell, the rows do.
+        execute(
+            &source,
+            &format!("ALTER DATABASE {} RESET TimeZone", source.database()),
+        )
+        .await;
+        let elsewhere = format!("PGTZ=Asia/Kathmandu {PIPED}");
+        put(&world, key(), &dump_by_shell(&world, &source, &elsewhere).await);
+        let restored = world.restore(Selector::Latest).await.expect("a restore");
+        assert_proven(&restored.verification);
+        let changed = "UPDATE t SET at = at + interval '1 second'";
+        execute(&restored.target, changed).await;
+        assert!(!world.verify(&restored.target).await.verdict.is_proven());
     });
 }
 

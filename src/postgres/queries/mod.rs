@@ -117,6 +117,21 @@ pub async fn time_zone(session: &Session) -> Result<String> {
     Ok(row.get(0))
 }
 
+/// The server's time zones, that of the session first.
+pub async fn time_zones(session: &Session) -> Result<Vec<String>> {
+    let sql = "SELECT name FROM pg_timezone_names ORDER BY name <> current_setting('TimeZone'), name";
+    Ok(strings(
+        &all(session, "cannot read the server's time zones", sql, &[]).await?,
+    ))
+}
+
+/// From here on the session writes instants in that time zone.
+pub async fn set_time_zone(session: &Session, zone: &str) -> Result<()> {
+    let sql = "SELECT pg_catalog.set_config('TimeZone', $1, false)";
+    one(session, "cannot set the session's time zone", sql, &[&zone]).await?;
+    Ok(())
+}
+
 /// The session settings under which pg_dump will write this database's rows.
 ///
 /// They are written in UTF-8, which every text has a form in, but for a database whose encoding is none: its bytes stay as they are.
