@@ -222,11 +222,13 @@ pub(super) async fn empty_configuration(
     contents: &Contents,
     selection: &Selection,
 ) -> Result<()> {
-    let tables = configured(target, contents, selection).await?;
-    let deletes: Vec<String> = tables
-        .iter()
-        .map(|(table, condition)| delete_rows(table, Some(condition)))
-        .collect();
+    let mut deletes = Vec::new();
+    for (table, condition) in configured(target, contents, selection).await? {
+        // Not every role may delete, and seldom is there anything.
+        if queries::platform::holds_rows(target.session(), &table, Some(&condition)).await? {
+            deletes.push(delete_rows(&table, Some(&condition)));
+        }
+    }
     queries::configuration::delete(target.session(), &deletes).await
 }
 

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::Instant;
 
+use paycraft_dr::cli::config::Config;
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::acceptance::{Acceptance, accept};
 use paycraft_dr::model::key::Selector;
@@ -12,7 +13,7 @@ use paycraft_dr::recovery::guard::Terms;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::kit::{Nobody, World, assert_proven, execute, program, query, run, say, terms};
+use super::kit::{Nobody, World, assert_proven, execute, json, output, program, query, run, say, terms};
 
 /// Most kinds of objects that stand by themselves, and those that need each other.
 const KINDS: &str = concat!(
@@ -188,15 +189,51 @@ fn an_extension_that_needs_what_is_replaced_stops_the_restore_before_it_begins()
     });
 }
 
+fn configuration(until: &str) -> String {
+    format!("[[accept]]\nentry = 'VIEW public.v'\ncheck = 'schema'\nreason = 'known'\nuntil = '{until}'")
+}
+
 fn accepting(until: &str) -> Vec<Acceptance> {
-    let text =
-        format!("[[accept]]\nentry = 'VIEW public.v'\ncheck = 'schema'\nreason = 'known'\nuntil = '{until}'");
-    #[derive(serde::Deserialize)]
-    struct Config {
-        accept: Vec<Acceptance>,
-    }
-    let config: Config = toml::from_str(&text).expect("a configuration");
-    config.accept
+    let place = tempfile::tempdir().expect("a directory");
+    let file = place.path().join("dr.toml");
+    std::fs::write(&file, configuration(until)).expect("a file");
+    Config::read(&file).expect("a configuration").accept
+}
+
+#[test]
+fn the_program_accepts_what_the_configuration_names() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source("CREATE VIEW v AS SELECT 1 AS a").await;
+        world.back_up(&source).await.expect("a backup");
+        let target = world.restore(Selector::Latest).await.expect("a restore").target;
+        execute(&target, "CREATE OR REPLACE VIEW v AS SELECT 2 AS a").await;
+        let place = tempfile::tempdir().expect("a directory");
+        let file = place.path().join("dr.toml");
+        for (until, code, verdict, outcome) in [
+            ("9999-12-31", 0, "proven with accepted differences", "accepted"),
+            ("2020-01-01", 3, "not proven", "failed"),
+        ] {
+            std::fs::write(&file, configuration(until)).expect("a file");
+            let mut command = program(&["--config"]);
+            command
+                .arg(&file)
+                .args(["verify", "--json"])
+                .envs(world.bucket.environment())
+                .env("TARGET_DB_URL", world.postgres.url(&target));
+            let verified = output(command).await;
+            let document = json(&verified);
+            assert_eq!(verified.status.code(), Some(code), "{document}");
+            assert_eq!(document["verdict"], verdict);
+            let mut checks = document["checks"].as_array().expect("checks").iter();
+            let schema = checks.find(|check| check["name"] == "schema").expect("a check");
+            assert_eq!(schema["outcome"], outcome);
+            assert!(
+                schema["detail"].as_str().expect("a text").contains(until),
+                "{schema}"
+            );
+        }
+    });
 }
 
 #[test]

@@ -98,12 +98,11 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
         }
     };
     // Stored bytes are as they were, or they are not.
-    let verification = match own.object {
-        true => verification,
-        false => {
-            let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
-            verification.accepting(&context.settings.config.accept, today)
-        }
+    let verification = if own.object {
+        verification
+    } else {
+        let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
+        verification.accepting(&context.settings.config.accept, today)
     };
     observer.observe(Event::Ended(Phase::Verify));
     let (key, source) = (manifest.key, SourceName::from(&manifest.source));

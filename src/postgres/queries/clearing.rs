@@ -205,7 +205,7 @@ WITH found (class, oid, kind, schema, name, owner, place) AS (
     SELECT 'pg_namespace'::regclass, n.oid, 'SCHEMA', 0, n.nspname::text, n.nspowner, 0 FROM pg_namespace n
      WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'public')
 )
-SELECT f.class, f.oid, f.kind, coalesce(n.nspname::text, ''), f.name, (pg_identify_object(f.class, f.oid, 0)).identity,
+SELECT f.class, f.oid, f.kind, coalesce(n.nspname::text, ''), f.name, coalesce((pg_identify_object(f.class, f.oid, 0)).identity, ''),
        coalesce(placed.nspname::text, ''),
        EXISTS (SELECT FROM pg_extension e WHERE f.kind = 'SCHEMA' AND e.extnamespace = f.oid),
        coalesce(pg_has_role(f.owner, 'USAGE'), true),

@@ -130,9 +130,9 @@ pub async fn drop_objects(
         );
         (statement, some.len() as u64)
     });
-    let deleted = deletes.iter().map(|statement| (statement.clone(), 1));
+    let emptied = deletes.iter().map(|statement| (statement.clone(), 1));
     let mut told = Some(about_to_commit);
-    for statements in batches(dropped.chain(unlinked).chain(deleted), limit) {
+    for statements in batches(dropped.chain(unlinked).chain(emptied), limit) {
         let is_first = told.is_some();
         run(session, &statements, is_first).await?;
         if let Some(about_to_commit) = told.take() {
