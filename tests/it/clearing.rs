@@ -9,6 +9,9 @@ use paycraft_dr::model::acceptance::{Acceptance, accept};
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::verdict::{Check, Outcome, Verdict};
 use paycraft_dr::postgres::conninfo::Conninfo;
+use paycraft_dr::postgres::queries::clearing::{self, UserObject};
+use paycraft_dr::postgres::queries::dropping;
+use paycraft_dr::postgres::session::Session;
 use paycraft_dr::recovery::guard::Terms;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -76,6 +79,34 @@ fn a_clean_restore_that_is_killed_at_any_moment_is_done_by_the_next() {
             child.wait().expect("an end");
             let when = format!("seed {seed}, round {round}: killed after {moment:?} of {takes:?}");
             restored(&world, &target, &when).await;
+        }
+        execute(&target, NO_SUBSCRIPTION).await;
+        execute(&source, NO_SUBSCRIPTION).await;
+    });
+}
+
+#[test]
+fn what_one_of_several_transactions_left_is_replaced() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(KINDS).await;
+        world.back_up(&source).await.expect("a backup");
+        let target = world.restore(Selector::Latest).await.expect("a restore").target;
+        let seed: u64 = rand::random();
+        let mut chance = ChaCha8Rng::seed_from_u64(seed);
+        for share in [0.1, 0.5, 0.9] {
+            let session = Session::connect(&target).await.expect("a connection");
+            let held = clearing::user_objects(&session).await.expect("objects");
+            let dropped: Vec<&UserObject> = held
+                .objects
+                .iter()
+                .filter(|_| chance.random_bool(share))
+                .collect();
+            let large: Vec<u32> = held.large_objects.into_iter().take(20).collect();
+            dropping::drop_objects(&session, &dropped, &large, &[], || ())
+                .await
+                .expect("what any transaction may drop");
+            restored(&world, &target, &format!("seed {seed}, without {dropped:?}")).await;
         }
         execute(&target, NO_SUBSCRIPTION).await;
         execute(&source, NO_SUBSCRIPTION).await;
