@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, Kind, Result};
+use crate::model::acceptance::Acceptance;
 use crate::model::cutover::step::{self, Step};
 use crate::model::redaction::holds_password;
 
@@ -34,6 +35,8 @@ pub struct Config {
     pub status: StatusSection,
     /// What containers of drills are made from.
     pub containers: ContainersSection,
+    /// `[[accept]]`: differences between a target and its backup that are known.
+    pub accept: Vec<Acceptance>,
 }
 
 /// `[source]` and `[target]`.

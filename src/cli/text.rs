@@ -108,6 +108,7 @@ pub(super) fn counts(text: &mut String, verification: &Verification) {
 pub(super) fn mark(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Passed => "passed ",
+        Outcome::Accepted => "accept ",
         Outcome::Failed => "FAILED ",
         Outcome::Skipped => "SKIPPED",
     }

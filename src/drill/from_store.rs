@@ -64,6 +64,7 @@ pub(super) async fn recover(
         leniency: Leniency::default(),
         missing_sql: None,
         accepts_unknown_rights: means.accepts_unknown_rights,
+        accepted: &[],
         now: declared_at,
     };
     let mut target = None;

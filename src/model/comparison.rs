@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use serde::Serialize;
 
+use super::acceptance::{Acceptance, accept};
 use super::fingerprint::Fingerprint;
 use super::manifest::{EntryDigest, Sequence, Table};
 use super::verdict::{Check, Verdict};
@@ -105,6 +107,14 @@ impl Verification {
     pub fn and(mut self, check: Check) -> Self {
         self.checks.push(check);
         Self::over(self.checks, self.tables)
+    }
+
+    /// The same where these differences are accepted, as of the day `today`.
+    #[must_use]
+    pub fn accepting(self, acceptances: &[Acceptance], today: Date) -> Self {
+        let checks = self.checks.into_iter();
+        let checks = checks.map(|check| accept(check, acceptances, today));
+        Self::over(checks.collect(), self.tables)
     }
 
     /// The rows found in the five tables the runbook counts, where they are there.

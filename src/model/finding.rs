@@ -69,6 +69,7 @@ impl Finding {
                 outcome,
                 detail: detail.into(),
                 told: Vec::new(),
+                problems: Vec::new(),
             },
             hint: None,
         }

@@ -1,5 +1,7 @@
 //! Nouns and decisions without I/O: everything here is a function of its arguments.
 
+/// Differences that an operator knows and accepts.
+pub mod acceptance;
 /// Who may do what in a database, and how two of them compare.
 pub mod access;
 /// The backups in a store, told from its listing.

@@ -243,6 +243,7 @@ fn told(name: &'static str, holds: bool, detail: String) -> Check {
         outcome,
         detail,
         told: Vec::new(),
+        problems: Vec::new(),
     }
 }
 

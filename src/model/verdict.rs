@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// The answer is the one a proof needs.
     Passed,
+    /// It is not, and the operator knows what differs and accepts it.
+    Accepted,
     /// It is not.
     Failed,
     /// The question could not be asked.
@@ -28,6 +30,9 @@ pub struct Check {
     /// Differences that take nothing from a proof and that a person should know of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<String>,
+    /// All that is wrong, each by itself.
+    #[serde(skip)]
+    pub problems: Vec<String>,
 }
 
 impl Check {
@@ -47,6 +52,7 @@ impl Check {
             outcome,
             detail,
             told: Vec::new(),
+            problems: problems.to_vec(),
         }
     }
 
@@ -64,16 +70,20 @@ impl Check {
             outcome: Outcome::Skipped,
             detail: why.into(),
             told: Vec::new(),
+            problems: Vec::new(),
         }
     }
 }
 
-/// What all checks of a run add up to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What all checks of a run add up to, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Verdict {
     /// Every check was made and passed.
     #[serde(rename = "proven")]
     Proven,
+    /// Every check was made, and what did not pass is what the operator accepts.
+    #[serde(rename = "proven with accepted differences")]
+    ProvenWithAccepted,
     /// Some check failed or was skipped, or none was made.
     #[serde(rename = "not proven")]
     NotProven,
@@ -82,24 +92,26 @@ pub enum Verdict {
 impl Verdict {
     /// The verdict over `checks`. No checks prove nothing.
     pub fn over<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Self {
-        let mut any = false;
-        for check in checks {
-            if check.outcome != Outcome::Passed {
-                return Self::NotProven;
-            }
-            any = true;
-        }
-        if any { Self::Proven } else { Self::NotProven }
+        let worst = checks.into_iter().map(|check| match check.outcome {
+            Outcome::Passed => Self::Proven,
+            Outcome::Accepted => Self::ProvenWithAccepted,
+            Outcome::Failed | Outcome::Skipped => Self::NotProven,
+        });
+        worst.max().unwrap_or(Self::NotProven)
     }
 
-    /// Whether this is [`Verdict::Proven`].
+    /// Whether the target is the backup's equal, but for what the operator accepts.
     pub fn is_proven(self) -> bool {
-        self == Self::Proven
+        self != Self::NotProven
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_proven() { "proven" } else { "not proven" })
+        f.write_str(match self {
+            Self::Proven => "proven",
+            Self::ProvenWithAccepted => "proven with accepted differences",
+            Self::NotProven => "not proven",
+        })
     }
 }

@@ -219,11 +219,23 @@ impl Installation {
         command
     }
 
-    /// `pg_dump` of definitions alone, in the same form and in that `encoding`. Grants are compared by themselves, and no definition
-    /// mentions them.
-    pub fn dump_schema(&self, source: &Conninfo, without: &[Name], encoding: &str) -> Command {
+    /// `pg_dump` of definitions alone, in the same form and in that `encoding`, in a session with these `settings`. Grants are compared by
+    /// themselves, and no definition mentions them.
+    pub fn dump_schema(
+        &self,
+        source: &Conninfo,
+        without: &[Name],
+        encoding: &str,
+        settings: &[(String, String)],
+    ) -> Command {
         let mut command = self.dump(source, without);
         command.args(["--schema-only", "--no-acl", &format!("--encoding={encoding}")]);
+        if !settings.is_empty() {
+            let set = settings.iter().map(|(name, value)| format!("-c {name}={value}"));
+            let own = source.options().map(str::to_owned);
+            let options: Vec<String> = own.into_iter().chain(set).collect();
+            command.env("PGOPTIONS", options.join(" "));
+        }
         command
     }
 

@@ -176,7 +176,10 @@ fn manifest_of(
             server_version: header.server_version.clone(),
             identity: Identity::default(),
         },
-        copy_settings: queries::usual_copy_settings(plan::encoding(contents)),
+        copy_settings: queries::usual_copy_settings(
+            plan::encoding(contents),
+            &plan::database_settings(contents),
+        ),
         raw_bytes: surveyed.raw_bytes,
         head_bytes: contents.head_bytes,
         stored_bytes: facts.bytes,

@@ -1,62 +1,79 @@
-//! Making room in a target that holds an older state of what is restored.
+//! Making room in a target that holds an older state of what is restored, or what an earlier restore left of it.
 //!
 //! `pg_restore --clean` drops what it can in an order of its own and stops at partition keys and at objects that others depend
-//! on. Here everything the archive creates is dropped in one transaction, with what depends on it, or nothing is.
+//! on. Here the target's own catalog tells what it holds. All of it that the backup contains is dropped, with what is a part of it.
+//! What the backup does not contain is refused by name before anything is dropped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::guard::ClearedTarget;
+use super::platform::Selection;
 use crate::archive::{Contents, Entry};
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::Manifest;
+use crate::model::profile::Profile;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
-use crate::postgres::queries::clearing::UserObject;
+use crate::postgres::queries::clearing::{Held, UserObject};
+use crate::postgres::queries::dropping::{delete_rows, dependents};
 use crate::postgres::rights::Name;
-use crate::postgres::session::Session;
 
-/// What stands by itself; everything else goes with the object it belongs to.
-const DROPPED_KINDS: [&str; 21] = [
-    "TABLE",
-    "FOREIGN TABLE",
-    "VIEW",
-    "MATERIALIZED VIEW",
-    "SEQUENCE",
-    "FUNCTION",
-    "PROCEDURE",
-    "AGGREGATE",
-    "TYPE",
-    "DOMAIN",
-    "COLLATION",
-    "CONVERSION",
-    "OPERATOR",
-    "TEXT SEARCH CONFIGURATION",
-    "TEXT SEARCH DICTIONARY",
-    "PUBLICATION",
-    "EVENT TRIGGER",
-    "SERVER",
-    "FOREIGN DATA WRAPPER",
-    "STATISTICS",
-    "SCHEMA",
-];
 /// How many objects a refusal names.
 const NAMED: usize = 5;
 
+/// What shares its names: a view may have been a table before.
+fn namespace(kind: &str) -> &str {
+    match kind {
+        "TABLE" | "FOREIGN TABLE" | "VIEW" | "MATERIALIZED VIEW" | "SEQUENCE" => "relation",
+        "FUNCTION" | "PROCEDURE" | "AGGREGATE" => "routine",
+        "TYPE" | "DOMAIN" | "SHELL TYPE" => "type",
+        kind => kind,
+    }
+}
+
+fn key(object: &UserObject) -> (&str, &str, &str) {
+    (namespace(&object.kind), &object.schema, &object.name)
+}
+
+fn key_of_entry(entry: &Entry) -> (&str, &str, &str) {
+    let schema = entry.schema.as_deref().unwrap_or_default();
+    (namespace(&entry.kind), schema, &entry.tag)
+}
+
 /// Refuses where the target holds what the backup does not contain: restoring would neither replace nor remove it.
-pub(super) fn check_replaced(target: &Conninfo, present: &[UserObject], manifest: &Manifest) -> Result<()> {
-    let contained: BTreeSet<(&str, &str)> = manifest
-        .entries
-        .iter()
-        .map(|entry| (entry.schema.as_str(), entry.name.as_str()))
-        .collect();
-    let holds_large_objects = manifest.large_objects.rows > 0;
-    let strangers: Vec<String> = present
-        .iter()
-        .filter(|object| match object {
-            UserObject::Named { schema, name } => !contained.contains(&(schema.as_str(), name.as_str())),
-            UserObject::Large(_) => !holds_large_objects,
-        })
-        .map(ToString::to_string)
-        .collect();
+///
+/// Large objects have no names: those of the target are an older state of the backup's, where it has any.
+/// An extension that the backup lacks is left where it is, with its schema, unless the backup makes that schema.
+pub(super) fn check_replaced(target: &Conninfo, present: &Held, manifest: &Manifest) -> Result<()> {
+    // Operators of one name differ in what they take, which no name of an entry tells: so many may be there as the backup has.
+    let mut contained: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
+    for entry in &manifest.entries {
+        *contained
+            .entry((namespace(&entry.kind), &entry.schema, &entry.name))
+            .or_default() += 1;
+    }
+    let mut strangers = Vec::new();
+    for object in &present.objects {
+        let left = contained.get_mut(&key(object)).filter(|left| **left > 0);
+        if let Some(left) = left {
+            *left -= 1;
+            continue;
+        }
+        let is_beside = match object.kind.as_str() {
+            "EXTENSION" => !manifest
+                .entries
+                .iter()
+                .any(|entry| entry.kind == "SCHEMA" && entry.name == object.place),
+            _ => object.has_extension,
+        };
+        if !is_beside {
+            strangers.push(object.to_string());
+        }
+    }
+    if manifest.large_objects.rows == 0 {
+        let oids = present.large_objects.iter();
+        strangers.extend(oids.map(|oid| format!("large object {oid}")));
+    }
     if strangers.is_empty() {
         return Ok(());
     }
@@ -72,34 +89,159 @@ pub(super) fn check_replaced(target: &Conninfo, present: &[UserObject], manifest
     .hint("drop these yourself if nobody needs them, or restore into another database"))
 }
 
-/// Drops everything that `entries` create, the rows of the tables `emptied`, which stay, and every large object. One transaction:
-/// all of it or nothing, and nothing before `about_to_commit` is called.
-pub(super) async fn drop_contained(
-    session: &Session,
-    entries: impl DoubleEndedIterator<Item = &Entry>,
-    contents: &Contents,
-    emptied: &[Name],
-    about_to_commit: impl FnOnce(),
-) -> Result<()> {
-    let holds_large_objects = contents
-        .entries
-        .iter()
-        .any(|entry| matches!(entry.kind.as_str(), "BLOB" | "BLOB METADATA" | "BLOBS"));
-    let deletes = emptied.iter().map(queries::clearing::delete_all);
-    let drops: Vec<String> = deletes.chain(entries.rev().filter_map(drop_if_there)).collect();
-    queries::clearing::drop_objects(session, &drops, holds_large_objects, about_to_commit).await
+/// What is dropped and removed from a target, decided before the first change.
+#[derive(Debug)]
+pub(super) struct Room {
+    objects: Vec<UserObject>,
+    large_objects: Vec<u32>,
+    deletes: Vec<String>,
+    /// Schemas of the backup that stay, as an extension is in them.
+    pub(super) kept_schemas: Vec<String>,
 }
 
-/// `DROP TABLE public.tenants;` as a statement that is content where nothing is there, and takes what depends on it along.
-fn drop_if_there(entry: &Entry) -> Option<String> {
-    if !DROPPED_KINDS.contains(&entry.kind.as_str()) {
-        return None;
+impl Room {
+    /// Decides what goes: all that the selected entries define, and the rows of the platform's tables that are filled. Refuses where
+    /// something else would go with it.
+    pub(super) async fn plan(
+        target: &ClearedTarget,
+        contents: &Contents,
+        selection: &Selection,
+    ) -> Result<Self> {
+        let session = target.session();
+        let present = queries::clearing::user_objects(session).await?;
+        let made: BTreeSet<(&str, &str, &str)> = contents
+            .entries
+            .iter()
+            .filter(|entry| selection.keeps(entry.id))
+            .map(key_of_entry)
+            .collect();
+        let ours = present
+            .objects
+            .into_iter()
+            .filter(|object| made.contains(&key(object)) && !target.profile().owns_schema(&object.schema));
+        let (kept, objects): (Vec<UserObject>, Vec<UserObject>) =
+            ours.partition(|object| object.kind == "EXTENSION" || object.has_extension);
+        let kept_schemas = kept.into_iter().filter(|object| object.kind == "SCHEMA");
+        let room = Self {
+            objects,
+            large_objects: present.large_objects,
+            deletes: deletes(target, selection).await?,
+            kept_schemas: kept_schemas.map(|object| object.name).collect(),
+        };
+        room.check(target).await?;
+        Ok(room)
     }
-    let verb = format!("DROP {} ", entry.kind);
-    let name = entry
-        .drop_statement
-        .trim_end()
-        .strip_suffix(';')?
-        .strip_prefix(&verb)?;
-    Some(format!("{verb}IF EXISTS {name} CASCADE"))
+
+    async fn check(&self, target: &ClearedTarget) -> Result<()> {
+        let objects: Vec<&UserObject> = self.objects.iter().collect();
+        let gone = dependents(target.session(), &objects).await?;
+        let others = gone
+            .into_iter()
+            .filter(|gone| gone.is_extension || target.profile().owns_schema(&gone.schema));
+        let others: Vec<String> = others.map(|other| other.told).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "what the backup replaces in {} cannot be dropped without {}",
+            target.conninfo(),
+            others[..others.len().min(NAMED)].join(", ")
+        );
+        Err(Error::new(Kind::Refused, message)
+            .hint("make that independent of what the backup replaces, or restore into another database"))
+    }
+
+    /// Drops and removes it. `about_to_commit` is called before the first change is permanent.
+    pub(super) async fn make(&self, target: &ClearedTarget, about_to_commit: impl FnOnce()) -> Result<()> {
+        let objects: Vec<&UserObject> = self.objects.iter().collect();
+        queries::dropping::drop_objects(
+            target.session(),
+            &objects,
+            &self.large_objects,
+            &self.deletes,
+            about_to_commit,
+        )
+        .await
+    }
+}
+
+/// The statements that remove rows of the platform's tables: where an extension brings rows itself, these stay.
+async fn deletes(target: &ClearedTarget, selection: &Selection) -> Result<Vec<String>> {
+    let configured = queries::configuration::configuration_tables(target.session()).await?;
+    let filled = selection.filled().iter();
+    Ok(filled
+        .map(|table| delete_rows(table, configured.get(table).map(String::as_str)))
+        .collect())
+}
+
+/// Tables of extensions of which the archive holds a user's rows, with the condition that tells these; as far as the target has them.
+async fn configured(
+    target: &ClearedTarget,
+    contents: &Contents,
+    selection: &Selection,
+) -> Result<HashMap<Name, String>> {
+    let mut tables = queries::configuration::configuration_tables(target.session()).await?;
+    let rows: BTreeSet<(&str, &str)> = contents
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "TABLE DATA" && selection.keeps(entry.id))
+        .map(|entry| (entry.schema.as_deref().unwrap_or_default(), entry.tag.as_str()))
+        .collect();
+    tables.retain(|table, _| {
+        rows.contains(&(table.0.as_str(), table.1.as_str())) && !selection.filled().contains(table)
+    });
+    Ok(tables)
+}
+
+/// Refuses a target with a user's rows in the tables of its extensions, which no other table shows.
+pub(super) async fn check_configuration(
+    target: &ClearedTarget,
+    contents: &Contents,
+    selection: &Selection,
+) -> Result<()> {
+    for (table, condition) in configured(target, contents, selection).await? {
+        if queries::platform::holds_rows(target.session(), &table, Some(&condition)).await? {
+            let message = format!(
+                "{} holds rows already in {}.{}, a table of an extension",
+                target.conninfo(),
+                table.0,
+                table.1
+            );
+            let hint =
+                "restore into an empty database, or add --clean to replace the rows that the backup contains";
+            return Err(Error::new(Kind::Refused, message).hint(hint));
+        }
+    }
+    Ok(())
+}
+
+/// Removes a user's rows from the tables of the target's extensions, which stay when all else is dropped. Those that an extension
+/// brings itself stay too.
+pub(super) async fn empty_configuration(
+    target: &ClearedTarget,
+    contents: &Contents,
+    selection: &Selection,
+) -> Result<()> {
+    let mut deletes = Vec::new();
+    for (table, condition) in configured(target, contents, selection).await? {
+        // Not every role may delete, and seldom is there anything.
+        if queries::platform::holds_rows(target.session(), &table, Some(&condition)).await? {
+            deletes.push(delete_rows(&table, Some(&condition)));
+        }
+    }
+    queries::configuration::delete(target.session(), &deletes).await
+}
+
+/// What of a target is looked at: not what a platform makes.
+pub(super) fn without_platforms(mut present: Held, profile: Profile) -> Held {
+    present.objects.retain(|object| match object.kind.as_str() {
+        _ if profile == Profile::Plain => true,
+        "EXTENSION" => false,
+        "SCHEMA" => !profile.owns_schema(&object.name),
+        "EVENT TRIGGER" => object.is_ours && !profile.owns_schema(&object.place),
+        "PUBLICATION" => object.is_ours && !object.name.starts_with("supabase_"),
+        _ if object.schema.is_empty() => object.is_ours,
+        _ => !profile.owns_schema(&object.schema),
+    });
+    present
 }

@@ -44,6 +44,8 @@ mod index_answers;
 pub mod loader;
 /// A random marker in the source's settings.
 pub mod marker;
+/// What of a backup means the same in a target although it is worded otherwise.
+mod meaning;
 /// Telling what a restore could not make.
 mod missing;
 /// Telling those who are not there.
@@ -92,3 +94,5 @@ mod trouble;
 pub mod verify;
 /// A file that is replaced as a whole.
 pub mod whole_file;
+/// The time zone of an object that nobody attested when it was made.
+mod zones;

@@ -147,6 +147,27 @@ pub fn encoding(contents: &Contents) -> &str {
         .unwrap_or("UTF8")
 }
 
+/// The settings that the database itself had, as far as the archive tells: only where it was asked to, it holds those of the database
+/// as a whole. `ALTER DATABASE shop SET "TimeZone" TO 'Asia/Kolkata';` stands on a line of its own.
+pub fn database_settings(contents: &Contents) -> BTreeMap<String, String> {
+    let database = &contents.header.database;
+    let quoted = format!("\"{}\"", database.replace('"', "\"\""));
+    let beginnings = [database, &quoted].map(|name| format!("ALTER DATABASE {name} SET "));
+    let entries = contents.entries.iter();
+    let properties = entries.filter(|entry| entry.kind == "DATABASE PROPERTIES");
+    let settings = properties
+        .flat_map(|entry| entry.definition.lines())
+        .filter_map(|line| {
+            let setting = beginnings
+                .iter()
+                .find_map(|beginning| line.strip_prefix(beginning.as_str()))?;
+            let (name, value) = setting.split_once(" TO ")?;
+            let value = value.trim_end().strip_suffix(';')?.trim_matches('\'');
+            Some((name.trim_matches('"').to_owned(), value.to_owned()))
+        });
+    settings.collect()
+}
+
 /// Whether a backslash is an ordinary character in the archive's string constants.
 pub fn has_standard_strings(contents: &Contents) -> bool {
     let mut settings = contents.entries.iter().filter(|entry| entry.kind == "STDSTRINGS");

@@ -3,16 +3,17 @@
 //! The archive streams from the store: its head makes the definitions, its rows go over COPY as they arrive, its head makes
 //! the rest. Nothing of it touches a local disk but the head.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::access;
 use super::budget;
 use super::catalog::{self, Selected};
-use super::clean;
+use super::clean::{self, Room};
 use super::course::{self, Course};
 use super::definitions::{Definitions, Stage};
 use super::guard::{self, ClearedTarget, Terms};
@@ -26,6 +27,7 @@ use super::silence::silence;
 use super::verify;
 use crate::archive::{Contents, DumpId, Event as Read, Reader};
 use crate::error::Result;
+use crate::model::acceptance::Acceptance;
 use crate::model::comparison::Verification;
 use crate::model::depth::Depth;
 use crate::model::key::Selector;
@@ -61,6 +63,8 @@ pub struct Request<'a> {
     pub accepts_lost_rows: bool,
     /// Whether a backup will do that does not record who might do what.
     pub accepts_unknown_rights: bool,
+    /// Differences that the operator accepts by name.
+    pub accepted: &'a [Acceptance],
     /// What ends a restore, and what of the source is not kept.
     pub leniency: Leniency,
     /// Where the SQL is written that makes what could not be made.
@@ -170,6 +174,8 @@ async fn restore_selected(
         Some(check) => verification.and(check),
         None => verification,
     };
+    let today = TimeZone::UTC.to_datetime(request.now).date();
+    let verification = verification.accepting(request.accepted, today);
     observer.observe(Event::Ended(Phase::Verify));
     Ok(Restored {
         manifest,
@@ -324,27 +330,23 @@ async fn begin<'a>(
         &selection,
         contents,
         manifest,
-        target.holds_objects(),
+        target.makes_room(),
     )
     .await?;
     for lost in selection.lost_rows(contents, manifest) {
         course.observer().observe(Event::Warned(lost));
     }
     let mut definitions = Definitions::new(target, head, contents, &selection, request.leniency, manifest)?;
-    if target.holds_objects() {
-        let dropped = plan::made(contents).filter(|entry| selection.keeps(entry.id));
-        let about_to_commit = || course.change();
-        clean::drop_contained(
-            target.session(),
-            dropped,
-            contents,
-            selection.filled(),
-            about_to_commit,
-        )
-        .await?;
+    if target.makes_room() {
+        let room = Room::plan(target, contents, &selection).await?;
+        room.make(target, || course.change()).await?;
         // What depended on what was dropped went with it.
-        selection = select(request, target, contents).await?;
+        selection = select(request, target, contents)
+            .await?
+            .with_schemas(contents, &room.kept_schemas);
         definitions.list(contents, &selection)?;
+    } else {
+        clean::check_configuration(target, contents, &selection).await?;
     }
     course.change();
     let definitions = course.definitions.insert(definitions);
@@ -357,6 +359,7 @@ async fn begin<'a>(
         loader::prepare(target.session(), contents).await?;
         try_again(refused, target).await?;
     }
+    clean::empty_configuration(target, contents, &selection).await?;
     if let Some(expected) = &manifest.access {
         access::close(target.conninfo(), expected, target.profile()).await?;
     }
@@ -389,8 +392,9 @@ async fn begin_load<'a>(
 /// Decides what of the backup is restored. Nothing is changed.
 async fn select(request: Request<'_>, target: &ClearedTarget, contents: &Contents) -> Result<Selection> {
     let session = target.session();
-    let encoding = plan::encoding(contents);
+    let encoding = plan::encoding(contents).to_owned();
+    let settings = BTreeMap::from([("client_encoding".to_owned(), encoding)]);
     let definitions =
-        async || verify::dump_definitions(session, target.conninfo(), request.tools, encoding).await;
+        async || verify::dump_definitions(session, target.conninfo(), request.tools, &settings).await;
     platform::select(session, target.profile(), contents, definitions).await
 }

@@ -4,7 +4,6 @@
 //! in does not change the fingerprint.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{TryStreamExt, pin_mut};
@@ -20,7 +19,7 @@ use crate::model::manifest::{Manifest, Table};
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
-use crate::postgres::queries::comparing::TableSize;
+use crate::postgres::queries::comparing::{Rows, TableSize};
 use crate::postgres::session::Session;
 
 /// About how much of a table is read at once.
@@ -33,7 +32,7 @@ struct Stretch {
     /// Which table of the manifest it belongs to.
     place: usize,
     table: Table,
-    pages: Option<Range<u32>>,
+    rows: Rows,
 }
 
 /// What was read of each table so far; nothing of one that is not there.
@@ -85,6 +84,9 @@ pub(super) async fn compare(
             }
         }
     }
+    scope
+        .meaning()
+        .together(manifest, &mut found, |table| table.content, Fingerprint::and);
     let tables = manifest.tables.iter().zip(found);
     Ok(tables
         .map(
@@ -98,42 +100,60 @@ pub(super) async fn compare(
 
 /// Counts the rows of each table and looks at none.
 pub(super) async fn count(session: &Session, manifest: &Manifest, scope: &Scope) -> Result<Vec<TableReport>> {
-    let mut reports = Vec::new();
+    let configured = queries::configuration::configuration_tables(session).await?;
+    let mut found = Vec::new();
     for table in &manifest.tables {
-        let report = if let Some(why) = scope.without_rows(&table.schema, &table.name) {
-            TableReport::left_out(table, why)
-        } else {
-            let rows = queries::comparing::count_rows(session, &table.schema, &table.name).await?;
-            TableReport::counted(table, rows)
-        };
-        reports.push(report);
+        let condition = configured.get(&(table.schema.clone(), table.name.clone()));
+        let condition = condition.map(String::as_str);
+        found.push(match scope.without_rows(&table.schema, &table.name) {
+            Some(_) => None,
+            None => queries::comparing::count_rows(session, &table.schema, &table.name, condition).await?,
+        });
     }
-    Ok(reports)
+    scope.meaning().together(
+        manifest,
+        &mut found,
+        |table| table.content.rows,
+        |all, rows| all + rows,
+    );
+    let tables = manifest.tables.iter().zip(found);
+    Ok(tables
+        .map(
+            |(table, found)| match scope.without_rows(&table.schema, &table.name) {
+                Some(why) => TableReport::left_out(table, why),
+                None => TableReport::counted(table, found),
+            },
+        )
+        .collect())
 }
 
 /// What is to be read of the tables that are asked for.
 async fn stretches(manifest: &Manifest, session: &Session, scope: &Scope) -> Result<VecDeque<Stretch>> {
     let sizes = queries::comparing::table_sizes(session).await?;
+    let configured = queries::configuration::configuration_tables(session).await?;
     let tables = manifest.tables.iter().enumerate();
     let asked = tables.filter(|(_, table)| scope.without_rows(&table.schema, &table.name).is_none());
     let stretches = asked.flat_map(|(place, table)| {
-        let size = sizes.get(&(table.schema.clone(), table.name.clone()));
-        size.map_or_else(|| vec![None], |size| cut(*size))
-            .into_iter()
-            .map(move |pages| Stretch {
-                place,
-                table: table.clone(),
-                pages,
-            })
+        let name = (table.schema.clone(), table.name.clone());
+        let rows = match (configured.get(&name), sizes.get(&name)) {
+            (Some(condition), _) if !condition.is_empty() => vec![Rows::Where(condition.clone())],
+            (_, Some(size)) => cut(*size),
+            _ => vec![Rows::All],
+        };
+        rows.into_iter().map(move |rows| Stretch {
+            place,
+            table: table.clone(),
+            rows,
+        })
     });
     Ok(stretches.collect())
 }
 
 /// The pages of a table in stretches; all of a small table at once.
-fn cut(size: TableSize) -> Vec<Option<Range<u32>>> {
+fn cut(size: TableSize) -> Vec<Rows> {
     let wanted = u32::try_from(size.bytes.div_ceil(STRETCH_BYTES)).unwrap_or(u32::MAX);
     if wanted < 2 || size.pages < 2 {
-        return vec![None];
+        return vec![Rows::All];
     }
     let length = size.pages.div_ceil(wanted);
     let starts = (0..size.pages).step_by(length as usize);
@@ -141,9 +161,20 @@ fn cut(size: TableSize) -> Vec<Option<Range<u32>>> {
         .map(|start| {
             let end = start.saturating_add(length);
             // The last has no end: what came since the size was asked belongs to it.
-            Some(start..if end < size.pages { end } else { u32::MAX })
+            Rows::Pages(start..if end < size.pages { end } else { u32::MAX })
         })
         .collect()
+}
+
+/// The content of one table, all of it at once; `None` where it is not there.
+pub(super) async fn read_whole(session: &Session, table: &Table) -> Result<Option<Fingerprint>> {
+    let stretch = Stretch {
+        place: 0,
+        table: table.clone(),
+        rows: Rows::All,
+    };
+    let (progress, _) = mpsc::unbounded_channel();
+    read_stretch(session, &stretch, &progress).await
 }
 
 async fn read_stretch(
@@ -157,8 +188,7 @@ async fn read_stretch(
         columns,
         ..
     } = &stretch.table;
-    let Some(rows) =
-        queries::comparing::copy_out(session, schema, name, columns, stretch.pages.clone()).await?
+    let Some(rows) = queries::comparing::copy_out(session, schema, name, columns, &stretch.rows).await?
     else {
         return Ok(None);
     };

@@ -1,16 +1,19 @@
 //! A target or an object against its manifest.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::access::{self, Asked};
 use super::answer::answer;
 use super::derived;
 use super::index_answers;
+use super::meaning;
 use super::object::{self, CheckedArchive};
 use super::plan;
 use super::platform::{self, Scope};
 use super::survey::Survey;
 use super::tables;
+use super::zones;
 use crate::archive::Contents;
 use crate::error::{Error, Kind, Result};
 use crate::model::CANONICAL_TABLES;
@@ -47,7 +50,10 @@ pub async fn target(
     queries::be_patient(&session).await?;
     observer.observe(Event::Expected(manifest.raw_bytes));
     let tables = match scope.depth() {
-        Depth::Content => tables::compare(manifest, &session, target, scope, jobs, observer).await?,
+        Depth::Content => {
+            let found = tables::compare(manifest, &session, target, scope, jobs, observer).await?;
+            zones::in_their_zone(manifest, target, scope, jobs, found, observer).await?
+        }
         Depth::Counts => tables::count(&session, manifest, scope).await?,
     };
     let (content, large_objects) = match scope.depth() {
@@ -63,9 +69,18 @@ pub async fn target(
             )
         }
     };
-    let restored = dump_definitions(&session, target, tools, manifest.encoding()).await?;
+    let restored = dump_definitions(&session, target, tools, &manifest.copy_settings).await?;
     let expected = scope.expected_entries(manifest);
-    let found = scope.found_entries(&restored, &expected, plan::definitions(&restored));
+    let mut found = scope.found_entries(&restored, &expected, plan::definitions(&restored));
+    if meaning::has_large_object_comments(&expected) {
+        let comments = queries::comparing::large_object_comments(&session).await?;
+        found.extend(
+            comments
+                .iter()
+                .map(|(oid, comment)| meaning::large_object_comment(*oid, comment)),
+        );
+    }
+    let (expected, found) = scope.meaning().compared(expected, found, &restored);
 
     let unvalidated = queries::comparing::unvalidated_constraints(&session).await?;
     let unvalidated = scope.found_unvalidated(unvalidated);
@@ -116,7 +131,7 @@ pub async fn counts_against(verification: &Verification, other: &Conninfo) -> Re
     for table in CANONICAL_TABLES {
         counts.insert(
             table,
-            queries::comparing::count_rows(&session, "public", table).await?,
+            queries::comparing::count_rows(&session, "public", table, None).await?,
         );
     }
     Ok(comparison::counts_against(
@@ -234,24 +249,26 @@ pub async fn scope(
         None => queries::platform::profile(&session).await?,
     };
     let contents = object::contents(store, manifest).await?;
-    let definitions = async || dump_definitions(&session, target, tools, manifest.encoding()).await;
+    let definitions = async || dump_definitions(&session, target, tools, &manifest.copy_settings).await;
     let selection = platform::select(&session, profile, &contents, definitions).await?;
     Ok(Scope::of(&selection, &contents))
 }
 
-/// The target's definitions, as pg_dump words them in an archive of that `encoding`.
+/// The target's definitions, as pg_dump words them in a session with a backup's `settings`.
 pub(super) async fn dump_definitions(
     session: &Session,
     target: &Conninfo,
     tools: &Tools,
-    encoding: &str,
+    settings: &BTreeMap<String, String>,
 ) -> Result<Arc<Contents>> {
+    let encoding = settings.get("client_encoding").map_or("UTF8", String::as_str);
+    let settings = queries::other_wordings(session, settings).await?;
     let facts = queries::facts(session).await?;
     let without = examination::unreadable(session).await?.platforms;
     let installation = tools.for_server(facts.major, target.side().kind())?;
     let archive = answer(
         "pg_dump",
-        installation.dump_schema(target, &without, encoding),
+        installation.dump_schema(target, &without, encoding, &settings),
         target,
     )
     .await?;

@@ -3,12 +3,12 @@
 //! `PAYCRAFT_CASES=NAME,NAME` picks some, and `PAYCRAFT_CASES_RUNS=20` restores each so many times.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;
-use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::suspicion::ShrinkLimits;
@@ -49,6 +49,11 @@ struct Case {
     unsaid: Vec<String>,
     #[serde(default)]
     cleanup: String,
+    #[serde(default)]
+    depth: String,
+    rows: Option<u64>,
+    #[serde(default)]
+    extension: bool,
     #[serde(default = "yes")]
     again: bool,
 }
@@ -63,6 +68,43 @@ fn any() -> u32 {
 
 fn yes() -> bool {
     true
+}
+
+/// A copy of the programs in `place` that has the extensions of `fixtures/cases/extension` too: a server looks for its extensions beside
+/// its programs.
+fn with_extensions(programs: &Path, place: &Path) -> PathBuf {
+    let told = Command::new(programs.join("pg_config"))
+        .args(["--bindir", "--pkglibdir", "--sharedir"])
+        .output();
+    let told = String::from_utf8(told.expect("pg_config").stdout).expect("paths");
+    let copied = |path: &str| {
+        let within = path.strip_prefix("/usr/").expect("a distribution's place");
+        place.join(within)
+    };
+    let [bin, lib, share] = told.lines().collect::<Vec<_>>()[..] else {
+        panic!("three paths")
+    };
+    let link_all = |from: &Path, to: &Path| {
+        std::fs::create_dir_all(to).expect("a directory");
+        for entry in from.read_dir().expect("a directory").flatten() {
+            symlink(entry.path(), to.join(entry.file_name())).expect("a link");
+        }
+    };
+    // A program is where its own file is, not where a link to it is.
+    std::fs::create_dir_all(copied(bin)).expect("a directory");
+    for entry in Path::new(bin).read_dir().expect("a directory").flatten() {
+        std::fs::copy(entry.path(), copied(bin).join(entry.file_name())).expect("a copy");
+    }
+    link_all(Path::new(lib), &copied(lib));
+    link_all(Path::new(share), &copied(share));
+    let extensions = copied(share).join("extension");
+    std::fs::remove_file(&extensions).expect("a link");
+    link_all(&Path::new(share).join("extension"), &extensions);
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases/extension");
+    for entry in ours.read_dir().expect("a directory").flatten() {
+        std::fs::copy(entry.path(), extensions.join(entry.file_name())).expect("a copy");
+    }
+    copied(bin)
 }
 
 /// Two servers of one version, with nothing in common, and a store.
@@ -203,11 +245,12 @@ impl Pair {
             terms: paycraft_dr::recovery::guard::Terms { clean, ..terms() },
             profile: None,
             jobs: 2,
-            depth: Depth::Content,
+            depth: case.depth.parse().unwrap_or_default(),
             accepts_lost_rows: false,
             leniency: Leniency::default(),
             missing_sql: None,
             accepts_unknown_rights: false,
+            accepted: &[],
             now: now(),
         };
         let restored = match restore::restore(request, async |_| Ok(target.clone()), heard).await {
@@ -236,6 +279,15 @@ impl Pair {
                 "{:?} is missing instead of {:?}",
                 restored.missing, case.missing
             ));
+        }
+        let rows: u64 = restored
+            .verification
+            .tables
+            .iter()
+            .filter_map(|table| table.rows)
+            .sum();
+        if case.rows.is_some_and(|expected| expected != rows) {
+            return Some(format!("{rows} rows were found"));
         }
         let verdict = restored.verification.verdict.to_string();
         (verdict != case.verdict).then(|| format!("{verdict}: {:?}", restored.verification.checks))
@@ -276,7 +328,8 @@ fn check_all(tools: Tools, restores_twice: bool) {
         let pair = Pair::start(tools, restores_twice).await;
         let mut wrong = Vec::new();
         for (name, case) in &cases {
-            if (case.since..=case.until).contains(&pair.installation.major) {
+            let is_here = !case.extension || restores_twice;
+            if is_here && (case.since..=case.until).contains(&pair.installation.major) {
                 let found = pair.check(name, case, &place, runs).await;
                 wrong.extend(found.into_iter().map(|what| format!("{name}: {what}")));
             }
@@ -288,7 +341,13 @@ fn check_all(tools: Tools, restores_twice: bool) {
 #[test]
 fn every_case_is_restored_as_expected() {
     if let Some(postgres) = postgres() {
-        check_all(postgres.tools.clone(), true);
+        let place = tempfile::tempdir().expect("a directory");
+        let readable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(place.path(), readable).expect("a directory");
+        let installation = postgres.tools.newest_with_server().expect("a server");
+        let programs = with_extensions(&installation.program(""), place.path());
+        let tools = run(Tools::find(Some(&programs), None)).expect("the copied programs");
+        check_all(tools, true);
     }
 }
 

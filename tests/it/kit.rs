@@ -374,6 +374,7 @@ impl World {
             missing_sql: None,
             // What the checks say of a backup that records no rights has a test of its own.
             accepts_unknown_rights: true,
+            accepted: &[],
             now: now(),
         };
         restore::restore(request, async |_| Ok(target), observer).await

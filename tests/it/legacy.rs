@@ -304,6 +304,39 @@ fn the_program_attests_without_any_database() {
     });
 }
 
+#[test]
+fn a_legacy_object_of_another_time_zone_is_compared_in_that() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world
+            .postgres
+            .source("CREATE TABLE t (at timestamptz); INSERT INTO t VALUES ('2026-01-02 03:04:05+00')")
+            .await;
+        let zone = format!(
+            "ALTER DATABASE {} SET TimeZone = 'Asia/Kathmandu'",
+            source.database()
+        );
+        execute(&source, &zone).await;
+        put(&world, key(), &dump_by_shell(&world, &source, PIPED).await);
+        let restored = world.restore(Selector::Latest).await.expect("a restore");
+        assert_proven(&restored.verification);
+
+        // Where the archive does not tell, the rows do.
+        execute(
+            &source,
+            &format!("ALTER DATABASE {} RESET TimeZone", source.database()),
+        )
+        .await;
+        let elsewhere = format!("PGTZ=Asia/Kathmandu {PIPED}");
+        put(&world, key(), &dump_by_shell(&world, &source, &elsewhere).await);
+        let restored = world.restore(Selector::Latest).await.expect("a restore");
+        assert_proven(&restored.verification);
+        let changed = "UPDATE t SET at = at + interval '1 second'";
+        execute(&restored.target, changed).await;
+        assert!(!world.verify(&restored.target).await.verdict.is_proven());
+    });
+}
+
 proptest! {
     #[test]
     fn a_gzip_stream_comes_out_whole_however_it_is_cut(

@@ -32,6 +32,7 @@ mod aftermath;
 mod background;
 mod backup;
 mod cases;
+mod clearing;
 
 mod connections;
 mod cutover;

@@ -157,6 +157,7 @@ impl RestoreArguments {
             },
             missing_sql: Some(&self.missing_sql),
             accepts_unknown_rights: self.accept_unknown_rights,
+            accepted: &context.settings.config.accept,
             now: Timestamp::now(),
         })
     }

@@ -67,6 +67,7 @@ impl Trial<'_> {
             leniency: Leniency::default(),
             missing_sql: None,
             accepts_unknown_rights: false,
+            accepted: &[],
             now: (self.props.clock)(),
         };
         let provision = async |manifest: &Manifest| {
@@ -203,6 +204,7 @@ impl Trial<'_> {
             leniency: Leniency::default(),
             missing_sql: None,
             accepts_unknown_rights: false,
+            accepted: &[],
             now: (self.props.clock)(),
         };
         let provision = async |manifest: &Manifest| self.make_ready(manifest).await;

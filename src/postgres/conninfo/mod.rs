@@ -389,6 +389,11 @@ impl Conninfo {
         }
     }
 
+    /// What the server is told as a session begins.
+    pub(super) fn options(&self) -> Option<&str> {
+        self.config.get_options()
+    }
+
     /// The environment that leads libpq to this database. The password travels here and nowhere else.
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
         let timeout = self.connect_timeout();

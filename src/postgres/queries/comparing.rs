@@ -12,12 +12,19 @@ use crate::model::manifest::Sequence;
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
 
-/// How many rows a table has, or `None` where there is no such table.
-pub async fn count_rows(session: &Session, schema: &str, table: &str) -> Result<Option<u64>> {
+/// How many rows a table has of its own, those of tables that inherit from it not counted, or how many of them the `condition` of an
+/// extension tells; `None` where there is no such table.
+pub async fn count_rows(
+    session: &Session,
+    schema: &str,
+    table: &str,
+    condition: Option<&str>,
+) -> Result<Option<u64>> {
     let statement = format!(
-        "SELECT count(*) FROM {}.{}",
+        "SELECT count(*) FROM ONLY {}.{} {}",
         identifier(schema),
-        identifier(table)
+        identifier(table),
+        condition.unwrap_or_default()
     );
     match session.bear(session.client().query_one(&statement, &[])).await? {
         Err(cause) if cause.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
@@ -56,21 +63,34 @@ pub async fn table_sizes(session: &Session) -> Result<HashMap<Name, TableSize>> 
     Ok(sized.collect())
 }
 
-/// The rows of one table as COPY text, in the given columns (`(id, name)`), from some of its `pages` or from all; `None` where there
-/// is no such table or column.
+/// Which rows of a table are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// All.
+    All,
+    /// Those that begin in these pages.
+    Pages(Range<u32>),
+    /// Those that the condition of an extension tells, `WHERE …`, as pg_dump takes them.
+    Where(String),
+}
+
+/// The rows of one table as COPY text, in the given columns (`(id, name)`); `None` where there is no such table or column.
 pub async fn copy_out(
     session: &Session,
     schema: &str,
     table: &str,
     columns: &str,
-    pages: Option<Range<u32>>,
+    rows: &Rows,
 ) -> Result<Option<CopyOutStream>> {
     let name = format!("{}.{}", identifier(schema), identifier(table));
     let listed = columns
         .strip_prefix('(')
         .and_then(|columns| columns.strip_suffix(')'));
-    let statement = match (pages, listed) {
-        (Some(pages), Some(listed)) => format!(
+    let statement = match (rows, listed) {
+        (Rows::Where(condition), Some(listed)) => {
+            format!("COPY (SELECT {listed} FROM {name} {condition}) TO STDOUT")
+        }
+        (Rows::Pages(pages), Some(listed)) => format!(
             "COPY (SELECT {listed} FROM ONLY {name} WHERE ctid >= '({},0)' AND ctid < '({},0)') TO STDOUT",
             pages.start, pages.end
         ),
@@ -90,6 +110,13 @@ pub async fn large_objects(session: &Session) -> Result<Vec<u32>> {
     let sql = "SELECT oid FROM pg_largeobject_metadata ORDER BY oid";
     let rows = all(session, "cannot list the large objects", sql, &[]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The comments on large objects, with their ids.
+pub async fn large_object_comments(session: &Session) -> Result<Vec<(u32, String)>> {
+    let sql = "SELECT objoid, description FROM pg_description WHERE classoid = 'pg_largeobject'::regclass AND objsubid = 0";
+    let rows = all(session, "cannot read the comments on large objects", sql, &[]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// At most `length` bytes of a large object, from `offset`.
@@ -148,12 +175,17 @@ pub async fn unvalidated_constraints(session: &Session) -> Result<Vec<String>> {
     ))
 }
 
-/// Indexes that queries cannot use, as `schema.index`.
+/// Indexes that queries cannot use, as `schema.index`. Of an index over partitions this says only that not every partition has its own
+/// part, as an interrupted change or a foreign table leaves it: which have is in the definitions.
 pub async fn invalid_indexes(session: &Session) -> Result<Vec<String>> {
     let sql = format!(
         "SELECT n.nspname || '.' || c.relname
            FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-          WHERE NOT (i.indisvalid AND i.indisready) AND {SYSTEM_SCHEMAS} ORDER BY 1"
+          WHERE NOT (i.indisvalid AND i.indisready) AND {SYSTEM_SCHEMAS}
+            AND NOT (c.relkind = 'I' AND EXISTS (SELECT FROM pg_inherits part WHERE part.inhparent = i.indrelid
+                AND NOT EXISTS (SELECT FROM pg_inherits attached JOIN pg_index own ON own.indexrelid = attached.inhrelid
+                    WHERE attached.inhparent = i.indexrelid AND own.indrelid = part.inhrelid AND own.indisvalid)))
+          ORDER BY 1"
     );
     Ok(strings(
         &all(session, "cannot read the indexes", &sql, &[]).await?,

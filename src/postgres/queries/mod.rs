@@ -5,12 +5,16 @@
 
 /// Who may do what: reading it, asking the server, making it equal.
 pub mod access;
-/// What a target holds, and taking it away.
+/// What users made in a database, whatever its kind.
 pub mod clearing;
 /// Everything of a database that is compared with what a backup recorded.
 pub mod comparing;
+/// Tables of extensions whose rows are a user's in part.
+pub mod configuration;
 /// Generated columns and materialized views.
 pub mod derived;
+/// Taking away what a database holds.
+pub mod dropping;
 /// What tells a database from all others.
 pub mod identity;
 /// Whether indexes find the rows that are there.
@@ -48,8 +52,13 @@ const FIXED_COPY_SETTINGS: [(&str, &str); 5] = [
     ("extra_float_digits", "3"),
     ("search_path", ""),
 ];
-/// Session settings that shape COPY text and that pg_dump leaves as database and role have them.
-const OWN_COPY_SETTINGS: &str = "bytea_output,xmlbinary";
+/// Session settings that shape COPY text, or how the server words definitions, and that pg_dump leaves as database and role have them.
+pub(crate) const OWN_COPY_SETTINGS: [&str; 4] = [
+    "bytea_output",
+    "xmlbinary",
+    "quote_all_identifiers",
+    "standard_conforming_strings",
+];
 
 /// Schemas that belong to PostgreSQL itself.
 pub(super) const SYSTEM_SCHEMAS: &str = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
@@ -114,6 +123,21 @@ pub async fn time_zone(session: &Session) -> Result<String> {
     Ok(row.get(0))
 }
 
+/// The server's time zones, that of the session first.
+pub async fn time_zones(session: &Session) -> Result<Vec<String>> {
+    let sql = "SELECT name FROM pg_timezone_names ORDER BY name <> current_setting('TimeZone'), name";
+    Ok(strings(
+        &all(session, "cannot read the server's time zones", sql, &[]).await?,
+    ))
+}
+
+/// From here on the session writes instants in that time zone.
+pub async fn set_time_zone(session: &Session, zone: &str) -> Result<()> {
+    let sql = "SELECT pg_catalog.set_config('TimeZone', $1, false)";
+    one(session, "cannot set the session's time zone", sql, &[&zone]).await?;
+    Ok(())
+}
+
 /// The session settings under which pg_dump will write this database's rows.
 ///
 /// They are written in UTF-8, which every text has a form in, but for a database whose encoding is none: its bytes stay as they are.
@@ -122,10 +146,10 @@ pub async fn copy_settings(session: &Session) -> Result<BTreeMap<String, String>
         session,
         "cannot read the session's settings",
         "SELECT name, setting FROM pg_settings
-          WHERE name = ANY (string_to_array($1, ','))
+          WHERE name = ANY ($1)
              OR name = 'lc_monetary' AND EXISTS (SELECT FROM pg_attribute WHERE atttypid = 'money'::regtype)
          UNION ALL SELECT 'client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END",
-        &[&OWN_COPY_SETTINGS],
+        &[&OWN_COPY_SETTINGS.as_slice()],
     )
     .await?;
     let fixed = FIXED_COPY_SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -133,15 +157,44 @@ pub async fn copy_settings(session: &Session) -> Result<BTreeMap<String, String>
     Ok(fixed.into_iter().chain(own).collect())
 }
 
+/// Those of a backup's session settings by which the server would word definitions otherwise than in a session that asks for none. Only
+/// these need be set: some poolers refuse any.
+pub async fn other_wordings(
+    session: &Session,
+    settings: &BTreeMap<String, String>,
+) -> Result<Vec<(String, String)>> {
+    let rows = all(
+        session,
+        "cannot read the session's settings",
+        "SELECT name, reset_val FROM pg_settings WHERE name = ANY ($1)",
+        &[&OWN_COPY_SETTINGS.as_slice()],
+    )
+    .await?;
+    let other = rows.iter().filter_map(|row| {
+        let (name, usual): (String, String) = (row.get(0), row.get(1));
+        let value = settings.get(&name).filter(|value| **value != usual)?;
+        Some((name, value.clone()))
+    });
+    Ok(other.collect())
+}
+
 /// The session settings under which the rows of a dump are usually written, where nobody recorded them: a server in UTC with
-/// its other settings left alone.
-pub fn usual_copy_settings(encoding: &str) -> BTreeMap<String, String> {
+/// its other settings left alone, but for those that the `database` had.
+pub fn usual_copy_settings(encoding: &str, database: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let usual = [
         ("bytea_output", "hex"),
         ("xmlbinary", "base64"),
         ("client_encoding", encoding),
     ];
-    let settings = FIXED_COPY_SETTINGS.into_iter().chain(usual);
+    // pg_dump fixes the others itself. A program that was told nothing has the time zone that the database sets.
+    let own = database.iter().filter(|(name, _)| {
+        OWN_COPY_SETTINGS.contains(&name.as_str()) || name.eq_ignore_ascii_case("TimeZone")
+    });
+    let own = own.map(|(name, value)| match name.eq_ignore_ascii_case("TimeZone") {
+        true => ("TimeZone", value.as_str()),
+        false => (name.as_str(), value.as_str()),
+    });
+    let settings = FIXED_COPY_SETTINGS.into_iter().chain(usual).chain(own);
     settings
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()

@@ -23,13 +23,14 @@ pub async fn profile(session: &Session) -> Result<Profile> {
     })
 }
 
-/// Whether a table holds any row.
-pub async fn holds_rows(session: &Session, (schema, table): &Name) -> Result<bool> {
+/// Whether a table holds any row, or any that the `condition` of an extension tells.
+pub async fn holds_rows(session: &Session, (schema, table): &Name, condition: Option<&str>) -> Result<bool> {
     let what = format!("cannot read {schema}.{table}");
     let sql = format!(
-        "SELECT EXISTS (SELECT FROM {}.{})",
+        "SELECT EXISTS (SELECT FROM {}.{} {})",
         identifier(schema),
-        identifier(table)
+        identifier(table),
+        condition.unwrap_or_default()
     );
     Ok(one(session, &what, &sql, &[]).await?.get(0))
 }

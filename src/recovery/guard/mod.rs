@@ -18,7 +18,7 @@ use crate::model::profile::{PLATFORM_EXTENSIONS, Profile};
 use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::pooling;
-use crate::postgres::queries::clearing::UserObject;
+use crate::postgres::queries::clearing::Held;
 use crate::postgres::queries::occupancy::RESTORING;
 use crate::postgres::queries::{self, Facts};
 use crate::postgres::session::Session;
@@ -46,6 +46,7 @@ pub struct ClearedTarget {
     installation: Installation,
     profile: Profile,
     holds_objects: bool,
+    makes_room: bool,
     doubts: Vec<String>,
 }
 
@@ -73,6 +74,11 @@ impl ClearedTarget {
     /// Whether it holds something, all of which the backup replaces.
     pub fn holds_objects(&self) -> bool {
         self.holds_objects
+    }
+
+    /// Whether what it holds of the backup may be dropped first.
+    pub fn makes_room(&self) -> bool {
+        self.makes_room
     }
 
     /// Why it may be production, as far as anything showed. It was cleared as it holds nothing that would be lost, or on the operator's
@@ -174,12 +180,11 @@ async fn examine(
         Claim::Take => occupancy::claim(target, &session).await?,
         Claim::Look => occupancy::check(target, &session).await?,
     }
-    let mut present = objects(&session, profile).await?;
+    let mut present = objects(&session, profile, terms).await?;
     if terms.clean {
-        let loses = match present.first() {
-            Some(first) => Some(format!("{first} and {} more", present.len() - 1)),
+        let loses = match present.told() {
             None if profile == Profile::Supabase => Some("the platform's rows".to_owned()),
-            None => None,
+            told => told,
         };
         if let Some(loses) = loses.filter(|_| terms.not_production.is_none()) {
             doubt::refuse(target, &loses, &doubts)?;
@@ -187,15 +192,12 @@ async fn examine(
     }
     // What may be production keeps all its sessions.
     if claim == Claim::Take && occupancy::end_leftovers(target, &session).await? {
-        present = objects(&session, profile).await?;
+        present = objects(&session, profile, terms).await?;
     }
     if terms.clean {
         clean::check_replaced(target, &present, manifest)?;
-    } else if let Some(first) = present.first() {
-        let message = format!(
-            "{target} is not empty: it holds {first} and {} more",
-            present.len() - 1
-        );
+    } else if let Some(told) = present.told() {
+        let message = format!("{target} is not empty: it holds {told}");
         return Err(Error::new(Kind::Refused, message)
             .hint("restore into an empty database, or add --clean to replace what the backup contains"));
     }
@@ -207,16 +209,16 @@ async fn examine(
         profile,
         // A platform's tables are there always; with leave to clean, their rows are replaced.
         holds_objects: !present.is_empty() || terms.clean && profile != Profile::Plain,
+        makes_room: terms.clean,
         doubts,
     })
 }
 
-/// What the database holds that is not its platform's.
-async fn objects(session: &Session, profile: Profile) -> Result<Vec<UserObject>> {
-    let mut present = queries::clearing::user_objects(session).await?;
-    present
-        .retain(|object| !matches!(object, UserObject::Named { schema, .. } if profile.owns_schema(schema)));
-    Ok(present)
+/// What the database holds that is not its platform's. Types and schemas alone stop no restore that drops nothing.
+async fn objects(session: &Session, profile: Profile, terms: Terms<'_>) -> Result<Held> {
+    let present = queries::clearing::user_objects(session).await?;
+    let present = clean::without_platforms(present, profile);
+    Ok(if terms.clean { present } else { present.content() })
 }
 
 fn check_version(target: &Conninfo, facts: &Facts, manifest: &Manifest) -> Result<()> {

@@ -55,8 +55,10 @@ pub async fn check(
     if selection.filled().is_empty() {
         return Ok(());
     }
+    let configured = queries::configuration::configuration_tables(session).await?;
     for table in selection.filled() {
-        if !makes_room && queries::platform::holds_rows(session, table).await? {
+        let condition = configured.get(table).map(String::as_str);
+        if !makes_room && queries::platform::holds_rows(session, table, condition).await? {
             let message = format!("the target's {}.{} holds rows already", table.0, table.1);
             return Err(Error::new(Kind::Refused, message).hint(
                 "restore into a new project, or add --clean to replace the rows of the platform's tables too",

@@ -12,6 +12,7 @@ use crate::model::manifest::{EntryDigest, Manifest, Sequence};
 use crate::model::profile::Profile;
 use crate::model::verdict::Check;
 use crate::postgres::rights::Name;
+use crate::recovery::meaning::Meaning;
 use crate::recovery::plan;
 
 /// What was left out of a target and is not asked for.
@@ -23,6 +24,7 @@ pub struct Scope {
     rows: HashMap<Name, Rule>,
     filled: Vec<Name>,
     unvalidated: Vec<String>,
+    meaning: Meaning,
     rules: BTreeMap<Rule, usize>,
     accepts_lost_rows: bool,
     accepts_unknown_rights: Accepted,
@@ -38,6 +40,7 @@ impl Scope {
             rows: HashMap::new(),
             filled: Vec::new(),
             unvalidated: Vec::new(),
+            meaning: Meaning::default(),
             rules: BTreeMap::new(),
             accepts_lost_rows: false,
             accepts_unknown_rights: Accepted(false),
@@ -50,6 +53,7 @@ impl Scope {
             profile: selection.profile(),
             filled: selection.filled().to_vec(),
             unvalidated: plan::unvalidated_constraints(contents),
+            meaning: Meaning::of(contents),
             ..Self::everything()
         };
         for entry in &contents.entries {
@@ -115,6 +119,11 @@ impl Scope {
     /// Tables of the platform that hold rows of the backup.
     pub fn filled(&self) -> &[Name] {
         &self.filled
+    }
+
+    /// What is compared by meaning.
+    pub(in crate::recovery) fn meaning(&self) -> &Meaning {
+        &self.meaning
     }
 
     /// Those of the manifest's definitions that are asked for.

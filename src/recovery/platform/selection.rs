@@ -78,6 +78,16 @@ impl Selection {
         }
     }
 
+    /// The same without making these schemas, which the target has.
+    #[must_use]
+    pub(crate) fn with_schemas(mut self, contents: &Contents, schemas: &[String]) -> Self {
+        let entries = contents.entries.iter();
+        let present = entries.filter(|entry| entry.kind == "SCHEMA" && schemas.contains(&entry.tag));
+        self.left_out
+            .extend(present.map(|entry| (entry.id, Rule::Present)));
+        self
+    }
+
     /// Who owns what is in the target.
     pub fn profile(&self) -> Profile {
         self.profile
