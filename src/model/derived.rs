@@ -48,8 +48,6 @@ pub enum Reason {
     Unexplained,
     /// Asking failed, and how.
     Unknown(String),
-    /// It is not there.
-    Missing,
 }
 
 /// One difference.
@@ -90,7 +88,6 @@ impl Difference {
             (Reason::Volatile, _) => "volatile: never twice the same".to_owned(),
             (Reason::Unexplained, _) => "not what the definition gives in this database".to_owned(),
             (Reason::Unknown(how), _) => format!("why cannot be told: {how}"),
-            (Reason::Missing, _) => return format!("{place}: missing"),
         };
         format!("{place}: not as in the source; {why}")
     }

@@ -103,7 +103,7 @@ fn a_healthy_world_passes_and_is_left_alone() {
             found.values().all(|finding| finding["outcome"] == "passed"),
             "{found:#?}"
         );
-        assert_eq!(found.len(), 24, "{:?}", found.keys());
+        assert_eq!(found.len(), 25, "{:?}", found.keys());
         let written = output(ward.doctor(&["--write"])).await;
         let found = assert_failed(&written, &[]);
         assert!(
