@@ -205,7 +205,7 @@ async fn unseen_differences(original: &Original<'_>) -> Result<(usize, Vec<&'sta
         jobs,
         ..
     } = *original;
-    let scope = verify::scope(store, original.manifest, target, tools, None).await?;
+    let scope = verify::scope(store, original.manifest, target, tools, None, false).await?;
     let verification = verify::target(&wrong, target, &scope, tools, jobs, &Quiet).await?;
     let is_noticed = |part: &str| {
         let check = verification.checks.iter().find(|check| check.name == part);

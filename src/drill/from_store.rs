@@ -56,6 +56,7 @@ pub(super) async fn recover(
             consent: None,
             clean: false,
             not_production: None,
+            create_roles: true,
         },
         profile: None,
         jobs: means.jobs,
@@ -64,6 +65,7 @@ pub(super) async fn recover(
         leniency: Leniency::default(),
         missing_sql: None,
         accepts_unknown_rights: means.accepts_unknown_rights,
+        accepts_missing_settings: false,
         now: declared_at,
     };
     let mut target = None;
@@ -77,7 +79,7 @@ pub(super) async fn recover(
         };
         let cluster = target.insert(substrate.server("target", traits).await?);
         let admin = cluster.conninfo(Side::Target, "postgres")?;
-        database::create(&admin, DATABASE, &manifest.needed_roles()).await?;
+        database::create(&admin, DATABASE, Some(manifest)).await?;
         Ok(admin.with_database(Side::Target, DATABASE))
     };
     let restored = restore::restore(request, provision, observer).await?;

@@ -15,6 +15,7 @@ use super::catalog::{self, Selected};
 use super::clean;
 use super::course::{self, Course};
 use super::definitions::{Definitions, Stage};
+use super::globals;
 use super::guard::{self, ClearedTarget, Terms};
 use super::loader::{self, Loader};
 use super::missing;
@@ -22,6 +23,8 @@ use super::object::{self, CheckedArchive};
 use super::plan::{self, SkippedEntry};
 use super::platform::{self, Scope, Selection};
 use super::refused::Refused;
+use super::roles;
+use super::settings::{self, Settings};
 use super::silence::silence;
 use super::verify;
 use crate::archive::{Contents, DumpId, Event as Read, Reader};
@@ -61,6 +64,8 @@ pub struct Request<'a> {
     pub accepts_lost_rows: bool,
     /// Whether a backup will do that does not record who might do what.
     pub accepts_unknown_rights: bool,
+    /// Whether a target will do without settings that its role may not make.
+    pub accepts_missing_settings: bool,
     /// What ends a restore, and what of the source is not kept.
     pub leniency: Leniency,
     /// Where the SQL is written that makes what could not be made.
@@ -130,6 +135,8 @@ async fn restore_selected(
     observer: &dyn Observer,
 ) -> Result<Restored> {
     object::check_length(request.store, &manifest).await?;
+    let accepts = request.accepts_missing_settings;
+    let (known, values) = globals::known(request.store, &manifest, accepts, Some(observer)).await?;
     observer.observe(Event::Ended(Phase::Select));
 
     observer.observe(Event::Began(Phase::Provision));
@@ -141,13 +148,19 @@ async fn restore_selected(
         verify::object(request.store, &manifest, observer).await?;
     }
     budget::check(target.session()).await?;
+    roles::create(target.session(), &manifest, target.missing_roles(), observer).await?;
     observer.observe(Event::Ended(Phase::Provision));
 
+    let settings = Settings {
+        known: &known,
+        values: &values,
+        profile: target.profile(),
+    };
     let Loaded {
         skipped,
         scope,
         missing,
-    } = load(request, &manifest, &target, observer).await?;
+    } = load(request, &manifest, &settings, &target, observer).await?;
 
     observer.observe(Event::Began(Phase::Verify));
     let verification = verify::target(
@@ -156,7 +169,9 @@ async fn restore_selected(
         &scope
             .to(request.depth)
             .accepting_lost_rows(request.accepts_lost_rows)
-            .accepting_unknown_rights(request.accepts_unknown_rights),
+            .accepting_unknown_rights(request.accepts_unknown_rights)
+            .accepting_missing_settings(accepts)
+            .knowing(known),
         request.tools,
         request.jobs,
         observer,
@@ -191,11 +206,12 @@ struct Loaded {
 async fn load(
     request: Request<'_>,
     manifest: &Manifest,
+    settings: &Settings<'_>,
     target: &ClearedTarget,
     observer: &dyn Observer,
 ) -> Result<Loaded> {
     let mut course = Course::new(observer);
-    if let Err(error) = transfer_and_finish(request, manifest, target, &mut course).await {
+    if let Err(error) = transfer_and_finish(request, manifest, settings, target, &mut course).await {
         if course.is_changed() {
             observer.observe(Event::Warned(course::HALF_LOADED.to_owned()));
         }
@@ -218,6 +234,7 @@ async fn load(
 async fn transfer_and_finish<'a>(
     request: Request<'a>,
     manifest: &Manifest,
+    settings: &Settings<'_>,
     target: &'a ClearedTarget,
     course: &mut Course<'a>,
 ) -> Result<()> {
@@ -240,6 +257,8 @@ async fn transfer_and_finish<'a>(
         Some(expected) => access::equalize(target.conninfo(), expected, target.profile(), observer).await?,
         None => observer.observe(Event::Warned(access::NOT_RECORDED.to_owned())),
     }
+    settings::equalize(settings, manifest, target.conninfo(), observer).await?;
+    roles::leave(target.session(), target.missing_roles(), observer).await?;
     observer.observe(Event::Ended(Phase::Finish));
     Ok(())
 }

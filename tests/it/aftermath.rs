@@ -124,6 +124,7 @@ fn request(world: &World) -> restore::Request<'_> {
         leniency: Leniency::default(),
         missing_sql: None,
         accepts_unknown_rights: false,
+        accepts_missing_settings: false,
         now: now(),
     }
 }

@@ -199,6 +199,7 @@ impl Pair {
             leniency: Leniency::default(),
             missing_sql: None,
             accepts_unknown_rights: false,
+            accepts_missing_settings: false,
             now: now(),
         };
         let restored = match restore::restore(request, async |_| Ok(target.clone()), heard).await {

@@ -234,6 +234,7 @@ fn manifest() -> Manifest {
         extensions: Vec::new(),
         roles: Vec::new(),
         access: None,
+        globals: None,
         suspicion: None,
     }
 }

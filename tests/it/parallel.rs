@@ -72,6 +72,7 @@ async fn restore_leniently(
         leniency,
         missing_sql: None,
         accepts_unknown_rights: false,
+        accepts_missing_settings: false,
         now: now(),
     };
     restore::restore(request, async |_| Ok(target), &Nobody).await

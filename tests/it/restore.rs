@@ -458,7 +458,7 @@ fn a_foreign_key_that_stays_unchecked_is_found_where_definitions_are_worded_othe
                 ADD CONSTRAINT subscriptions_tenant_fkey FOREIGN KEY (tenant) REFERENCES tenants NOT VALID",
         )
         .await;
-        let scope = verify::scope(&world.bucket.store, &manifest, &target, tools, None).await;
+        let scope = verify::scope(&world.bucket.store, &manifest, &target, tools, None, false).await;
         let compared = verify::target(&manifest, &target, &scope.expect("a scope"), tools, 2, &Nobody).await;
         let compared = compared.expect("a verification");
         assert_eq!(failed(&compared), ["constraints"], "{:?}", compared.checks);

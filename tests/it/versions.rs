@@ -322,6 +322,7 @@ pub async fn attempt(world: &World, tools: &Tools, target: Conninfo) -> Result<r
         leniency: Leniency::default(),
         missing_sql: None,
         accepts_unknown_rights: false,
+        accepts_missing_settings: false,
         now: now(),
     };
     restore::restore(request, async |_| Ok(target), &Nobody).await

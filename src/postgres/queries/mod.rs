@@ -9,6 +9,8 @@ pub mod access;
 pub mod clearing;
 /// Everything of a database that is compared with what a backup recorded.
 pub mod comparing;
+/// Roles, memberships and settings: reading, wording and making them.
+pub mod globals;
 /// What tells a database from all others.
 pub mod identity;
 /// Bytes of large objects into a database, unseen by its log.

@@ -35,6 +35,7 @@ async fn restore_limited(world: &World, limit: u32) -> (Result<Restored, Error>,
         leniency: Leniency::default(),
         missing_sql: None,
         accepts_unknown_rights: false,
+        accepts_missing_settings: false,
         now: now(),
     };
     (
