@@ -66,6 +66,7 @@ pub(super) async fn recover(
         missing_sql: None,
         accepts_unknown_rights: means.accepts_unknown_rights,
         accepts_missing_settings: false,
+        analyzes: true,
         now: declared_at,
     };
     let mut target = None;

@@ -147,7 +147,12 @@ pub async fn name_older(store: &Store, key: &str, among: &Among, error: Error) -
         .collect();
     let left = narrow(&candidates, Selector::Latest, among, Timestamp::MAX);
     match left.unwrap_or_default().first() {
-        Some(older) => error.hint(format!("the next older backup is {}", older.key)),
+        Some(older) => {
+            // What else there is to do with this one stays in the hint.
+            let other = error.next_step().and_then(|hint| hint.split_once("; "));
+            let other = other.map_or_else(String::new, |(_, other)| format!("; {other}"));
+            error.hint(format!("the next older backup is {}{other}", older.key))
+        }
         None => error,
     }
 }

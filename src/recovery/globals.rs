@@ -184,19 +184,16 @@ pub(super) async fn known(
     accepts_missing: bool,
     observer: Option<&dyn Observer>,
 ) -> Result<(Known, Vec<Setting>)> {
-    match (read(store, manifest).await, &manifest.globals) {
-        (Ok(Some(record)), Some(described)) => Ok((
-            Known::Digests(described.settings.clone(), record.digest_key),
-            record.settings,
-        )),
-        (Ok(_), _) => Ok((Known::Nothing, Vec::new())),
-        (Err(error), _) if accepts_missing && error.kind() == Kind::Corrupt => {
+    match read(store, manifest).await {
+        Ok(Some(record)) => Ok((Known::Key(record.digest_key), record.settings)),
+        Ok(None) => Ok((Known::Nothing, Vec::new())),
+        Err(error) if accepts_missing && error.kind() == Kind::Corrupt => {
             if let Some(observer) = observer {
                 observer.observe(Event::Warned(format!("{error}: no settings are restored")));
             }
             Ok((Known::Unreadable(error.to_string()), Vec::new()))
         }
-        (Err(error), _) => Err(error),
+        Err(error) => Err(error),
     }
 }
 

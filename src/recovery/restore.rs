@@ -66,6 +66,8 @@ pub struct Request<'a> {
     pub accepts_unknown_rights: bool,
     /// Whether a target will do without settings that its role may not make.
     pub accepts_missing_settings: bool,
+    /// Whether planner statistics are gathered.
+    pub analyzes: bool,
     /// What ends a restore, and what of the source is not kept.
     pub leniency: Leniency,
     /// Where the SQL is written that makes what could not be made.
@@ -245,8 +247,9 @@ async fn transfer_and_finish<'a>(
     observer.observe(Event::Ended(Phase::Transfer));
 
     observer.observe(Event::Began(Phase::Finish));
+    let mut loader = loader;
     if let (Some(loader), Some(definitions), Some(refused)) =
-        (loader, &course.definitions, &mut course.refused)
+        (&mut loader, &course.definitions, &mut course.refused)
     {
         finish(loader, definitions, refused, target).await?;
         for note in refused.take_notes() {
@@ -260,12 +263,32 @@ async fn transfer_and_finish<'a>(
     settings::equalize(settings, manifest, target.conninfo(), observer).await?;
     roles::leave(target.session(), target.missing_roles(), observer).await?;
     observer.observe(Event::Ended(Phase::Finish));
+    analyze(request, loader, observer).await
+}
+
+/// Gathers the planner statistics that are still missing.
+async fn analyze(request: Request<'_>, loader: Option<Loader<'_>>, observer: &dyn Observer) -> Result<()> {
+    if !request.analyzes {
+        let what =
+            "no planner statistics were gathered, as asked: run ANALYZE before the target meets traffic";
+        observer.observe(Event::Warned(what.to_owned()));
+        return Ok(());
+    }
+    observer.observe(Event::Began(Phase::Analyze));
+    if let Some(mut loader) = loader {
+        let without = loader.analyze().await?;
+        if !without.is_empty() {
+            let what = format!("there are no planner statistics of {}", without.join(", "));
+            observer.observe(Event::Warned(what));
+        }
+    }
+    observer.observe(Event::Ended(Phase::Analyze));
     Ok(())
 }
 
 /// Makes everything that comes behind the rows, and tries once more what could not be made.
 async fn finish(
-    mut loader: Loader<'_>,
+    loader: &mut Loader<'_>,
     definitions: &Definitions<'_>,
     refused: &mut Refused,
     target: &ClearedTarget,
@@ -400,6 +423,7 @@ async fn begin_load<'a>(
         selection,
         absent,
         request.leniency,
+        request.analyzes,
         connections,
     )
     .await

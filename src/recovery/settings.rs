@@ -3,7 +3,7 @@
 use super::globals;
 use crate::error::Result;
 use crate::model::globals::{
-    Accepted, Known, Setting, SettingDigest, differences, roles_check, settings_check,
+    Accepted, Known, Record, Roles, Scope, Setting, SettingDigest, differences, roles_check, settings_check,
 };
 use crate::model::manifest::Manifest;
 use crate::model::profile::Profile;
@@ -34,7 +34,7 @@ pub(super) async fn equalize(
     target: &Conninfo,
     observer: &dyn Observer,
 ) -> Result<()> {
-    let Known::Digests(expected, _) = settings.known else {
+    let (Known::Key(_), Some(recorded)) = (settings.known, &manifest.globals) else {
         return Ok(());
     };
     let session = Session::connect(target).await?;
@@ -42,7 +42,7 @@ pub(super) async fn equalize(
     let database = reach(&session).await?.database;
     let found = found(&session, manifest, settings.known).await?;
     let mut refused = Vec::new();
-    for difference in differences(expected, &found, settings.profile) {
+    for difference in differences(&recorded.settings, &found, settings.profile) {
         let statement = match (difference.is_extra, value(settings, difference.setting)) {
             // A role's settings hold in all databases of the server: what this one did not bring is not taken away.
             (true, _) if !is_of_database(difference.setting) => continue,
@@ -71,7 +71,6 @@ pub(super) async fn equalize(
 }
 
 fn is_of_database(setting: &SettingDigest) -> bool {
-    use crate::model::globals::Scope;
     matches!(setting.scope, Scope::Database | Scope::RoleInDatabase)
 }
 
@@ -83,7 +82,7 @@ fn value<'a>(settings: &Settings<'a>, wanted: &SettingDigest) -> Option<&'a Sett
 
 /// The digests of the target's settings, of the roles that belong to the backup.
 async fn found(session: &Session, manifest: &Manifest, known: &Known) -> Result<Vec<SettingDigest>> {
-    let (Known::Digests(_, key), Some(recorded)) = (known, &manifest.globals) else {
+    let (Known::Key(key), Some(recorded)) = (known, &manifest.globals) else {
         return Ok(Vec::new());
     };
     let read = queries::read(session).await?;
@@ -92,6 +91,28 @@ async fn found(session: &Session, manifest: &Manifest, known: &Known) -> Result<
         role.is_none_or(|role| recorded.roles.role(role).is_some())
     });
     Ok(of_backup.map(|setting| SettingDigest::of(setting, key)).collect())
+}
+
+/// The settings that the session's role could not make in the target as they were, before anything is restored.
+pub(super) async fn foretell(
+    session: &Session,
+    manifest: &Manifest,
+    record: &Record,
+    profile: Profile,
+) -> Result<Vec<String>> {
+    let Some(recorded) = &manifest.globals else {
+        return Ok(Vec::new());
+    };
+    let known = Known::Key(record.digest_key.clone());
+    let found = found(session, manifest, &known).await?;
+    let lacking = differences(&recorded.settings, &found, profile);
+    let lacking: Vec<&SettingDigest> = lacking
+        .iter()
+        .filter(|difference| !difference.is_extra)
+        .map(|difference| difference.setting)
+        .collect();
+    let forbidden = queries::forbidden(session, &lacking).await?;
+    Ok(forbidden.iter().map(ToString::to_string).collect())
 }
 
 /// What a check of roles and settings accepts.
@@ -105,20 +126,14 @@ pub(super) struct Terms<'a> {
 
 /// The checks over roles and settings in a target.
 pub(super) async fn verify(terms: Terms<'_>, session: &Session, manifest: &Manifest) -> Result<Vec<Check>> {
-    let expected = manifest.globals.as_ref().map(|globals| &globals.roles);
     let (profile, accepts_unknown) = (terms.profile, terms.accepts_unknown);
-    if expected.is_none() {
+    let accepted = Accepted(terms.accepts_missing);
+    let Some(recorded) = &manifest.globals else {
         return Ok(vec![
-            roles_check(None, &Default::default(), profile, "", accepts_unknown),
-            settings_check(
-                &Known::Nothing,
-                &[],
-                profile,
-                Accepted(terms.accepts_missing),
-                accepts_unknown,
-            ),
+            roles_check(None, &Roles::default(), profile, "", accepts_unknown),
+            settings_check(&Known::Nothing, &[], &[], profile, accepted, accepts_unknown),
         ]);
-    }
+    };
     let own = reach(session).await?.name;
     let roles = queries::read(session).await?.roles;
     let found = found(session, manifest, terms.known).await?;
@@ -131,12 +146,13 @@ pub(super) async fn verify(terms: Terms<'_>, session: &Session, manifest: &Manif
         })
         .collect();
     Ok(vec![
-        roles_check(expected, &roles, profile, &own, accepts_unknown),
+        roles_check(Some(&recorded.roles), &roles, profile, &own, accepts_unknown),
         settings_check(
             terms.known,
+            &recorded.settings,
             &found,
             profile,
-            Accepted(terms.accepts_missing),
+            accepted,
             accepts_unknown,
         ),
     ])

@@ -125,6 +125,7 @@ fn request(world: &World) -> restore::Request<'_> {
         missing_sql: None,
         accepts_unknown_rights: false,
         accepts_missing_settings: false,
+        analyzes: true,
         now: now(),
     }
 }

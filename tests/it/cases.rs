@@ -200,6 +200,7 @@ impl Pair {
             missing_sql: None,
             accepts_unknown_rights: false,
             accepts_missing_settings: false,
+            analyzes: true,
             now: now(),
         };
         let restored = match restore::restore(request, async |_| Ok(target.clone()), heard).await {

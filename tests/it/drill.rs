@@ -115,6 +115,7 @@ fn a_drill_proves_logs_keeps_evidence_and_cleans_up() {
                 "provision",
                 "transfer",
                 "finish",
+                "analyze",
                 "verify"
             ]
         );

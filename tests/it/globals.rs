@@ -15,6 +15,8 @@ use super::kit::{
     Nobody, SMALL_SCHEMA, Warnings, World, assert_proven, execute, failed, json, output, program, query, run,
     said, terms,
 };
+use super::supabase::project::supabase;
+use super::versions::Newer;
 
 const SECRET: &str = "s3cr3t it's \"quoted\" \\ 100% :v";
 
@@ -238,8 +240,13 @@ fn the_object_is_read_by_gunzip_and_psql() {
             .stderr(Stdio::null());
         let mut psql = psql.spawn().expect("psql starts");
         let mut input = psql.stdin.take().expect("a pipe");
-        // Roles of other tests are in it too: they are there already, and psql goes on.
-        input.write_all(text.as_bytes()).expect("psql reads");
+        // Roles of other tests are in it too, which may have removed them.
+        let (roles, settings) = text.split_once("-- paycraft-dr: settings").expect("two parts");
+        let unique_text = unique.to_string();
+        let own = roles.lines().filter(|line| line.contains(&unique_text));
+        let own: String = own.map(|line| format!("{line}\n")).collect();
+        let ours = format!("{own}-- {settings}");
+        input.write_all(ours.as_bytes()).expect("psql reads");
         drop(input);
         assert!(psql.wait().expect("psql ends").success());
         let line = |text: &str, number: usize| text.lines().nth(number).expect("a line").to_owned();
@@ -289,7 +296,10 @@ fn a_globals_object_that_is_not_the_one_ends_a_restore_before_it_begins() {
             let error = world.restore_into(by_key, target.clone()).await.expect_err(what);
             assert_eq!(error.kind(), Kind::Corrupt, "{what}: {error}");
             let hint = error.next_step().unwrap_or_default();
-            assert!(hint.contains("another backup"), "{what}: {hint}");
+            assert!(
+                hint.contains(&other.key.to_string()) && hint.contains("--accept-missing-settings"),
+                "{what}: {hint}"
+            );
             let tables = "SELECT count(*)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace";
             assert_eq!(query(&target, tables).await, "0", "{what}");
             let verified = world.verify_object().await;
@@ -576,5 +586,210 @@ fn a_backup_goes_with_its_globals_and_orphans_of_them_go_too() {
             listed["backups"][0]["globals_bytes"],
             kept.manifest.globals.expect("globals").stored_bytes
         );
+    });
+}
+
+#[test]
+fn a_platforms_settings_stay_and_a_products_own_are_told_where_they_are_forbidden() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let supabase = supabase(world.postgres);
+        let source = supabase.product(Side::Source).await;
+        let set = format!(
+            "ALTER DATABASE {} SET app.encryption_key = 's3cr3t'",
+            source.database()
+        );
+        execute(&supabase.admin("postgres"), &set).await;
+        world.back_up(&source).await.expect("a backup");
+        let target = supabase.fresh(Side::Target).await;
+        let mut doctor = program(&["doctor", "--json"]);
+        let of_target = supabase.url(&target);
+        doctor
+            .envs(world.bucket.environment())
+            .env("TARGET_DB_URL", &of_target)
+            .env("SUPABASE_DB_URL", supabase.url(&source));
+        let found = output(doctor).await;
+        assert!(!said(&found).contains("s3cr3t"), "{}", said(&found));
+        let found = json(&found);
+        let findings = found["findings"].as_array().expect("findings");
+        let settings = findings
+            .iter()
+            .find(|finding| finding["name"] == "settings")
+            .expect("a finding");
+        assert_eq!(settings["outcome"], "failed", "{settings}");
+        assert_eq!(
+            settings["detail"],
+            "the role may not make these: app.encryption_key of the database"
+        );
+        let roles = findings
+            .iter()
+            .find(|finding| finding["name"] == "roles")
+            .expect("a finding");
+        assert_eq!(roles["outcome"], "passed", "{roles}");
+
+        let mut restore = program(&["restore", "--json"]);
+        restore
+            .envs(world.bucket.environment())
+            .env("TARGET_DB_URL", &of_target);
+        let ended = output(restore).await;
+        assert!(
+            !said(&ended).contains("s3cr3t") && !said(&ended).contains("jwt-secret"),
+            "{}",
+            said(&ended)
+        );
+        let told = json(&ended);
+        assert_eq!(told["exit_code"], 3, "{told}");
+        let checks = told["checks"].as_array().expect("checks");
+        let wrong: Vec<_> = checks
+            .iter()
+            .filter(|check| check["outcome"] != "passed")
+            .collect();
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        let detail = wrong[0]["detail"].as_str().expect("text");
+        assert!(
+            detail.starts_with("too little: app.encryption_key of the database is not set"),
+            "{detail}"
+        );
+
+        let set = format!(
+            "ALTER DATABASE {} SET app.encryption_key = 's3cr3t'",
+            target.database()
+        );
+        execute(&supabase.admin("postgres"), &set).await;
+        let verification = world.verify(&target).await;
+        assert_proven(&verification);
+        let settings = verification
+            .checks
+            .iter()
+            .find(|check| check.name == "settings")
+            .expect("a check");
+        assert!(
+            settings.detail.contains("platform settings: "),
+            "{}",
+            settings.detail
+        );
+    });
+}
+
+/// Tables of every kind that statistics are gathered of.
+const ANALYZED: &str = "
+    CREATE TABLE events (id int, day date NOT NULL, kind text) PARTITION BY RANGE (day);
+    CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+    CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+    INSERT INTO events SELECT n, date '2026-01-01' + n % 50, 'k' || n % 3 FROM generate_series(1, 500) AS n;
+    CREATE INDEX ON events (day);
+    CREATE TABLE pairs (a int, b int);
+    INSERT INTO pairs SELECT n % 10, n % 10 FROM generate_series(1, 500) AS n;
+    CREATE STATISTICS both_of_pairs (dependencies) ON a, b FROM pairs;
+    CREATE INDEX ON pairs ((a + b));
+    CREATE TABLE \"Odd \"\"table\" (id int PRIMARY KEY); INSERT INTO \"Odd \"\"table\" VALUES (1), (2);";
+
+#[test]
+fn the_planner_knows_what_was_restored_unless_told_otherwise() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(&format!("{SMALL_SCHEMA}{ANALYZED}")).await;
+        world.back_up(&source).await.expect("a backup");
+        let known = "SELECT string_agg(DISTINCT tablename, ',' ORDER BY tablename) FROM pg_stats WHERE schemaname = 'public'";
+        let restored = world.restore(Selector::Latest).await.expect("a restore");
+        assert_proven(&restored.verification);
+        let target = restored.target;
+        assert_eq!(
+            query(&target, known).await,
+            "Odd \"table,events,events_1,events_2,pairs,pairs_expr_idx,subscriptions,tenants,totals"
+        );
+        let declared = "SELECT count(*)::text FROM pg_stats_ext WHERE dependencies IS NOT NULL";
+        assert_eq!(query(&target, declared).await, "1");
+        let session = paycraft_dr::postgres::session::Session::connect(&target)
+            .await
+            .expect("a connection");
+        let without = paycraft_dr::postgres::queries::loading::without_statistics(&session).await;
+        assert_eq!(without.expect("an answer"), Vec::<String>::new());
+
+        let bare = world.postgres.database(Side::Target).await;
+        let mut command = program(&["restore", "--no-analyze", "--json"]);
+        command
+            .envs(world.bucket.environment())
+            .env("TARGET_DB_URL", world.postgres.url(&bare));
+        let ended = output(command).await;
+        assert!(
+            said(&ended).contains("no planner statistics were gathered"),
+            "{}",
+            said(&ended)
+        );
+        let phases = json(&ended)["phases"].clone();
+        let mut names = phases
+            .as_array()
+            .expect("phases")
+            .iter()
+            .map(|phase| &phase["name"]);
+        assert!(names.all(|name| name != "analyze"), "{phases}");
+        let place = tempfile::tempdir().expect("a directory");
+        std::fs::write(
+            place.path().join("dr.toml"),
+            "[[cutover.step]]\nname = \"nothing\"\nrun = [\"true\"]\n",
+        )
+        .expect("a file");
+        let mut cutover = program(&["--config", "dr.toml", "cutover", "apply"]);
+        cutover
+            .current_dir(place.path())
+            .env("TARGET_DB_URL", world.postgres.url(&bare));
+        let ended = output(cutover).await;
+        assert!(ended.status.success(), "{}", said(&ended));
+        assert!(
+            said(&ended).contains("have rows and no planner statistics"),
+            "{}",
+            said(&ended)
+        );
+    });
+}
+
+#[test]
+fn a_newer_server_takes_roles_memberships_and_settings_of_an_older_one_and_of_its_own() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let Some(newer) = Newer::start(&world).await else {
+            return;
+        };
+        let unique = rand::random::<u32>();
+        let source = world.postgres.source(&product(unique)).await;
+        let before = told(&source, unique).await;
+        world.back_up(&source).await.expect("a backup");
+        let restore = async |target: &Conninfo| {
+            let mut command = program(&["restore", "--create-roles", "--json"]);
+            command
+                .envs(world.bucket.environment())
+                .env("PATH", newer.path())
+                .env("TARGET_DB_URL", newer.url(target));
+            let ended = output(command).await;
+            assert!(!said(&ended).contains("s3cr3t"), "{}", said(&ended));
+            assert!(ended.status.success(), "{}", said(&ended));
+        };
+        let target = newer.database(Side::Target, "first").await;
+        restore(&target).await;
+        assert_eq!(told(&target, unique).await, before);
+
+        // Options that only newer servers know.
+        let sql = format!(
+            "GRANT owner_{unique} TO clerk_{unique} WITH INHERIT FALSE, SET TRUE; GRANT reader_{unique} TO clerk_{unique} WITH INHERIT TRUE, SET FALSE"
+        );
+        execute(&target, &sql).await;
+        let options = format!(
+            "SELECT string_agg(format('%s %s %s', roleid::regrole, inherit_option, set_option), ';' ORDER BY roleid::regrole::text)
+               FROM pg_auth_members WHERE member::regrole::text = 'clerk_{unique}'"
+        );
+        let before = query(&target, &options).await;
+        let source = Conninfo::parse(Side::Source, &newer.url(&target)).expect("a connection string");
+        let mut back_up = program(&["backup", "--json"]);
+        back_up
+            .envs(world.bucket.environment())
+            .env("PATH", newer.path())
+            .env("SUPABASE_DB_URL", newer.url(&target));
+        let ended = output(back_up).await;
+        assert!(ended.status.success(), "{}", said(&ended));
+        forget_roles(&source, unique).await;
+        let again = newer.database(Side::Target, "second").await;
+        restore(&again).await;
+        assert_eq!(query(&again, &options).await, before);
     });
 }

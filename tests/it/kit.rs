@@ -372,6 +372,7 @@ impl World {
             // What the checks say of a backup that records no rights has a test of its own.
             accepts_unknown_rights: true,
             accepts_missing_settings: false,
+            analyzes: true,
             now: now(),
         };
         restore::restore(request, async |_| Ok(target), observer).await

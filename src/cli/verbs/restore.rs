@@ -60,6 +60,9 @@ pub struct RestoreArguments {
     /// Call a target proven although settings of the database or of roles are missing or differ there
     #[arg(long)]
     pub accept_missing_settings: bool,
+    /// Gather no planner statistics; without them the first queries may be very slow
+    #[arg(long)]
+    pub no_analyze: bool,
     /// Create the roles that the backup needs and the target lacks, as the backup records them; none of them may log in
     #[arg(long)]
     pub create_roles: bool,
@@ -165,6 +168,7 @@ impl RestoreArguments {
             missing_sql: Some(&self.missing_sql),
             accepts_unknown_rights: self.accept_unknown_rights,
             accepts_missing_settings: self.accept_missing_settings,
+            analyzes: !self.no_analyze,
             now: Timestamp::now(),
         })
     }

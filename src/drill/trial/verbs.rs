@@ -68,6 +68,7 @@ impl Trial<'_> {
             missing_sql: None,
             accepts_unknown_rights: false,
             accepts_missing_settings: false,
+            analyzes: true,
             now: (self.props.clock)(),
         };
         let provision = async |manifest: &Manifest| {
@@ -205,6 +206,7 @@ impl Trial<'_> {
             missing_sql: None,
             accepts_unknown_rights: false,
             accepts_missing_settings: false,
+            analyzes: true,
             now: (self.props.clock)(),
         };
         let provision = async |manifest: &Manifest| self.make_ready(manifest).await;

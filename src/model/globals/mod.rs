@@ -35,3 +35,19 @@ pub struct Globals {
     #[serde(flatten)]
     pub roles: Roles,
 }
+
+impl Globals {
+    /// Records a setting of a role that the source does not have, as if the target had lost it; false where there is no role.
+    pub fn claim_a_setting(&mut self) -> bool {
+        let Some(role) = self.roles.roles.first() else {
+            return false;
+        };
+        self.settings.push(SettingDigest {
+            scope: Scope::Role,
+            role: Some(role.name.clone()),
+            name: "paycraft.lost".to_owned(),
+            digest: String::new(),
+        });
+        true
+    }
+}

@@ -114,8 +114,8 @@ pub enum Known {
     /// The backup does not record them.
     #[default]
     Nothing,
-    /// Digests, and the key they were made with.
-    Digests(Vec<SettingDigest>, DigestKey),
+    /// The key of their digests.
+    Key(DigestKey),
     /// The backup records them, and their globals object cannot be read, for this reason.
     Unreadable(String),
 }
@@ -166,6 +166,7 @@ pub fn differences<'a>(
 /// Compares the settings of a target with those recorded.
 pub fn settings_check(
     known: &Known,
+    expected: &[SettingDigest],
     found: &[SettingDigest],
     profile: Profile,
     accepted: Accepted,
@@ -175,11 +176,11 @@ pub fn settings_check(
         true => Check::none_of(NAME, &[], format!("accepted: {why}")),
         false => Check::skipped(NAME, format!("{why}; {flag} does without them")),
     };
-    let expected = match known {
+    match known {
         Known::Nothing => return doubtful(NOT_RECORDED, "--accept-unknown-rights", accepts_unknown),
         Known::Unreadable(why) => return doubtful(why, "--accept-missing-settings", accepted.0),
-        Known::Digests(expected, _) => expected,
-    };
+        Known::Key(_) => {}
+    }
     let problems: Vec<String> = differences(expected, found, profile)
         .iter()
         .map(|difference| match (difference.is_extra, difference.is_other) {

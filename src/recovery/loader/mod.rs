@@ -6,6 +6,7 @@
 //! A table for whose rows an unknown function is called is loaded as one connection would load it: after all rows before it are
 //! permanent, in one COPY, and before any row behind it.
 
+mod analyses;
 mod builds;
 mod connection;
 mod large_objects;
@@ -19,10 +20,11 @@ use bytes::BytesMut;
 use memchr::memrchr;
 use tokio::task::JoinSet;
 
+use self::analyses::{Analyses, Analysis};
 pub use self::builds::Builds;
 use self::connection::{Common, make, work};
 use self::large_objects::LargeObjects;
-use self::queue::{Batch, Queue};
+use self::queue::{Analyzes, Batch, Queue};
 use super::plan;
 use super::platform::Selection;
 use super::refused::RefusedStep;
@@ -55,6 +57,8 @@ pub struct Loader<'a> {
     /// What was refused before the rows of foreign keys were to be checked.
     unattached: HashSet<DumpId>,
     leniency: Leniency,
+    /// What is analyzed behind everything else; nothing where nothing is.
+    late_analyses: Vec<Analysis>,
     /// Tables that autovacuum is kept from until everything is built.
     held_off: Vec<String>,
     /// The table whose rows are coming, where they are wanted.
@@ -74,6 +78,7 @@ impl<'a> Loader<'a> {
         selection: Selection,
         absent: HashSet<DumpId>,
         leniency: Leniency,
+        analyzes: bool,
         connections: usize,
     ) -> Result<Self> {
         prepare(session, contents).await?;
@@ -89,6 +94,11 @@ impl<'a> Loader<'a> {
             stops_at_first_error: leniency.stops_at_first_error,
         });
         common.queue.add(builds.indexes.iter().cloned());
+        let analyses = match analyzes {
+            true => Analyses::of(contents, &selection, &builds, &absent),
+            false => Analyses::default(),
+        };
+        common.queue.add_analyses(analyses.early);
         let mut loader = Self {
             session,
             common,
@@ -99,6 +109,7 @@ impl<'a> Loader<'a> {
             leniency,
             selection,
             builds,
+            late_analyses: analyses.late,
             held_off,
             table: None,
             large_objects: LargeObjects::default(),
@@ -178,6 +189,20 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// Gathers the statistics that were not gathered beside everything else. Returns of what there are none, and why.
+    pub async fn analyze(&mut self) -> Result<Vec<String>> {
+        let common = Arc::clone(&self.common);
+        common.queue.add_analyses(self.late_analyses.drain(..));
+        common.queue.analyze(Analyzes::ToTheEnd).await;
+        let session = self.session;
+        self.connect();
+        tokio::select! {
+            done = self.disconnect() => done?,
+            silence = silence(session, "the target's server") => return Err(silence),
+        }
+        Ok(common.queue.take_unanalyzed())
+    }
+
     /// What the server refused since this was asked last.
     pub(super) fn take_refused(&self) -> Vec<RefusedStep> {
         self.common.queue.take_refused()
@@ -187,6 +212,8 @@ impl<'a> Loader<'a> {
         let common = Arc::clone(&self.common);
         let queue = &common.queue;
         self.unless_one_fails(queue.built()).await?;
+        // Attaching takes tables for itself, and waits for a lock no longer than it may.
+        self.unless_one_fails(queue.analyze(Analyzes::Never)).await?;
         for key in &self.builds.foreign_keys {
             match make(self.session, &key.attach, common.stops_at_first_error).await? {
                 Ok(()) => queue.made(&key.attach),
@@ -200,6 +227,7 @@ impl<'a> Loader<'a> {
         self.unattached = queue.refused_ids();
         queue.add(self.builds.whole_keys.drain(..));
         queue.builds_ended(true);
+        queue.analyze(Analyzes::Beside).await;
         self.disconnect().await
     }
 

@@ -5,7 +5,7 @@ mod setting;
 mod text;
 
 pub use making::{Maker, creations, maker, memberships, reset_memberships, self_memberships};
-pub use setting::{apply, resetting, setting};
+pub use setting::{apply, forbidden, resetting, setting};
 pub use text::{roles_text, settings_text};
 
 use tokio_postgres::error::SqlState;

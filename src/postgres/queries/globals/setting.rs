@@ -5,7 +5,7 @@ use tokio_postgres::error::SqlState;
 use super::constant;
 use crate::error::Result;
 use crate::model::globals::{Scope, Setting, SettingDigest};
-use crate::postgres::queries::{batch, identifier, one};
+use crate::postgres::queries::{all, batch, identifier, one};
 use crate::postgres::session::Session;
 
 /// Settings whose value is a list of names, each quoted where needed. `SET` wants each as a constant of its own.
@@ -117,6 +117,38 @@ pub async fn apply(session: &Session, statement: &str) -> Result<Option<String>>
         },
     };
     Ok((!code.is_empty()).then(|| why(&code)))
+}
+
+/// Those of the settings that the session's role may not make. Roles that are missing will be the role's own once it has made them.
+pub async fn forbidden<'a>(
+    session: &Session,
+    settings: &[&'a SettingDigest],
+) -> Result<Vec<&'a SettingDigest>> {
+    let names: Vec<&str> = settings.iter().map(|setting| setting.name.as_str()).collect();
+    let roles: Vec<Option<&str>> = settings.iter().map(|setting| setting.role.as_deref()).collect();
+    let scopes: Vec<&str> = settings.iter().map(|setting| setting.scope.name()).collect();
+    // A setting that the server does not know may be set by whom ALTER SYSTEM is granted to.
+    let sql = "SELECT coalesce(
+                CASE WHEN s.name IS NULL THEN pg_catalog.has_parameter_privilege(w.name, 'ALTER SYSTEM')
+                     WHEN s.context LIKE 'superuser%' THEN pg_catalog.has_parameter_privilege(w.name, 'SET')
+                     ELSE s.context IN ('user', 'backend') END, false)
+              AND (own.rolsuper
+                   OR w.scope = 'database' AND pg_catalog.pg_has_role(d.datdba, 'USAGE')
+                   OR w.role = current_user AND w.scope = 'role'
+                   OR w.role IS NOT NULL AND own.rolcreaterole
+                      AND (w.scope = 'role' OR pg_catalog.pg_has_role(d.datdba, 'USAGE')))
+           FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w (name, role, scope, place)
+           JOIN pg_catalog.pg_roles own ON own.rolname = current_user
+           JOIN pg_catalog.pg_database d ON d.datname = current_database()
+           LEFT JOIN pg_catalog.pg_settings s ON lower(s.name) = lower(w.name)
+          ORDER BY w.place";
+    let what = "cannot ask which settings the role may make";
+    let may = all(session, what, sql, &[&names, &roles, &scopes]).await?;
+    let settings = settings.iter().zip(may);
+    Ok(settings
+        .filter(|(_, row)| !row.get::<_, bool>(0))
+        .map(|(setting, _)| *setting)
+        .collect())
 }
 
 /// Why the server refused a setting, by its code.
