@@ -89,7 +89,7 @@ pub fn skipped(contents: &Contents, makes_grants: bool, makes_settings: bool) ->
                 ),
                 _ => (
                     "database setting",
-                    "settings of the database as a whole are not restored: apply them to the target by hand",
+                    "the backup records no settings of the database as a whole: apply them to the target by hand",
                 ),
             };
             SkippedEntry {

@@ -727,7 +727,7 @@ fn the_planner_knows_what_was_restored_unless_told_otherwise() {
         let place = tempfile::tempdir().expect("a directory");
         std::fs::write(
             place.path().join("dr.toml"),
-            "[[cutover.step]]\nname = \"nothing\"\nrun = [\"true\"]\n",
+            "[[cutover.step]]\nname = \"nothing\"\ncommand = [\"true\"]\n",
         )
         .expect("a file");
         let mut cutover = program(&["--config", "dr.toml", "cutover", "apply"]);
@@ -755,8 +755,14 @@ fn a_newer_server_takes_roles_memberships_and_settings_of_an_older_one_and_of_it
         let source = world.postgres.source(&product(unique)).await;
         let before = told(&source, unique).await;
         world.back_up(&source).await.expect("a backup");
-        let restore = async |target: &Conninfo| {
-            let mut command = program(&["restore", "--create-roles", "--json"]);
+        let restore = async |target: &Conninfo, of: &Conninfo| {
+            let mut command = program(&[
+                "restore",
+                "--create-roles",
+                "--json",
+                "--from-source",
+                of.database(),
+            ]);
             command
                 .envs(world.bucket.environment())
                 .env("PATH", newer.path())
@@ -766,7 +772,7 @@ fn a_newer_server_takes_roles_memberships_and_settings_of_an_older_one_and_of_it
             assert!(ended.status.success(), "{}", said(&ended));
         };
         let target = newer.database(Side::Target, "first").await;
-        restore(&target).await;
+        restore(&target, &source).await;
         assert_eq!(told(&target, unique).await, before);
 
         // Options that only newer servers know.
@@ -789,7 +795,7 @@ fn a_newer_server_takes_roles_memberships_and_settings_of_an_older_one_and_of_it
         assert!(ended.status.success(), "{}", said(&ended));
         forget_roles(&source, unique).await;
         let again = newer.database(Side::Target, "second").await;
-        restore(&again).await;
+        restore(&again, &source).await;
         assert_eq!(query(&again, &options).await, before);
     });
 }

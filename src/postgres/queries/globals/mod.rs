@@ -10,6 +10,7 @@ pub use text::{roles_text, settings_text};
 
 use tokio_postgres::error::SqlState;
 
+use super::identity::MARKER_SETTING;
 use super::{all, one};
 use crate::error::Result;
 use crate::model::globals::{Attributes, Membership, RoleRecord, Roles, Scope, Setting};
@@ -84,15 +85,19 @@ pub async fn read(session: &Session) -> Result<Read> {
     })
 }
 
-/// Reads the settings of the database, of roles, and of roles in the database.
+/// Reads the settings of the database, of roles, and of roles in the database. The marker by which a source is known again is none of
+/// them: in a target it would say that this is production.
 async fn settings(session: &Session) -> Result<Vec<Setting>> {
     let sql = "SELECT s.setdatabase <> 0, r.rolname::text, split_part(c, '=', 1), substr(c, strpos(c, '=') + 1)
            FROM pg_catalog.pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS c
            LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
           WHERE (s.setrole = 0 OR r.oid IS NOT NULL)
+            AND split_part(c, '=', 1) <> $1
             AND s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
           ORDER BY 1, 2 NULLS FIRST, 3";
-    let asked = session.bear(session.client().query(sql, &[])).await?;
+    let asked = session
+        .bear(session.client().query(sql, &[&MARKER_SETTING]))
+        .await?;
     let rows = asked.map_err(|cause| {
         let is_denied = cause.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
         let error = session.failed("cannot read the settings of the database and of roles", cause);
