@@ -79,7 +79,12 @@ pub async fn select_among(
             is_attested: false,
         });
     }
-    let mut present = found.iter().filter(|found| !found.is_of_the_future(now));
+    // Roles and settings that lost their object are none that could be used.
+    let is_something = |found: &&Found| found.stored_bytes.is_some() || found.has_manifest;
+    let mut present = found
+        .iter()
+        .filter(is_something)
+        .filter(|found| !found.is_of_the_future(now));
     if let Some(newest) = present
         .next()
         .filter(|newest| newest.key > chosen.key && !newest.has_manifest)

@@ -727,7 +727,7 @@ fn the_planner_knows_what_was_restored_unless_told_otherwise() {
         let place = tempfile::tempdir().expect("a directory");
         std::fs::write(
             place.path().join("dr.toml"),
-            "[[cutover.step]]\nname = \"nothing\"\ncommand = [\"true\"]\n",
+            "[[cutover.step]]\nname = \"nothing\"\nwhy = \"a step\"\ncommand = [\"true\"]\n",
         )
         .expect("a file");
         let mut cutover = program(&["--config", "dr.toml", "cutover", "apply"]);
