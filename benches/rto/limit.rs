@@ -64,8 +64,11 @@ pub(super) async fn run(place: &Place, target: &str) -> Outcome<Taken> {
                         &contents,
                         selection,
                         HashSet::new(),
-                        Leniency::default(),
-                        CONNECTIONS,
+                        Means {
+                            leniency: Leniency::default(),
+                            connections: CONNECTIONS,
+                            gathers_statistics: false,
+                        },
                     );
                     loader = Some(loading.await?);
                 }

@@ -43,6 +43,7 @@ use crate::store::Store;
 
 /// Where a backup comes from and what works on it.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Request<'a> {
     /// Where the backup is.
     pub store: &'a Store,
@@ -260,10 +261,11 @@ async fn transfer_and_finish<'a>(
         Some(expected) => access::equalize(target.conninfo(), expected, target.profile(), observer).await?,
         None => observer.observe(Event::Warned(access::NOT_RECORDED.to_owned())),
     }
-    settings::equalize(settings, manifest, target.conninfo(), observer).await?;
-    roles::leave(target.session(), target.missing_roles(), observer).await?;
     observer.observe(Event::Ended(Phase::Finish));
-    analyze(request, loader, observer).await
+    analyze(request, loader, observer).await?;
+    // Last: from here on new sessions are as the settings make them, which may be read-only.
+    settings::equalize(settings, manifest, target.conninfo(), observer).await?;
+    roles::leave(target.session(), target.missing_roles(), observer).await
 }
 
 /// Gathers the planner statistics that are still missing.
@@ -422,9 +424,11 @@ async fn begin_load<'a>(
         contents,
         selection,
         absent,
-        request.leniency,
-        request.analyzes,
-        connections,
+        loader::Means {
+            leniency: request.leniency,
+            connections,
+            gathers_statistics: request.analyzes,
+        },
     )
     .await
 }

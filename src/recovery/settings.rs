@@ -41,7 +41,7 @@ pub(super) async fn equalize(
     be_patient(&session).await?;
     let database = reach(&session).await?.database;
     let found = found(&session, manifest, settings.known).await?;
-    let mut refused = Vec::new();
+    let (mut refused, mut preloading) = (Vec::new(), Vec::new());
     for difference in differences(&recorded.settings, &found, settings.profile) {
         let statement = match (difference.is_extra, value(settings, difference.setting)) {
             // A role's settings hold in all databases of the server: what this one did not bring is not taken away.
@@ -50,8 +50,19 @@ pub(super) async fn equalize(
             (false, Some(setting)) => queries::setting(setting, &database),
             (false, None) => continue,
         };
-        if let Some(why) = queries::apply(&session, &statement).await? {
-            refused.push(format!("{} ({why})", difference.setting));
+        match queries::apply(&session, &statement).await? {
+            Some(why) => refused.push(format!("{} ({why})", difference.setting)),
+            None if difference.setting.name.ends_with("_preload_libraries") => {
+                preloading.push(difference.setting);
+            }
+            None => {}
+        }
+    }
+    // A library that is not there keeps every new session out.
+    if !preloading.is_empty() && Session::connect(target).await.is_err() {
+        for setting in preloading {
+            queries::apply(&session, &queries::resetting(setting, &database)).await?;
+            refused.push(format!("{setting} (no session could begin with it)"));
         }
     }
     if refused.is_empty() {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use paycraft_dr::error::Kind;
-use paycraft_dr::model::globals::{Membership, RoleRecord, Roles, Scope};
+use paycraft_dr::model::globals::{Attributes, Membership, RoleRecord, Roles, Scope};
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
@@ -502,7 +502,7 @@ fn roles_in_a_circle_and_superusers_lead_no_further() {
     let role = |name: &str, superuser: bool| {
         let mut role = RoleRecord {
             name: name.to_owned(),
-            attributes: Default::default(),
+            attributes: Attributes::default(),
             connection_limit: None,
             valid_until: None,
         };
@@ -798,4 +798,54 @@ fn a_newer_server_takes_roles_memberships_and_settings_of_an_older_one_and_of_it
         restore(&again, &source).await;
         assert_eq!(query(&again, &options).await, before);
     });
+}
+
+#[test]
+fn a_library_that_the_target_lacks_keeps_nobody_out() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(SMALL_SCHEMA).await;
+        let admin = source.with_database(Side::Source, "postgres");
+        let set = |value: &str| {
+            let database = source.database();
+            format!(
+                "ALTER DATABASE {database} SET session_preload_libraries = '{value}'; ALTER DATABASE {database} SET default_transaction_read_only = on"
+            )
+        };
+        // The library is one that the source's own server has. The backup is made to name another.
+        execute(&admin, &set("auto_explain")).await;
+        let made = world.back_up(&source).await.expect("a backup");
+        let restored = world.restore(Selector::Latest).await.expect("a restore");
+        assert_proven(&restored.verification);
+        let key = made.key.globals_key();
+        let text = gunzip(&world.bucket.bytes(&key)).replace("\"auto_explain\"", "\"gone_library\"");
+        let record = paycraft_dr::model::globals::Record::decode(&text).expect("a record");
+        let stored = paycraft_dr::archive::gzip::deflate(text.as_bytes(), 6);
+        let mut manifest = made.manifest;
+        let globals = manifest.globals.as_mut().expect("globals");
+        globals.settings = record.digests();
+        globals.stored_bytes = stored.len() as u64;
+        globals.sha256 = sha256(&stored);
+        world.bucket.put(&key, &stored);
+        world
+            .bucket
+            .put(&made.manifest_key, &manifest.encode().expect("a manifest"));
+        let warnings = Warnings::default();
+        let target = world.postgres.database(Side::Target).await;
+        let restored = world
+            .restore_watched(Selector::Latest, target.clone(), &warnings)
+            .await
+            .expect("a restore");
+        assert_eq!(failed(&restored.verification), ["settings"]);
+        let warned = warnings.0.lock().expect("no panic").join("\n");
+        assert!(
+            warned.contains("session_preload_libraries of the database (no session could begin with it)"),
+            "{warned}"
+        );
+    });
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    paycraft_dr::model::hex::hex(&Sha256::digest(bytes))
 }

@@ -260,7 +260,7 @@ fn a_backup_of_the_shells_comes_back_too() {
         let restored = restored(&world, &supabase.fresh(Side::Target).await).await;
         assert!(!restored.is_attested);
         let golden = include_str!("supabase/left_out.txt");
-        let ours = ["database", "grant"];
+        let ours = ["database", "database setting", "grant"];
         for skipped in restored
             .skipped
             .iter()

@@ -20,6 +20,8 @@ use crate::recovery::catalog::{self, Selected};
 use crate::recovery::verify;
 
 /// Check a stored backup, or a restored database against it.
+// Each is a flag of its own.
+#[expect(clippy::struct_excessive_bools)]
 #[derive(Args, Debug)]
 pub struct VerifyArguments {
     /// Which backup: `latest`, a day as YYYY/MM/DD, or a key as `list` prints it

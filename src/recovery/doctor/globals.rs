@@ -35,7 +35,7 @@ pub(super) async fn examine(
         let settings = match record {
             Ok(Some(record)) => settings::foretell(&session, manifest, &record, profile)
                 .await
-                .map(of_settings),
+                .map(|forbidden| of_settings(&forbidden)),
             Ok(None) => Ok(Finding::skipped(
                 settings_name,
                 "the newest backup does not record them",
@@ -82,7 +82,7 @@ async fn of_roles(
     })
 }
 
-fn of_settings(forbidden: Vec<String>) -> Finding {
+fn of_settings(forbidden: &[String]) -> Finding {
     let [_, name] = NAMES;
     match forbidden.is_empty() {
         true => Finding::passed(name, "the role can make them as they were in the source"),

@@ -41,6 +41,17 @@ use crate::postgres::tools::Leniency;
 /// Rows are handed to a connection in batches of about this size.
 const BATCH_BYTES: usize = 256 << 10;
 
+/// How a load is worked off.
+#[derive(Clone, Copy, Debug)]
+pub struct Means {
+    /// What ends it, and what of the source is not kept.
+    pub leniency: Leniency,
+    /// How many connections work side by side.
+    pub connections: usize,
+    /// Whether planner statistics are gathered.
+    pub gathers_statistics: bool,
+}
+
 /// Loads what it is given.
 #[derive(Debug)]
 pub struct Loader<'a> {
@@ -68,7 +79,7 @@ pub struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    /// Opens `connections` to the target, which `session` reaches too. Of the rows of the archive with these contents, those of the
+    /// Opens connections to the target, which `session` reaches too. Of the rows of the archive with these contents, those of the
     /// selection are loaded, but for the entries `absent`, whose tables are missing, and then what can be built here is built. The
     /// definitions must be there.
     pub async fn begin(
@@ -77,10 +88,13 @@ impl<'a> Loader<'a> {
         contents: &Arc<Contents>,
         selection: Selection,
         absent: HashSet<DumpId>,
-        leniency: Leniency,
-        analyzes: bool,
-        connections: usize,
+        means: Means,
     ) -> Result<Self> {
+        let Means {
+            leniency,
+            connections,
+            gathers_statistics,
+        } = means;
         prepare(session, contents).await?;
         let unknown = queries::unknown::unknown(session).await?;
         let builds = Builds::of(contents, &selection, &unknown, leniency.keeps_tablespaces);
@@ -94,7 +108,7 @@ impl<'a> Loader<'a> {
             stops_at_first_error: leniency.stops_at_first_error,
         });
         common.queue.add(builds.indexes.iter().cloned());
-        let analyses = match analyzes {
+        let analyses = match gathers_statistics {
             true => Analyses::of(contents, &selection, &builds, &absent),
             false => Analyses::default(),
         };

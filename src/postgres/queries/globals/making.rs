@@ -86,9 +86,8 @@ pub fn creations<'a>(roles: impl IntoIterator<Item = &'a RoleRecord>) -> Vec<Sta
         let mut sql = format!("CREATE ROLE {} WITH NOLOGIN", identifier(&role.name));
         for (word, is_there) in role.attributes.words() {
             match (word, is_there) {
-                ("LOGIN", _) => {}
                 ("INHERIT", false) => sql.push_str(" NOINHERIT"),
-                ("INHERIT", true) | (_, false) => {}
+                ("LOGIN" | "INHERIT", _) | (_, false) => {}
                 (word, true) => {
                     let _ = write!(sql, " {word}");
                 }
