@@ -11,7 +11,7 @@ use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::queries::unknown::Unknown;
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::Leniency;
-use paycraft_dr::recovery::loader::{Builds, Loader};
+use paycraft_dr::recovery::loader::{Builds, Loader, Means};
 use paycraft_dr::recovery::plan::{self, Turn};
 use paycraft_dr::recovery::platform::Selection;
 
