@@ -11,7 +11,7 @@ use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::queries::unknown::Unknown;
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::Leniency;
-use paycraft_dr::recovery::loader::{Builds, Loader};
+use paycraft_dr::recovery::loader::{Builds, Loader, Means};
 use paycraft_dr::recovery::plan::{self, Turn};
 use paycraft_dr::recovery::platform::Selection;
 
@@ -64,8 +64,11 @@ pub(super) async fn run(place: &Place, target: &str) -> Outcome<Taken> {
                         &contents,
                         selection,
                         HashSet::new(),
-                        Leniency::default(),
-                        CONNECTIONS,
+                        Means {
+                            leniency: Leniency::default(),
+                            connections: CONNECTIONS,
+                            gathers_statistics: false,
+                        },
                     );
                     loader = Some(loading.await?);
                 }

@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::quiet::Quiet;
 use crate::error::{Error, Kind, Result};
 use crate::model::access::Access;
+use crate::model::globals::Globals;
 use crate::model::hex::hex;
 use crate::model::manifest::Manifest;
 use crate::model::verdict::{Check, Outcome};
@@ -205,7 +206,7 @@ async fn unseen_differences(original: &Original<'_>) -> Result<(usize, Vec<&'sta
         jobs,
         ..
     } = *original;
-    let scope = verify::scope(store, original.manifest, target, tools, None).await?;
+    let scope = verify::scope(store, original.manifest, target, tools, None, false).await?;
     let verification = verify::target(&wrong, target, &scope, tools, jobs, &Quiet).await?;
     let is_noticed = |part: &str| {
         let check = verification.checks.iter().find(|check| check.name == part);
@@ -248,6 +249,9 @@ fn wrong_everywhere(original: &Manifest) -> (Manifest, Vec<&'static str>) {
     }
     if wrong.access.as_mut().is_some_and(Access::forget_a_grant) {
         parts.push("rights");
+    }
+    if wrong.globals.as_mut().is_some_and(Globals::claim_a_setting) {
+        parts.push("settings");
     }
     (wrong, parts)
 }

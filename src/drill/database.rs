@@ -1,15 +1,23 @@
 //! Databases on the servers of a drill.
 
+use super::quiet::Quiet;
 use crate::error::Result;
+use crate::model::manifest::Manifest;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
 use crate::postgres::session::Session;
+use crate::recovery::roles;
 
-/// Makes an empty database on the server that `admin` leads to, in the place of whatever had its name, and the `roles` that its
-/// policies will name.
-pub(super) async fn create(admin: &Conninfo, name: &str, roles: &[String]) -> Result<()> {
+/// Makes an empty database on the server that `admin` leads to, in the place of whatever had its name, and the roles that the backup
+/// of `manifest` needs: as it records them, or by name alone where it does not.
+pub(super) async fn create(admin: &Conninfo, name: &str, manifest: Option<&Manifest>) -> Result<()> {
     let session = Session::connect(admin).await?;
-    let mut statements: Vec<String> = queries::missing_roles(&session, roles)
+    let needed = manifest.map_or_else(Vec::new, Manifest::needed_roles);
+    if let Some(manifest) = manifest {
+        let missing = queries::missing_roles(&session, &needed).await?;
+        roles::create(&session, manifest, &missing, &Quiet).await?;
+    }
+    let mut statements: Vec<String> = queries::missing_roles(&session, &needed)
         .await?
         .iter()
         .map(|role| format!("CREATE ROLE {}", queries::identifier(role)))

@@ -56,6 +56,7 @@ pub(super) async fn recover(
             consent: None,
             clean: false,
             not_production: None,
+            create_roles: true,
         },
         profile: None,
         jobs: means.jobs,
@@ -65,6 +66,8 @@ pub(super) async fn recover(
         missing_sql: None,
         accepts_unknown_rights: means.accepts_unknown_rights,
         accepted: &[],
+        accepts_missing_settings: false,
+        analyzes: true,
         now: declared_at,
     };
     let mut target = None;
@@ -78,7 +81,7 @@ pub(super) async fn recover(
         };
         let cluster = target.insert(substrate.server("target", traits).await?);
         let admin = cluster.conninfo(Side::Target, "postgres")?;
-        database::create(&admin, DATABASE, &manifest.needed_roles()).await?;
+        database::create(&admin, DATABASE, Some(manifest)).await?;
         Ok(admin.with_database(Side::Target, DATABASE))
     };
     let restored = restore::restore(request, provision, observer).await?;

@@ -24,6 +24,8 @@ pub enum Condition {
     LoneManifest,
     /// A confirmation without an object and without a manifest.
     LoneConfirmation,
+    /// Roles and settings without anything that they belong to.
+    LoneGlobals,
     /// An object and a manifest that does not speak for it, or that nobody here can read, and why.
     Doubtful(String),
 }
@@ -45,9 +47,11 @@ impl Condition {
         match self {
             Self::Attested => State::Attested,
             Self::Unattested => State::Unattested,
-            Self::LoneObject | Self::LoneManifest | Self::LoneConfirmation | Self::Doubtful(_) => {
-                State::Orphan
-            }
+            Self::LoneObject
+            | Self::LoneManifest
+            | Self::LoneConfirmation
+            | Self::LoneGlobals
+            | Self::Doubtful(_) => State::Orphan,
         }
     }
 }
@@ -87,6 +91,8 @@ pub struct Found {
     pub stored_bytes: Option<u64>,
     /// Whether a manifest is there.
     pub has_manifest: bool,
+    /// Size of the object with its roles and settings in bytes, where there is one.
+    pub globals_bytes: Option<u64>,
     /// Whether an operator's confirmation is there.
     pub has_confirmation: bool,
 }
@@ -108,7 +114,10 @@ pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
     let mut found: BTreeMap<BackupKey, Found> = BTreeMap::new();
     for object in listing {
         let meaning = BackupKey::read(&object.key);
-        let (KeyMeaning::Object(key) | KeyMeaning::Manifest(key) | KeyMeaning::Confirmation(key)) = meaning
+        let (KeyMeaning::Object(key)
+        | KeyMeaning::Manifest(key)
+        | KeyMeaning::Globals(key)
+        | KeyMeaning::Confirmation(key)) = meaning
         else {
             continue;
         };
@@ -116,11 +125,13 @@ pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
             key,
             stored_bytes: None,
             has_manifest: false,
+            globals_bytes: None,
             has_confirmation: false,
         });
         match meaning {
             KeyMeaning::Object(_) => entry.stored_bytes = Some(object.bytes),
             KeyMeaning::Manifest(_) => entry.has_manifest = true,
+            KeyMeaning::Globals(_) => entry.globals_bytes = Some(object.bytes),
             KeyMeaning::Confirmation(_) => entry.has_confirmation = true,
             KeyMeaning::Foreign => {}
         }

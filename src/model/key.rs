@@ -12,6 +12,7 @@ use crate::error::{Error, Kind};
 
 const OBJECT_SUFFIX: &str = ".dump.gz";
 const MANIFEST_SUFFIX: &str = ".manifest.json";
+const GLOBALS_SUFFIX: &str = ".globals.sql.gz";
 const CONFIRMATION_SUFFIX: &str = ".confirmation.json";
 
 /// The key of a backup object, which holds the instant the backup began, to the second.
@@ -29,6 +30,8 @@ pub enum KeyMeaning {
     Object(BackupKey),
     /// A backup's manifest.
     Manifest(BackupKey),
+    /// The roles and settings beside a backup's object.
+    Globals(BackupKey),
     /// An operator's word that a backup under suspicion is right.
     Confirmation(BackupKey),
     /// Something that is none of ours, never touched.
@@ -59,6 +62,11 @@ impl BackupKey {
         format!("{}{MANIFEST_SUFFIX}", self.stem())
     }
 
+    /// The key of the object with the roles and settings of this backup.
+    pub fn globals_key(self) -> String {
+        format!("{}{GLOBALS_SUFFIX}", self.stem())
+    }
+
     /// The key of the document in which an operator confirms this backup.
     pub fn confirmation_key(self) -> String {
         format!("{}{CONFIRMATION_SUFFIX}", self.stem())
@@ -70,6 +78,8 @@ impl BackupKey {
             Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Object)
         } else if let Some(stem) = key.strip_suffix(MANIFEST_SUFFIX) {
             Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Manifest)
+        } else if let Some(stem) = key.strip_suffix(GLOBALS_SUFFIX) {
+            Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Globals)
         } else if let Some(stem) = key.strip_suffix(CONFIRMATION_SUFFIX) {
             Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Confirmation)
         } else {

@@ -14,6 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::access::Access;
 use crate::model::derived::Derived;
 use crate::model::fingerprint::Fingerprint;
+use crate::model::globals::Globals;
 use crate::model::hex::hex;
 use crate::model::identity::{DatabaseFacts, Identity};
 use crate::model::left_out::LeftOut;
@@ -85,6 +86,9 @@ pub struct Manifest {
     /// What would keep the source from being made again as it was; left out where it was not looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub troubles: Option<Troubles>,
+    /// The roles and settings that belong to it; left out where they were not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub globals: Option<Globals>,
     /// How it compares with the backup before it, where that was looked at when it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspicion: Option<Suspicion>,
@@ -265,11 +269,17 @@ impl Manifest {
         self.tables.iter().map(|table| table.content.rows).sum()
     }
 
-    /// Every role that must be there before the backup is restored: those that policies, owners and grants name.
+    /// Every role that must be there before the backup is restored: those that policies, owners, grants, memberships and settings name.
     pub fn needed_roles(&self) -> Vec<String> {
         let named = self.access.as_ref().map(Access::named_roles);
+        let recorded = self.globals.iter().flat_map(|globals| &globals.roles.roles);
+        let recorded = recorded.map(|role| role.name.clone());
         let roles = self.roles.iter().cloned().chain(named.into_iter().flatten());
-        roles.collect::<BTreeSet<String>>().into_iter().collect()
+        roles
+            .chain(recorded)
+            .collect::<BTreeSet<String>>()
+            .into_iter()
+            .collect()
     }
 
     /// The manifest's table of that name in schema `public`.

@@ -24,6 +24,8 @@ pub mod exposition;
 pub mod finding;
 /// Row count and order-independent hash of a table's rows.
 pub mod fingerprint;
+/// Roles, memberships and settings that belong to a backup.
+pub mod globals;
 /// Bytes as digests are written.
 pub mod hex;
 /// The backups of a store in the order they were made, each judged by the ones before it.

@@ -81,6 +81,7 @@ impl Held {
         match self.condition {
             Condition::LoneManifest => self.key.manifest_key(),
             Condition::LoneConfirmation => self.key.confirmation_key(),
+            Condition::LoneGlobals => self.key.globals_key(),
             _ => self.key.to_string(),
         }
     }
@@ -239,7 +240,10 @@ fn rule(held: &Held, sources: &Sources<'_>, policy: Policy, now: Timestamp) -> (
     let newer = sources.newer_than(held.key, source);
     match &held.condition {
         Condition::Doubtful(why) => (Keep, format!("{why}: look at it before it goes")),
-        Condition::LoneObject | Condition::LoneManifest | Condition::LoneConfirmation
+        Condition::LoneObject
+        | Condition::LoneManifest
+        | Condition::LoneConfirmation
+        | Condition::LoneGlobals
             if age <= LEFTOVER_AGE =>
         {
             (Keep, format!("{old} old: a backup in progress looks the same"))
@@ -254,6 +258,7 @@ fn rule(held: &Held, sources: &Sources<'_>, policy: Policy, now: Timestamp) -> (
         ),
         Condition::LoneManifest => (Remove, format!("a manifest without an object for {old}")),
         Condition::LoneConfirmation => (Remove, format!("a confirmation without a backup for {old}")),
+        Condition::LoneGlobals => (Remove, format!("roles and settings without a backup for {old}")),
         Condition::Attested | Condition::Unattested => {
             let doubt = sources.doubt(held.key, source);
             rule_on_backup(held, newer, doubt, policy, age)

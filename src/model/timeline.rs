@@ -21,6 +21,8 @@ pub enum Phase {
     Transfer,
     /// Sequences, indexes, constraints, triggers, materialized views.
     Finish,
+    /// Planner statistics that were not gathered beside the phases before.
+    Analyze,
     /// The target compared with the manifest.
     Verify,
     /// The target put into service.
@@ -37,6 +39,7 @@ impl Phase {
             Self::Provision => "provision",
             Self::Transfer => "transfer",
             Self::Finish => "finish",
+            Self::Analyze => "analyze",
             Self::Verify => "verify",
             Self::Cutover => "cutover",
         }

@@ -239,6 +239,19 @@ impl Installation {
         command
     }
 
+    /// `pg_dumpall` of roles, memberships and role settings without any password, where there is one.
+    pub fn dump_globals(&self, source: &Conninfo) -> Option<Command> {
+        if !self.program("pg_dumpall").is_file() {
+            return None;
+        }
+        let mut command = self.client("pg_dumpall", source);
+        command
+            .args(["--globals-only", "--no-role-passwords"])
+            // It looks for a database of its own choice otherwise.
+            .arg(format!("--database={}", quoted(source.database())));
+        Some(command)
+    }
+
     /// `psql` that tells the time zone of its session, which is like pg_dump's, where there is one.
     pub fn tell_time_zone(&self, database: &Conninfo) -> Option<Command> {
         if !self.program("psql").is_file() {

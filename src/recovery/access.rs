@@ -160,7 +160,7 @@ fn statements(comparison: &Comparison<'_>, reach: &Reach) -> Vec<queries::Statem
     statements
 }
 
-async fn in_transaction<T>(session: &Session, work: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
+pub(super) async fn in_transaction<T>(session: &Session, work: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
     queries::begin(session).await?;
     let done = work().await;
     if done.is_err() {

@@ -198,5 +198,6 @@ fn manifest_of(
         tables: surveyed.tables,
         large_objects: surveyed.large_objects,
         access: None,
+        globals: None,
     }
 }

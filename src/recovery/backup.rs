@@ -1,4 +1,4 @@
-//! Source → archive → blocks → object → manifest.
+//! Source → archive → blocks → object → roles and settings → manifest.
 //!
 //! One pass: while the archive flows to the store it is read, so the manifest describes exactly the bytes stored. The
 //! manifest is written last, and a backup exists when it does. Whatever fails before leaves no backup behind.
@@ -12,7 +12,7 @@ use super::dump::dump;
 use super::packer::Packer;
 use super::reservation::{Reservation, reserve};
 use super::snapshot::SourceSnapshot;
-use super::{access, catalog, derived, plan, soundness, suspicion, trouble};
+use super::{access, catalog, derived, globals, plan, soundness, suspicion, trouble};
 use crate::archive::Contents;
 use crate::error::{Error, Kind, Result};
 use crate::model::identity::Identity;
@@ -151,6 +151,11 @@ async fn make(
     }
     let snapshot = SourceSnapshot::take(source, session, &origin.unreadable).await?;
     let access = access::record(source, &snapshot, observer).await?;
+    let named = access
+        .named_roles()
+        .into_iter()
+        .chain(origin.policy_roles.clone());
+    let globals = globals::collect(source, &snapshot, installation, key, named.collect(), observer).await?;
     let encoding = copy_settings
         .get("client_encoding")
         .map_or("UTF8", String::as_str);
@@ -173,6 +178,7 @@ async fn make(
     snapshot.check(Concerned::Rows).await?;
     let stored = packer.finish().await?;
     check_size(store, key, stored.stored_bytes).await?;
+    let globals = globals.publish(store).await?;
     let mut manifest = Manifest {
         manifest_version: manifest::VERSION,
         key: key.to_string(),
@@ -205,6 +211,7 @@ async fn make(
         access: Some(access),
         derived: Some(derived),
         troubles: Some(troubles),
+        globals: Some(globals),
         suspicion: None,
     };
     manifest.suspicion = suspicion::compare(store, key, &manifest, request.limits, observer).await;

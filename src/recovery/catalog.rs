@@ -37,6 +37,8 @@ pub struct Cataloged {
     pub age_seconds: i64,
     /// The object's size in bytes, where there is one.
     pub stored_bytes: Option<u64>,
+    /// The size of the object with its roles and settings in bytes, where there is one.
+    pub globals_bytes: Option<u64>,
     /// Rows in all tables, where a manifest says.
     pub rows: Option<u64>,
     /// The source it is of, where a manifest says.
@@ -146,6 +148,7 @@ pub async fn list(
             state: entry.condition.state(),
             age_seconds: now.as_second() - key.began_at().as_second(),
             stored_bytes: entry.found.stored_bytes,
+            globals_bytes: entry.found.globals_bytes,
             rows: entry.told.map(|told| told.shape.rows()),
             source,
             suspicion: suspicion.unwrap_or_default(),
@@ -196,9 +199,10 @@ impl From<Condition> for Looked {
 /// listed. A store that does not answer is an error.
 async fn look_at(store: &Store, found: Found, observer: &dyn Observer) -> Result<Option<Looked>> {
     let Some(stored_bytes) = found.stored_bytes else {
-        let condition = match found.has_manifest {
-            true => Condition::LoneManifest,
-            false => Condition::LoneConfirmation,
+        let condition = match (found.has_manifest, found.has_confirmation) {
+            (true, _) => Condition::LoneManifest,
+            (false, true) => Condition::LoneConfirmation,
+            (false, false) => Condition::LoneGlobals,
         };
         return Ok(Some(condition.into()));
     };

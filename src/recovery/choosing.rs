@@ -79,7 +79,12 @@ pub async fn select_among(
             is_attested: false,
         });
     }
-    let mut present = found.iter().filter(|found| !found.is_of_the_future(now));
+    // Roles and settings that lost their object are none that could be used.
+    let is_something = |found: &&Found| found.stored_bytes.is_some() || found.has_manifest;
+    let mut present = found
+        .iter()
+        .filter(is_something)
+        .filter(|found| !found.is_of_the_future(now));
     if let Some(newest) = present
         .next()
         .filter(|newest| newest.key > chosen.key && !newest.has_manifest)
@@ -147,7 +152,12 @@ pub async fn name_older(store: &Store, key: &str, among: &Among, error: Error) -
         .collect();
     let left = narrow(&candidates, Selector::Latest, among, Timestamp::MAX);
     match left.unwrap_or_default().first() {
-        Some(older) => error.hint(format!("the next older backup is {}", older.key)),
+        Some(older) => {
+            // What else there is to do with this one stays in the hint.
+            let other = error.next_step().and_then(|hint| hint.split_once("; "));
+            let other = other.map_or_else(String::new, |(_, other)| format!("; {other}"));
+            error.hint(format!("the next older backup is {}{other}", older.key))
+        }
         None => error,
     }
 }

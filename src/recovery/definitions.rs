@@ -50,6 +50,8 @@ pub(super) struct Definitions<'a> {
     empty: Vec<Stage>,
     /// Whether grants are made by themselves, from the manifest.
     makes_grants: bool,
+    /// Whether settings of the database are made by themselves, from the globals object.
+    makes_settings: bool,
     pub(super) skipped: Vec<SkippedEntry>,
     pub(super) scope: Scope,
 }
@@ -71,6 +73,7 @@ impl<'a> Definitions<'a> {
             directory: Scratch::new(Purpose::Verb)?,
             empty: Vec::new(),
             makes_grants: manifest.access.is_some(),
+            makes_settings: manifest.globals.is_some(),
             skipped: Vec::new(),
             scope: Scope::everything(),
         };
@@ -105,7 +108,7 @@ impl<'a> Definitions<'a> {
             self.write(stage.list_name(), listed.as_bytes())?;
         }
         self.skipped = [
-            plan::skipped(contents, self.makes_grants),
+            plan::skipped(contents, self.makes_grants, self.makes_settings),
             selection.skipped(contents),
         ]
         .concat();

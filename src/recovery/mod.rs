@@ -36,6 +36,8 @@ mod derived;
 pub mod doctor;
 /// pg_dump of one snapshot, read as it flows to the store.
 mod dump;
+/// The object with a backup's roles and settings.
+mod globals;
 /// What may be restored into.
 pub mod guard;
 /// Indexes are asked whether they find what is there.
@@ -72,8 +74,12 @@ mod rejected;
 pub mod reservation;
 /// Backup → target, and the proof.
 pub mod restore;
+/// Roles that a backup needs and a target lacks.
+pub mod roles;
 /// Private directories, cleared away also where their run was killed.
 pub mod scratch;
+/// Settings of the database and of roles, made as they were.
+mod settings;
 /// How long a target is waited for in which statements run that say nothing until they end.
 mod silence;
 /// One state of the source, which the dump and all other questions about it see.

@@ -74,10 +74,12 @@ pub(super) fn is_grant(entry: &Entry) -> bool {
     matches!(entry.kind.as_str(), "ACL" | "DEFAULT ACL")
 }
 
-/// What is left out of a restore, and why. Grants are not where `makes_grants` says that they are made from the manifest.
-pub fn skipped(contents: &Contents, makes_grants: bool) -> Vec<SkippedEntry> {
+/// What is left out of a restore, and why. Grants are not where `makes_grants` says that they are made from the manifest, nor are
+/// settings where `makes_settings` says that they are made from the globals object.
+pub fn skipped(contents: &Contents, makes_grants: bool, makes_settings: bool) -> Vec<SkippedEntry> {
     turns(contents)
         .filter(|(entry, turn)| *turn == Turn::Never && !(makes_grants && is_grant(entry)))
+        .filter(|(entry, _)| !(makes_settings && entry.kind == "DATABASE PROPERTIES"))
         .map(|(entry, _)| {
             let (rule, reason) = match entry.kind.as_str() {
                 "DATABASE" => ("database", "the target's own database is used"),
@@ -87,7 +89,7 @@ pub fn skipped(contents: &Contents, makes_grants: bool) -> Vec<SkippedEntry> {
                 ),
                 _ => (
                     "database setting",
-                    "settings of the database as a whole are not restored: apply them to the target by hand",
+                    "the backup records no settings of the database as a whole: apply them to the target by hand",
                 ),
             };
             SkippedEntry {

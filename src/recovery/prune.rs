@@ -2,7 +2,7 @@
 //!
 //! The store is looked at, and listed once more right before anything goes: what goes must be due by both, so a backup that
 //! vanished meanwhile neither counts for the floor nor lets another one go. The manifest goes first, then the confirmation, then the
-//! object. What interrupts that leaves an object that is no backup any more, which the next run finds and removes.
+//! roles and settings, then the object. What interrupts that leaves an object that is no backup any more, which the next run finds and removes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -164,6 +164,9 @@ impl Thing {
                 }
                 if found.has_confirmation {
                     store.delete(&found.key.confirmation_key()).await?;
+                }
+                if found.globals_bytes.is_some() {
+                    store.delete(&found.key.globals_key()).await?;
                 }
                 if found.stored_bytes.is_some() {
                     store.delete(&found.key.to_string()).await?;

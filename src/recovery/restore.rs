@@ -16,6 +16,7 @@ use super::catalog::{self, Selected};
 use super::clean::{self, Room};
 use super::course::{self, Course};
 use super::definitions::{Definitions, Stage};
+use super::globals;
 use super::guard::{self, ClearedTarget, Terms};
 use super::loader::{self, Loader};
 use super::missing;
@@ -23,6 +24,8 @@ use super::object::{self, CheckedArchive};
 use super::plan::{self, SkippedEntry};
 use super::platform::{self, Scope, Selection};
 use super::refused::Refused;
+use super::roles;
+use super::settings::{self, Settings};
 use super::silence::silence;
 use super::verify;
 use crate::archive::{Contents, DumpId, Event as Read, Reader};
@@ -42,6 +45,7 @@ use crate::store::Store;
 
 /// Where a backup comes from and what works on it.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Request<'a> {
     /// Where the backup is.
     pub store: &'a Store,
@@ -65,6 +69,10 @@ pub struct Request<'a> {
     pub accepts_unknown_rights: bool,
     /// Differences that the operator accepts by name.
     pub accepted: &'a [Acceptance],
+    /// Whether a target will do without settings that its role may not make.
+    pub accepts_missing_settings: bool,
+    /// Whether planner statistics are gathered.
+    pub analyzes: bool,
     /// What ends a restore, and what of the source is not kept.
     pub leniency: Leniency,
     /// Where the SQL is written that makes what could not be made.
@@ -134,6 +142,8 @@ async fn restore_selected(
     observer: &dyn Observer,
 ) -> Result<Restored> {
     object::check_length(request.store, &manifest).await?;
+    let accepts = request.accepts_missing_settings;
+    let (known, values) = globals::known(request.store, &manifest, accepts, Some(observer)).await?;
     observer.observe(Event::Ended(Phase::Select));
 
     observer.observe(Event::Began(Phase::Provision));
@@ -145,13 +155,19 @@ async fn restore_selected(
         verify::object(request.store, &manifest, observer).await?;
     }
     budget::check(target.session()).await?;
+    roles::create(target.session(), &manifest, target.missing_roles(), observer).await?;
     observer.observe(Event::Ended(Phase::Provision));
 
+    let settings = Settings {
+        known: &known,
+        values: &values,
+        profile: target.profile(),
+    };
     let Loaded {
         skipped,
         scope,
         missing,
-    } = load(request, &manifest, &target, observer).await?;
+    } = load(request, &manifest, &settings, &target, observer).await?;
 
     observer.observe(Event::Began(Phase::Verify));
     let verification = verify::target(
@@ -160,7 +176,9 @@ async fn restore_selected(
         &scope
             .to(request.depth)
             .accepting_lost_rows(request.accepts_lost_rows)
-            .accepting_unknown_rights(request.accepts_unknown_rights),
+            .accepting_unknown_rights(request.accepts_unknown_rights)
+            .accepting_missing_settings(accepts)
+            .knowing(known),
         request.tools,
         request.jobs,
         observer,
@@ -197,11 +215,12 @@ struct Loaded {
 async fn load(
     request: Request<'_>,
     manifest: &Manifest,
+    settings: &Settings<'_>,
     target: &ClearedTarget,
     observer: &dyn Observer,
 ) -> Result<Loaded> {
     let mut course = Course::new(observer);
-    if let Err(error) = transfer_and_finish(request, manifest, target, &mut course).await {
+    if let Err(error) = transfer_and_finish(request, manifest, settings, target, &mut course).await {
         if course.is_changed() {
             observer.observe(Event::Warned(course::HALF_LOADED.to_owned()));
         }
@@ -224,6 +243,7 @@ async fn load(
 async fn transfer_and_finish<'a>(
     request: Request<'a>,
     manifest: &Manifest,
+    settings: &Settings<'_>,
     target: &'a ClearedTarget,
     course: &mut Course<'a>,
 ) -> Result<()> {
@@ -234,8 +254,9 @@ async fn transfer_and_finish<'a>(
     observer.observe(Event::Ended(Phase::Transfer));
 
     observer.observe(Event::Began(Phase::Finish));
+    let mut loader = loader;
     if let (Some(loader), Some(definitions), Some(refused)) =
-        (loader, &course.definitions, &mut course.refused)
+        (&mut loader, &course.definitions, &mut course.refused)
     {
         finish(loader, definitions, refused, target).await?;
         for note in refused.take_notes() {
@@ -247,12 +268,35 @@ async fn transfer_and_finish<'a>(
         None => observer.observe(Event::Warned(access::NOT_RECORDED.to_owned())),
     }
     observer.observe(Event::Ended(Phase::Finish));
+    analyze(request, loader, observer).await?;
+    // Last: from here on new sessions are as the settings make them, which may be read-only.
+    settings::equalize(settings, manifest, target.conninfo(), observer).await?;
+    roles::leave(target.session(), target.missing_roles(), observer).await
+}
+
+/// Gathers the planner statistics that are still missing.
+async fn analyze(request: Request<'_>, loader: Option<Loader<'_>>, observer: &dyn Observer) -> Result<()> {
+    if !request.analyzes {
+        let what =
+            "no planner statistics were gathered, as asked: run ANALYZE before the target meets traffic";
+        observer.observe(Event::Warned(what.to_owned()));
+        return Ok(());
+    }
+    observer.observe(Event::Began(Phase::Analyze));
+    if let Some(mut loader) = loader {
+        let without = loader.analyze().await?;
+        if !without.is_empty() {
+            let what = format!("there are no planner statistics of {}", without.join(", "));
+            observer.observe(Event::Warned(what));
+        }
+    }
+    observer.observe(Event::Ended(Phase::Analyze));
     Ok(())
 }
 
 /// Makes everything that comes behind the rows, and tries once more what could not be made.
 async fn finish(
-    mut loader: Loader<'_>,
+    loader: &mut Loader<'_>,
     definitions: &Definitions<'_>,
     refused: &mut Refused,
     target: &ClearedTarget,
@@ -383,8 +427,11 @@ async fn begin_load<'a>(
         contents,
         selection,
         absent,
-        request.leniency,
-        connections,
+        loader::Means {
+            leniency: request.leniency,
+            connections,
+            gathers_statistics: request.analyzes,
+        },
     )
     .await
 }

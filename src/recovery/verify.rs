@@ -12,8 +12,8 @@ use super::object::{self, CheckedArchive};
 use super::plan;
 use super::platform::{self, Scope};
 use super::survey::Survey;
-use super::tables;
 use super::zones;
+use super::{globals, settings, tables};
 use crate::archive::Contents;
 use crate::error::{Error, Kind, Result};
 use crate::model::CANONICAL_TABLES;
@@ -111,6 +111,13 @@ pub async fn target(
     }
     checks.extend(derived::verify(manifest, &session, scope, &tables, observer).await?);
     checks.extend(rights);
+    let terms = settings::Terms {
+        known: scope.settings(),
+        profile: scope.profile(),
+        accepts_missing: scope.accepts_missing_settings(),
+        accepts_unknown: scope.accepts_unknown_rights().0,
+    };
+    checks.extend(settings::verify(terms, &session, manifest).await?);
     if !scope.filled().is_empty() {
         let broken = queries::platform::broken_references(&session, scope.filled()).await?;
         checks.push(comparison::references(&broken));
@@ -181,6 +188,10 @@ pub async fn object(store: &Store, manifest: &Manifest, observer: &dyn Observer)
             &[],
         ),
     ];
+    if let Some(record) = globals::read(store, manifest).await? {
+        let well = format!("whole: {} settings", record.settings.len());
+        checks.push(Check::none_of("roles and settings", &[], well));
+    }
     checks.extend(comparison::counts(&tables));
     Ok(Verification::over(checks, tables))
 }
@@ -235,14 +246,16 @@ async fn read_large_objects(session: &Session) -> Result<Fingerprint> {
 }
 
 /// What of the backup a verification of this target asks for: all that its platform does not bring itself. Without a
-/// `profile` the target tells whether it is on a platform.
+/// `profile` the target tells whether it is on a platform. Settings that cannot be read are an error, unless missing ones are accepted.
 pub async fn scope(
     store: &Store,
     manifest: &Manifest,
     target: &Conninfo,
     tools: &Tools,
     profile: Option<Profile>,
+    accepts_missing_settings: bool,
 ) -> Result<Scope> {
+    let (known, _) = globals::known(store, manifest, accepts_missing_settings, None).await?;
     let session = Session::connect(target).await?;
     let profile = match profile {
         Some(profile) => profile,
@@ -251,7 +264,9 @@ pub async fn scope(
     let contents = object::contents(store, manifest).await?;
     let definitions = async || dump_definitions(&session, target, tools, &manifest.copy_settings).await;
     let selection = platform::select(&session, profile, &contents, definitions).await?;
-    Ok(Scope::of(&selection, &contents))
+    Ok(Scope::of(&selection, &contents)
+        .knowing(known)
+        .accepting_missing_settings(accepts_missing_settings))
 }
 
 /// The target's definitions, as pg_dump words them in a session with a backup's `settings`.

@@ -125,6 +125,8 @@ fn request(world: &World) -> restore::Request<'_> {
         missing_sql: None,
         accepts_unknown_rights: false,
         accepted: &[],
+        accepts_missing_settings: false,
+        analyzes: true,
         now: now(),
     }
 }

@@ -251,6 +251,8 @@ impl Pair {
             missing_sql: None,
             accepts_unknown_rights: false,
             accepted: &[],
+            accepts_missing_settings: false,
+            analyzes: true,
             now: now(),
         };
         let restored = match restore::restore(request, async |_| Ok(target.clone()), heard).await {

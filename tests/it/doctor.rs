@@ -103,7 +103,7 @@ fn a_healthy_world_passes_and_is_left_alone() {
             found.values().all(|finding| finding["outcome"] == "passed"),
             "{found:#?}"
         );
-        assert_eq!(found.len(), 25, "{:?}", found.keys());
+        assert_eq!(found.len(), 27, "{:?}", found.keys());
         let written = output(ward.doctor(&["--write"])).await;
         let found = assert_failed(&written, &[]);
         assert!(
@@ -310,7 +310,10 @@ fn a_backup_from_a_newer_world() {
         reseal(|manifest| manifest.roles.push("nobody_has_this_role".to_owned()));
         assert_failed(
             &output(ward.doctor(&[])).await,
-            &[("target guard", "nobody_has_this_role")],
+            &[
+                ("target guard", "nobody_has_this_role"),
+                ("roles", "nobody_has_this_role"),
+            ],
         );
     });
 }

@@ -375,6 +375,8 @@ impl World {
             // What the checks say of a backup that records no rights has a test of its own.
             accepts_unknown_rights: true,
             accepted: &[],
+            accepts_missing_settings: false,
+            analyzes: true,
             now: now(),
         };
         restore::restore(request, async |_| Ok(target), observer).await
@@ -386,7 +388,7 @@ impl World {
             .await
             .expect("a backup");
         let tools = &self.postgres.tools;
-        let scope = verify::scope(&self.bucket.store, &selected.manifest, target, tools, None)
+        let scope = verify::scope(&self.bucket.store, &selected.manifest, target, tools, None, false)
             .await
             .expect("a scope")
             .accepting_unknown_rights(true);
@@ -425,6 +427,7 @@ pub fn terms() -> Terms<'static> {
         consent: None,
         clean: false,
         not_production: None,
+        create_roles: false,
     }
 }
 

@@ -12,6 +12,7 @@ mod kit;
 mod web;
 
 mod conninfo;
+mod globals;
 mod guard;
 mod house;
 mod identity;

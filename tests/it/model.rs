@@ -236,6 +236,7 @@ fn manifest() -> Manifest {
         access: None,
         derived: None,
         troubles: None,
+        globals: None,
         suspicion: None,
     }
 }

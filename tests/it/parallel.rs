@@ -73,6 +73,8 @@ async fn restore_leniently(
         missing_sql: None,
         accepts_unknown_rights: false,
         accepted: &[],
+        accepts_missing_settings: false,
+        analyzes: true,
         now: now(),
     };
     restore::restore(request, async |_| Ok(target), &Nobody).await

@@ -98,7 +98,7 @@ async fn compare(
 ) -> Result<Verification, Error> {
     let store = &world.bucket.store;
     let selected = catalog::select(store, Selector::Latest, now(), &Nobody).await?;
-    let scope = verify::scope(store, &selected.manifest, target, tools, None).await?;
+    let scope = verify::scope(store, &selected.manifest, target, tools, None, false).await?;
     verify::target(&selected.manifest, target, &scope.to(depth), tools, 2, &Nobody).await
 }
 

@@ -92,7 +92,10 @@ fn a_backup_is_made_listed_restored_and_verified_from_the_command_line() {
             .iter()
             .map(|phase| &phase["name"])
             .collect();
-        assert_eq!(phases, ["select", "provision", "transfer", "finish", "verify"]);
+        assert_eq!(
+            phases,
+            ["select", "provision", "transfer", "finish", "analyze", "verify"]
+        );
         assert_eq!(
             document["skipped_entries"][0]["entry"],
             format!("DATABASE {}", source.database())

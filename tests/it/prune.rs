@@ -317,7 +317,7 @@ fn the_command_tells_and_does_what_it_told() {
         let wet = json(&prune_from_the_shell(bucket, &[]).await);
         assert_eq!((&wet["removed"], &wet["kept"]), (&dry["removed"], &dry["kept"]));
         assert_eq!(wet["dry_run"], false);
-        assert_eq!(keys(bucket).await.len(), before.len() - 2);
+        assert_eq!(keys(bucket).await.len(), before.len() - 3);
 
         let table = output(with_store(bucket, &["prune"])).await;
         let text = String::from_utf8_lossy(&table.stdout).into_owned();

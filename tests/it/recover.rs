@@ -106,7 +106,15 @@ fn a_recovery_ends_with_a_healthy_product_and_its_time() {
         );
         assert_eq!(
             names(&document["phases"], "name"),
-            ["select", "provision", "transfer", "finish", "verify", "cutover"]
+            [
+                "select",
+                "provision",
+                "transfer",
+                "finish",
+                "analyze",
+                "verify",
+                "cutover"
+            ]
         );
         assert_eq!(
             names(&document["cutover"]["steps"], "outcome"),

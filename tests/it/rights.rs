@@ -227,7 +227,7 @@ fn a_right_too_much_or_too_little_is_found() {
             (
                 format!("GRANT {owner} TO {clerk}"),
                 format!("REVOKE {owner} FROM {clerk}"),
-                vec!["effective access"],
+                vec!["effective access", "roles"],
                 format!("too much: {clerk} may "),
             ),
             (
@@ -371,7 +371,12 @@ fn a_role_that_is_missing_in_the_target_is_named() {
         }
         execute(&source, &format!("DROP ROLE gone_{unique}")).await;
         let verification = world.verify(&restored.target).await;
-        assert_eq!(failed(&verification), ["rights"], "{:?}", verification.checks);
+        assert_eq!(
+            failed(&verification),
+            ["rights", "roles"],
+            "{:?}",
+            verification.checks
+        );
         let told = format!("{:?}", verification.checks);
         let says =
             format!("too little: gone_{unique} lacks SELECT on table public.t (there is no such role)");

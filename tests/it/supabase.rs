@@ -8,11 +8,17 @@ use std::process::Command;
 
 use paycraft_dr::model::comparison::Content;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
+use paycraft_dr::postgres::queries;
+use paycraft_dr::postgres::session::Session;
 use paycraft_dr::recovery::restore::Restored;
+use paycraft_dr::recovery::roles;
 
 use self::project::{Supabase, supabase};
-use super::kit::{Warnings, World, assert_proven, execute, failed, json, output, program, query, run};
+use super::kit::{
+    Nobody, Warnings, World, assert_proven, execute, failed, json, output, program, query, run,
+};
 
 /// Supabase's server, a store, and a backup of the product in it.
 async fn backed_up() -> Option<(World, &'static Supabase, Conninfo)> {
@@ -31,14 +37,14 @@ async fn restored(world: &World, target: &Conninfo) -> Restored {
     restored
 }
 
-/// Makes the roles on a plain server, where others may make the same ones meanwhile.
-async fn make_roles(target: &Conninfo, roles: &[String]) {
-    for role in roles {
-        let sql = format!(
-            "DO $$ BEGIN CREATE ROLE {role}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-        );
-        execute(target, &sql).await;
-    }
+/// Makes the roles of a backup on a plain server, where others may make the same ones meanwhile.
+async fn make_roles(target: &Conninfo, manifest: &Manifest) {
+    let session = Session::connect(target).await.expect("a connection");
+    let missing = queries::missing_roles(&session, &manifest.needed_roles()).await;
+    let missing = missing.expect("an answer");
+    roles::create(&session, manifest, &missing, &Nobody)
+        .await
+        .expect("roles");
 }
 
 #[test]
@@ -179,7 +185,7 @@ fn a_plain_target_gets_everything_but_what_only_supabase_has() {
         execute(&supabase.admin(product.database()), secret).await;
         let target = world.postgres.database(Side::Target).await;
         let made = world.back_up(&product).await.expect("a backup");
-        make_roles(&target, &made.manifest.needed_roles()).await;
+        make_roles(&target, &made.manifest).await;
         let restored = restored(&world, &target).await;
         let skipped: Vec<(&str, &str)> = restored
             .skipped
@@ -254,7 +260,7 @@ fn a_backup_of_the_shells_comes_back_too() {
         let restored = restored(&world, &supabase.fresh(Side::Target).await).await;
         assert!(!restored.is_attested);
         let golden = include_str!("supabase/left_out.txt");
-        let ours = ["database", "grant"];
+        let ours = ["database", "database setting", "grant"];
         for skipped in restored
             .skipped
             .iter()

@@ -79,6 +79,13 @@ impl Newer {
         self.server.url(database.database()).reveal().to_owned()
     }
 
+    /// Where both versions' programs are.
+    pub fn path(&self) -> std::ffi::OsString {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let all = std::env::split_paths(&path).chain([self.directory.clone()]);
+        std::env::join_paths(all).expect("a path")
+    }
+
     /// A new, empty database.
     pub async fn database(&self, side: Side, name: &str) -> Conninfo {
         let admin = self
@@ -323,6 +330,8 @@ pub async fn attempt(world: &World, tools: &Tools, target: Conninfo) -> Result<r
         missing_sql: None,
         accepts_unknown_rights: false,
         accepted: &[],
+        accepts_missing_settings: false,
+        analyzes: true,
         now: now(),
     };
     restore::restore(request, async |_| Ok(target), &Nobody).await

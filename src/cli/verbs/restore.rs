@@ -57,6 +57,15 @@ pub struct RestoreArguments {
     /// Call a target proven although the backup, an older or foreign one, does not record owners and rights
     #[arg(long)]
     pub accept_unknown_rights: bool,
+    /// Call a target proven although settings of the database or of roles are missing or differ there
+    #[arg(long)]
+    pub accept_missing_settings: bool,
+    /// Gather no planner statistics; without them the first queries may be very slow
+    #[arg(long)]
+    pub no_analyze: bool,
+    /// Create the roles that the backup needs and the target lacks, as the backup records them; none of them may log in
+    #[arg(long)]
+    pub create_roles: bool,
     /// Take a backup of this source, as `list` names it: PROJECT/DATABASE, or one of both
     #[arg(long, value_name = "NAME")]
     pub from_source: Option<String>,
@@ -146,6 +155,7 @@ impl RestoreArguments {
                 consent: self.permission.confirm_prod_restore.map(|()| consent),
                 clean: self.permission.clean,
                 not_production: self.permission.target_is_not_production.as_deref(),
+                create_roles: self.create_roles,
             },
             profile: self.profile,
             jobs: context.jobs(),
@@ -158,6 +168,8 @@ impl RestoreArguments {
             missing_sql: Some(&self.missing_sql),
             accepts_unknown_rights: self.accept_unknown_rights,
             accepted: &context.settings.config.accept,
+            accepts_missing_settings: self.accept_missing_settings,
+            analyzes: !self.no_analyze,
             now: Timestamp::now(),
         })
     }

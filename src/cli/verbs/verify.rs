@@ -21,6 +21,8 @@ use crate::recovery::catalog::{self, Selected};
 use crate::recovery::verify;
 
 /// Check a stored backup, or a restored database against it.
+// Each is a flag of its own.
+#[expect(clippy::struct_excessive_bools)]
 #[derive(Args, Debug)]
 pub struct VerifyArguments {
     /// Which backup: `latest`, a day as YYYY/MM/DD, or a key as `list` prints it
@@ -44,6 +46,9 @@ pub struct VerifyArguments {
     /// Call a database proven although the backup, an older or foreign one, does not record owners and rights
     #[arg(long, conflicts_with = "object")]
     pub accept_unknown_rights: bool,
+    /// Call a database proven although settings of the database or of roles are missing or differ there
+    #[arg(long, conflicts_with = "object")]
+    pub accept_missing_settings: bool,
     /// Compare the runbook's five tables with this database too, such as production [env: SUPABASE_DB_URL]
     #[arg(long, value_name = "URL", num_args = 0..=1)]
     pub against: Option<Option<String>>,
@@ -75,7 +80,8 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
         let target = context.settings.target(own.target.as_deref())?;
         let (_, target) = address::connect(&target).await?;
         let tools = context.tools().await?;
-        let scope = verify::scope(store, &manifest, &target, &tools, own.profile).await?;
+        let accepts = own.accept_missing_settings;
+        let scope = verify::scope(store, &manifest, &target, &tools, own.profile, accepts).await?;
         verify::target(
             &manifest,
             &target,

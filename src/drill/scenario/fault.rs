@@ -223,7 +223,9 @@ pub enum Part {
     Object,
     /// The one that describes it.
     Manifest,
-    /// Both.
+    /// The one with its roles and settings.
+    Globals,
+    /// Object and manifest.
     Both,
 }
 

@@ -34,6 +34,10 @@ pub(super) async fn inflict(damage: Damage, stage: &Stage<'_>) -> Result<()> {
             let older = older.map(BackupKey::manifest_key);
             spoil(damage.by, &key.manifest_key(), older.as_deref(), store).await?;
         }
+        if damage.part == Part::Globals {
+            let older = older.map(BackupKey::globals_key);
+            spoil(damage.by, &key.globals_key(), older.as_deref(), store).await?;
+        }
     }
     Ok(())
 }

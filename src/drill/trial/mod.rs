@@ -177,7 +177,7 @@ struct Run {
 impl Trial<'_> {
     /// Fills the source.
     async fn seed(&self, observer: &dyn Observer) -> Result<()> {
-        self.stage.create_database(Side::Source, DATABASE, &[]).await?;
+        self.stage.create_database(Side::Source, DATABASE, None).await?;
         let workload = Workload::new(self.props.seed, self.props.scale_bytes);
         let session = Session::connect(&self.stage.direct(Side::Source, DATABASE)?).await?;
         let mut loaded = |bytes| observer.observe(Event::Bytes(bytes));

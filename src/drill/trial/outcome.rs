@@ -127,7 +127,7 @@ impl Failed {
 /// The key in a hint such as `the next older backup is KEY`.
 fn named_as_older(hint: &str) -> Option<BackupKey> {
     let (_, key) = hint.split_once("the next older backup is ")?;
-    match BackupKey::read(key.split_whitespace().next()?) {
+    match BackupKey::read(key.split_whitespace().next()?.trim_end_matches(';')) {
         KeyMeaning::Object(key) => Some(key),
         _ => None,
     }

@@ -17,6 +17,7 @@ use crate::drill::scenario::{Link, Scenario, Space, Strike};
 use crate::drill::substrate::{Server, Substrate};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::BackupKey;
+use crate::model::manifest::Manifest;
 use crate::model::secret::Secret;
 use crate::postgres::conninfo::{Conninfo, Side};
 use crate::postgres::patience::Patience;
@@ -186,9 +187,15 @@ impl<'a> Stage<'a> {
         self.cluster(side)?.conninfo(side, name)
     }
 
-    /// Makes an empty database on a side, without whatever had its name, and the roles that its policies will name.
-    pub(super) async fn create_database(&self, side: Side, name: &str, roles: &[String]) -> Result<()> {
-        database::create(&self.direct(side, "postgres")?, name, roles).await
+    /// Makes an empty database on a side, without whatever had its name, and the roles that the backup of
+    /// `manifest` needs.
+    pub(super) async fn create_database(
+        &self,
+        side: Side,
+        name: &str,
+        manifest: Option<&Manifest>,
+    ) -> Result<()> {
+        database::create(&self.direct(side, "postgres")?, name, manifest).await
     }
 
     /// Notes that a backup was damaged on purpose.

@@ -68,12 +68,14 @@ impl Trial<'_> {
             missing_sql: None,
             accepts_unknown_rights: false,
             accepted: &[],
+            accepts_missing_settings: false,
+            analyzes: true,
             now: (self.props.clock)(),
         };
         let provision = async |manifest: &Manifest| {
             self.stage.provision().await?;
             self.stage
-                .create_database(Side::Target, DATABASE, &manifest.needed_roles())
+                .create_database(Side::Target, DATABASE, Some(manifest))
                 .await?;
             self.stage.direct(Side::Target, DATABASE)
         };
@@ -184,7 +186,7 @@ impl Trial<'_> {
             // It came to its own end. What it told is not what it is judged by.
             let target = self.stage.direct(Side::Target, DATABASE).map_err(failed)?;
             let (store, tools) = (self.stage.vault(), self.props.tools);
-            let scope = verify::scope(store, &newest.manifest, &target, tools, None)
+            let scope = verify::scope(store, &newest.manifest, &target, tools, None, false)
                 .await
                 .map_err(failed)?;
             let verified =
@@ -205,6 +207,8 @@ impl Trial<'_> {
             missing_sql: None,
             accepts_unknown_rights: false,
             accepted: &[],
+            accepts_missing_settings: false,
+            analyzes: true,
             now: (self.props.clock)(),
         };
         let provision = async |manifest: &Manifest| self.make_ready(manifest).await;
@@ -220,17 +224,13 @@ impl Trial<'_> {
         let (side, mut name) = (Side::Target, DATABASE);
         if self.errs(&Mistake::UsedTarget) {
             name = USED;
-            self.stage
-                .create_database(side, USED, &manifest.needed_roles())
-                .await?;
+            self.stage.create_database(side, USED, Some(manifest)).await?;
             let session = Session::connect(&self.stage.direct(side, USED)?).await?;
             let used = "CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders VALUES (1), (2)";
             let made = session.client().batch_execute(used).await;
             made.map_err(|cause| session.failed("cannot fill the used database", cause))?;
         } else if !self.errs(&Mistake::Clean) {
-            self.stage
-                .create_database(side, DATABASE, &manifest.needed_roles())
-                .await?;
+            self.stage.create_database(side, DATABASE, Some(manifest)).await?;
         }
         self.injector.made(Phase::Provision);
         if self.errs(&Mistake::ProductionAsTarget) {
@@ -253,6 +253,7 @@ impl Trial<'_> {
             clean,
             // The trial made its target itself, and its production may be gone.
             not_production: clean.then_some(DATABASE),
+            create_roles: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio_postgres::CopyInSink;
 
-use super::{all, batch, be_patient, one, strings};
+use super::{SYSTEM_SCHEMAS, all, batch, be_patient, identifier, one, strings};
 use crate::error::Result;
 use crate::postgres::refusal::Refusal;
 use crate::postgres::session::Session;
@@ -72,6 +72,27 @@ pub async fn attempt(session: &Session, what: &str, statement: &str) -> Result<R
         Ok(()) => Ok(Ok(())),
         Err(cause) => Refusal::of(session, format!("cannot make the {what}"), cause).map(Err),
     }
+}
+
+/// The statement that gathers a table's statistics.
+pub fn analyze(schema: &str, table: &str) -> String {
+    format!("ANALYZE {}.{}", identifier(schema), identifier(table))
+}
+
+/// Tables and materialized views that hold rows and of which the planner knows nothing, as far as the role may see.
+pub async fn without_statistics(session: &Session) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT format('%s.%s', n.nspname, c.relname)
+           FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+           LEFT JOIN pg_catalog.pg_stat_all_tables s ON s.relid = c.oid
+          WHERE c.relkind IN ('r', 'm') AND {SYSTEM_SCHEMAS} AND pg_catalog.pg_relation_size(c.oid) > 0
+            AND s.last_analyze IS NULL AND s.last_autoanalyze IS NULL
+            AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_stats t WHERE t.schemaname = n.nspname AND t.tablename = c.relname)
+          ORDER BY 1"
+    );
+    let what = "cannot ask for planner statistics";
+    Ok(strings(&all(session, what, &sql, &[]).await?))
 }
 
 /// Says with which access method and in which tablespace the next table is made; `None` stands for the database's own.

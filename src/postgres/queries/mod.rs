@@ -15,6 +15,8 @@ pub mod configuration;
 pub mod derived;
 /// Taking away what a database holds.
 pub mod dropping;
+/// Roles, memberships and settings: reading, wording and making them.
+pub mod globals;
 /// What tells a database from all others.
 pub mod identity;
 /// Whether indexes find the rows that are there.

@@ -3,6 +3,8 @@
 mod command;
 mod journal;
 mod polling;
+/// Whether the planner of a target knows its tables.
+pub mod statistics;
 
 use std::ffi::OsStr;
 use std::path::Path;

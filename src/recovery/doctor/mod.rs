@@ -3,6 +3,7 @@
 //! Every question is asked although others failed, each with a limit of its own. Nothing is changed, and nothing is written
 //! but, where that was asked for, a tiny object that is removed again.
 
+mod globals;
 mod source;
 mod store;
 mod target;
@@ -61,6 +62,7 @@ pub async fn examine(what: Examination<'_>, observer: &dyn Observer) -> Vec<Find
     let newest = in_store.newest.as_ref();
     let guard = target::examine_guard(what, newest, target.reached.as_ref()).await;
     let rights = target::examine_rights(target.reached.as_ref(), newest).await;
+    let globals = globals::examine(what.store, target.reached.as_ref(), newest).await;
     let tools = tools::examine(what, newest, source.facts.as_ref(), target.facts.as_ref());
     let found = [
         tools,
@@ -68,6 +70,7 @@ pub async fn examine(what: Examination<'_>, observer: &dyn Observer) -> Vec<Find
         source.found,
         target.found,
         vec![guard, rights],
+        globals,
     ];
     found.into_iter().flatten().collect()
 }

@@ -135,6 +135,7 @@ pub(super) async fn examine_guard(
         consent: None,
         clean: what.clean,
         not_production: None,
+        create_roles: false,
     };
     let target = reached.unwrap_or(target);
     let looked = within(Kind::Target, guard::look(target, manifest, tools, terms, None)).await;

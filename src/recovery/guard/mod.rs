@@ -10,7 +10,7 @@ mod production;
 pub use production::{Consent, Production};
 
 use self::production::pass;
-use super::clean;
+use super::{clean, roles};
 use crate::error::{Error, Kind, Result};
 use crate::model::identity::{Assessment, assess};
 use crate::model::manifest::Manifest;
@@ -36,6 +36,8 @@ pub struct Terms<'a> {
     /// The name of the target's database, given as the operator's word that it is not production. It counts only where nothing shows
     /// what the target is.
     pub not_production: Option<&'a str>,
+    /// Whether roles that the backup needs and the target lacks may be created there.
+    pub create_roles: bool,
 }
 
 /// A target that was looked at and may be written.
@@ -47,6 +49,7 @@ pub struct ClearedTarget {
     profile: Profile,
     holds_objects: bool,
     makes_room: bool,
+    missing_roles: Vec<String>,
     doubts: Vec<String>,
 }
 
@@ -79,6 +82,11 @@ impl ClearedTarget {
     /// Whether what it holds of the backup may be dropped first.
     pub fn makes_room(&self) -> bool {
         self.makes_room
+    }
+
+    /// The roles that are to be created before anything else.
+    pub fn missing_roles(&self) -> &[String] {
+        &self.missing_roles
     }
 
     /// Why it may be production, as far as anything showed. It was cleared as it holds nothing that would be lost, or on the operator's
@@ -168,9 +176,17 @@ async fn examine(
         Some(profile) => profile,
         None => queries::platform::profile(&session).await?,
     };
-    let mut missing = queries::missing_roles(&session, &manifest.needed_roles()).await?;
-    missing.retain(|role| !profile.is_internal_role(role));
-    check_present("role", &missing)?;
+    let missing_roles = roles::missing(&session, manifest, profile).await?;
+    if terms.create_roles && !missing_roles.is_empty() {
+        roles::check_creatable(&session, manifest, &missing_roles).await?;
+    } else {
+        check_present("role", &missing_roles).map_err(|error| {
+            let first = error.next_step().unwrap_or_default().to_owned();
+            error.hint(format!(
+                "{first}; --create-roles creates roles as the backup records them"
+            ))
+        })?;
+    }
     if profile == Profile::Plain {
         let mut missing = queries::missing_extensions(&session, &manifest.extensions).await?;
         missing.retain(|name| !PLATFORM_EXTENSIONS.contains(&name.as_str()));
@@ -210,6 +226,7 @@ async fn examine(
         // A platform's tables are there always; with leave to clean, their rows are replaced.
         holds_objects: !present.is_empty() || terms.clean && profile != Profile::Plain,
         makes_room: terms.clean,
+        missing_roles,
         doubts,
     })
 }

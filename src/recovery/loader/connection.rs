@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio_postgres::CopyInSink;
 
+use super::analyses::Analysis;
 use super::builds::Build;
 use super::prepare;
 use super::queue::{Batch, Queue, Work};
@@ -63,6 +64,7 @@ pub(super) async fn work(common: Arc<Common>, number: usize) -> Result<()> {
             Work::Rows(batch) => connection.load(batch).await?,
             Work::EndCopy => connection.end_copy().await?,
             Work::Build { build, is_crowded } => connection.build(&build, is_crowded).await?,
+            Work::Analyze(analysis) => connection.analyze(&analysis).await?,
             Work::Nothing => return queries::loading::settle(&connection.session).await,
         }
     }
@@ -162,6 +164,19 @@ impl Connection<'_> {
             Ok(()) => self.common.queue.made(build),
             Err(refused) => self.common.queue.refused(refused),
         }
+        Ok(())
+    }
+
+    /// Without statistics queries are slow and right: what the server refuses ends nothing.
+    async fn analyze(&mut self, analysis: &Analysis) -> Result<()> {
+        self.be_for_rows(false).await?;
+        let (name, statement) = (&analysis.name, &analysis.statement);
+        let what = format!("statistics of {name}");
+        let made = queries::loading::attempt(&self.session, &what, statement).await?;
+        let refused = made
+            .err()
+            .map(|refusal| format!("{name} (code {})", refusal.code));
+        self.common.queue.analyzed(analysis, refused);
         Ok(())
     }
 

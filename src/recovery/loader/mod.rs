@@ -7,6 +7,7 @@
 //! permanent, in one COPY, and before any row behind it. Once all rows are in, its generated columns are computed again where that
 //! gives something else.
 
+mod analyses;
 mod builds;
 mod connection;
 mod large_objects;
@@ -20,10 +21,11 @@ use bytes::BytesMut;
 use memchr::memrchr;
 use tokio::task::JoinSet;
 
+use self::analyses::{Analyses, Analysis};
 pub use self::builds::Builds;
 use self::connection::{Common, make, work};
 use self::large_objects::LargeObjects;
-use self::queue::{Batch, Queue};
+use self::queue::{Analyzes, Batch, Queue};
 use super::plan;
 use super::platform::Selection;
 use super::refused::RefusedStep;
@@ -39,6 +41,17 @@ use crate::postgres::tools::Leniency;
 
 /// Rows are handed to a connection in batches of about this size.
 const BATCH_BYTES: usize = 256 << 10;
+
+/// How a load is worked off.
+#[derive(Clone, Copy, Debug)]
+pub struct Means {
+    /// What ends it, and what of the source is not kept.
+    pub leniency: Leniency,
+    /// How many connections work side by side.
+    pub connections: usize,
+    /// Whether planner statistics are gathered.
+    pub gathers_statistics: bool,
+}
 
 /// Loads what it is given.
 #[derive(Debug)]
@@ -56,6 +69,8 @@ pub struct Loader<'a> {
     /// What was refused before the rows of foreign keys were to be checked.
     unattached: HashSet<DumpId>,
     leniency: Leniency,
+    /// What is analyzed behind everything else; nothing where nothing is.
+    late_analyses: Vec<Analysis>,
     /// Tables that autovacuum is kept from until everything is built.
     held_off: Vec<String>,
     /// The table whose rows are coming, where they are wanted.
@@ -65,7 +80,7 @@ pub struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    /// Opens `connections` to the target, which `session` reaches too. Of the rows of the archive with these contents, those of the
+    /// Opens connections to the target, which `session` reaches too. Of the rows of the archive with these contents, those of the
     /// selection are loaded, but for the entries `absent`, whose tables are missing, and then what can be built here is built. The
     /// definitions must be there.
     pub async fn begin(
@@ -74,9 +89,13 @@ impl<'a> Loader<'a> {
         contents: &Arc<Contents>,
         selection: Selection,
         absent: HashSet<DumpId>,
-        leniency: Leniency,
-        connections: usize,
+        means: Means,
     ) -> Result<Self> {
+        let Means {
+            leniency,
+            connections,
+            gathers_statistics,
+        } = means;
         prepare(session, contents).await?;
         let unknown = queries::unknown::unknown(session).await?;
         let builds = Builds::of(contents, &selection, &unknown, leniency.keeps_tablespaces);
@@ -90,6 +109,11 @@ impl<'a> Loader<'a> {
             stops_at_first_error: leniency.stops_at_first_error,
         });
         common.queue.add(builds.indexes.iter().cloned());
+        let analyses = match gathers_statistics {
+            true => Analyses::of(contents, &selection, &builds, &absent),
+            false => Analyses::default(),
+        };
+        common.queue.add_analyses(analyses.early);
         let mut loader = Self {
             session,
             common,
@@ -100,6 +124,7 @@ impl<'a> Loader<'a> {
             leniency,
             selection,
             builds,
+            late_analyses: analyses.late,
             held_off,
             table: None,
             large_objects: LargeObjects::default(),
@@ -195,6 +220,20 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// Gathers the statistics that were not gathered beside everything else. Returns of what there are none, and why.
+    pub async fn analyze(&mut self) -> Result<Vec<String>> {
+        let common = Arc::clone(&self.common);
+        common.queue.add_analyses(self.late_analyses.drain(..));
+        common.queue.analyze(Analyzes::ToTheEnd).await;
+        let session = self.session;
+        self.connect();
+        tokio::select! {
+            done = self.disconnect() => done?,
+            silence = silence(session, "the target's server") => return Err(silence),
+        }
+        Ok(common.queue.take_unanalyzed())
+    }
+
     /// What the server refused since this was asked last.
     pub(super) fn take_refused(&self) -> Vec<RefusedStep> {
         self.common.queue.take_refused()
@@ -204,6 +243,8 @@ impl<'a> Loader<'a> {
         let common = Arc::clone(&self.common);
         let queue = &common.queue;
         self.unless_one_fails(queue.built()).await?;
+        // Attaching takes tables for itself, and waits for a lock no longer than it may.
+        self.unless_one_fails(queue.analyze(Analyzes::Never)).await?;
         for key in &self.builds.foreign_keys {
             match make(self.session, &key.attach, common.stops_at_first_error).await? {
                 Ok(()) => queue.made(&key.attach),
@@ -217,6 +258,7 @@ impl<'a> Loader<'a> {
         self.unattached = queue.refused_ids();
         queue.add(self.builds.whole_keys.drain(..));
         queue.builds_ended(true);
+        queue.analyze(Analyzes::Beside).await;
         self.disconnect().await
     }
 

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::analyses::Analysis;
 use super::builds::{Build, Start};
 use crate::archive::DumpId;
 use crate::recovery::refused::RefusedStep;
@@ -35,6 +36,8 @@ pub(super) enum Work {
         /// Whether every other connection builds too, now or next.
         is_crowded: bool,
     },
+    /// Gather these statistics.
+    Analyze(Analysis),
     /// Nothing any more.
     Nothing,
 }
@@ -65,6 +68,23 @@ struct State {
     refused: Vec<RefusedStep>,
     /// Nothing more to build will be added.
     builds_have_ended: bool,
+    /// Statistics to gather when a connection has nothing else to do.
+    analyses: Vec<Analysis>,
+    analyzing: Vec<Analysis>,
+    unanalyzed: Vec<String>,
+    analyzes: Analyzes,
+}
+
+/// When statistics are gathered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Analyzes {
+    /// While connections wait for something else.
+    #[default]
+    Beside,
+    /// Not now: tables must be free of locks.
+    Never,
+    /// Until all are.
+    ToTheEnd,
 }
 
 /// How far the rows of a table are.
@@ -136,6 +156,31 @@ impl Queue {
     /// Everything to be built was handed in, for now or for good.
     pub(super) fn builds_ended(&self, have_ended: bool) {
         self.change(|state| state.builds_have_ended = have_ended);
+    }
+
+    /// Hands in tables whose statistics are to be gathered.
+    pub(super) fn add_analyses(&self, analyses: impl IntoIterator<Item = Analysis>) {
+        self.change(|state| state.analyses.extend(analyses));
+    }
+
+    /// From here on statistics are gathered at such times. What is under way is waited for.
+    pub(super) async fn analyze(&self, when: Analyzes) {
+        self.change(|state| state.analyzes = when);
+        self.once(|state| when != Analyzes::Never || state.analyzing.is_empty())
+            .await;
+    }
+
+    /// These statistics are gathered, or why not.
+    pub(super) fn analyzed(&self, analysis: &Analysis, refused: Option<String>) {
+        self.change(|state| {
+            state.analyzing.retain(|other| other != analysis);
+            state.unanalyzed.extend(refused);
+        });
+    }
+
+    /// What could not be gathered since this was asked last, and why.
+    pub(super) fn take_unanalyzed(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().unanalyzed)
     }
 
     /// Waits until all rows handed in are permanent.
@@ -259,11 +304,45 @@ impl State {
             self.building.push(build.clone());
             return Some(Work::Build { build, is_crowded });
         }
+        if let Some(place) = self.analyzable(connections) {
+            let analysis = self.analyses.swap_remove(place);
+            self.analyzing.push(analysis.clone());
+            return Some(Work::Analyze(analysis));
+        }
         let is_all = self.rows_have_ended
             && self.batches.is_empty()
             && self.builds_have_ended
-            && self.waiting.is_empty();
+            && self.waiting.is_empty()
+            && (self.analyzes != Analyzes::ToTheEnd || self.analyses.is_empty());
         is_all.then_some(Work::Nothing)
+    }
+
+    /// Where statistics stand that can be gathered now, where a connection would have nothing else to do.
+    fn analyzable(&self, connections: usize) -> Option<usize> {
+        let is_time = match self.analyzes {
+            Analyzes::Never => false,
+            Analyzes::ToTheEnd => true,
+            Analyzes::Beside => {
+                !self.builds_have_ended || !self.waiting.is_empty() || !self.building.is_empty()
+            }
+        };
+        let busy = self.building.len() + self.analyzing.len();
+        let is_spared = self.rows_have_ended || busy + 1 < connections;
+        let stands_in = |build: &Build, tree| build.claims.iter().any(|claimed| claimed.tree == tree);
+        let can_begin = |analysis: &&Analysis| {
+            let mut others = self.waiting.iter().chain(&self.building);
+            analysis.rows.iter().all(|rows| self.is_loaded(*rows))
+                && analysis.builds.iter().all(|id| self.built.contains(id))
+                && !others.any(|build| stands_in(build, analysis.tree))
+        };
+        let place = self.analyses.iter().position(|analysis| can_begin(&analysis));
+        place.filter(|_| is_time && is_spared)
+    }
+
+    fn is_loaded(&self, rows: DumpId) -> bool {
+        self.tables
+            .get(&rows)
+            .is_some_and(|loading| loading.has_ended && loading.batches == 0)
     }
 
     /// Where the largest of what can be built now stands, where a connection may be spared for it.
@@ -273,7 +352,7 @@ impl State {
         } else {
             connections - 1
         };
-        if self.building.len() >= spared {
+        if self.building.len() + self.analyzing.len() >= spared {
             return None;
         }
         let ready = self
@@ -287,13 +366,8 @@ impl State {
     }
 
     fn is_ready(&self, build: &Build) -> bool {
-        let is_loaded = |table| {
-            self.tables
-                .get(table)
-                .is_some_and(|loading| loading.has_ended && loading.batches == 0)
-        };
         let has_started = match build.start {
-            Start::OwnRows => build.rows.iter().all(is_loaded),
+            Start::OwnRows => build.rows.iter().all(|rows| self.is_loaded(*rows)),
             Start::AllRows => self.has_all_rows(),
             Start::InOrder => {
                 let mut others = self.waiting.iter().chain(&self.building);
@@ -303,6 +377,10 @@ impl State {
         has_started
             && build.builds.iter().all(|id| self.built.contains(id))
             && self.building.iter().all(|other| build.suits(other))
+            && !self
+                .analyzing
+                .iter()
+                .any(|analysis| build.claims.iter().any(|claimed| claimed.tree == analysis.tree))
     }
 
     fn has_all_rows(&self) -> bool {

@@ -8,6 +8,7 @@ use super::selection::{Selection, name};
 use crate::archive::Contents;
 use crate::model::access::Accepted;
 use crate::model::depth::Depth;
+use crate::model::globals::Known;
 use crate::model::manifest::{EntryDigest, Manifest, Sequence};
 use crate::model::profile::Profile;
 use crate::model::verdict::Check;
@@ -28,6 +29,8 @@ pub struct Scope {
     rules: BTreeMap<Rule, usize>,
     accepts_lost_rows: bool,
     accepts_unknown_rights: Accepted,
+    accepts_missing_settings: bool,
+    settings: Known,
 }
 
 impl Scope {
@@ -44,6 +47,8 @@ impl Scope {
             rules: BTreeMap::new(),
             accepts_lost_rows: false,
             accepts_unknown_rights: Accepted(false),
+            accepts_missing_settings: false,
+            settings: Known::Nothing,
         }
     }
 
@@ -98,6 +103,31 @@ impl Scope {
     /// Whether a target will do whose rights no backup records.
     pub fn accepts_unknown_rights(&self) -> Accepted {
         self.accepts_unknown_rights
+    }
+
+    /// The same, where the operator may have said that a target without some settings will do.
+    #[must_use]
+    pub fn accepting_missing_settings(self, accepts_missing_settings: bool) -> Self {
+        Self {
+            accepts_missing_settings,
+            ..self
+        }
+    }
+
+    /// The same, with what is known of the backup's settings.
+    #[must_use]
+    pub fn knowing(self, settings: Known) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// Whether a target will do without some settings.
+    pub fn accepts_missing_settings(&self) -> bool {
+        self.accepts_missing_settings
+    }
+
+    /// What is known of the backup's settings.
+    pub fn settings(&self) -> &Known {
+        &self.settings
     }
 
     /// Who owns what in the target.

@@ -36,6 +36,8 @@ async fn restore_limited(world: &World, limit: u32) -> (Result<Restored, Error>,
         missing_sql: None,
         accepts_unknown_rights: false,
         accepted: &[],
+        accepts_missing_settings: false,
+        analyzes: true,
         now: now(),
     };
     (

@@ -137,6 +137,10 @@ impl Supabase {
     async fn copy(&self, side: Side, template: &str) -> Conninfo {
         let name = format!("project_{:016x}", rand::random::<u64>());
         self.create(&name, template).await;
+        // Each project has a secret of its own, which its platform sets.
+        let secret =
+            format!("ALTER DATABASE {name} SET \"app.settings.jwt_secret\" = 'jwt-secret-of-{name}'");
+        execute(&self.admin("postgres"), &secret).await;
         self.login("postgres", side, &name)
     }
 

@@ -42,6 +42,8 @@ fn a_project_taken_for_a_plain_target_is_refused_as_not_empty() {
             missing_sql: None,
             accepts_unknown_rights: false,
             accepted: &[],
+            accepts_missing_settings: false,
+            analyzes: true,
             now: kit::now(),
         };
         let error = restore::restore(request, async |_| Ok(fresh.clone()), &Nobody).await;

@@ -16,7 +16,7 @@ use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
 use crate::cli::units::duration;
 use crate::error::Result;
-use crate::recovery::cutover::{Applied, Prepared, StepOutcome, StepReport};
+use crate::recovery::cutover::{Applied, Prepared, StepOutcome, StepReport, statistics};
 
 /// Put a restored database into service.
 #[derive(Args, Debug)]
@@ -64,6 +64,7 @@ pub async fn run(context: &Context<'_>, own: &CutoverArguments) -> Result<Report
         CutoverAction::Apply(own) => {
             let target = context.settings.target(None)?;
             let runbook = Runbook::gather(context, &target, own.journal.as_deref(), own.restart, false)?;
+            statistics::warn_where_missing(&target, context.observer).await;
             let applied = Prepared::new(runbook.request())?.apply(context.observer).await?;
             Ok(report(context, &runbook, applied))
         }
