@@ -230,7 +230,7 @@ impl Pair {
             clear(&target, &case.cleanup).await;
         }
         clear(&source, &case.cleanup).await;
-        for key in [&made.key.to_string(), &made.manifest_key] {
+        for key in [&made.key.to_string(), &made.key.globals_key(), &made.manifest_key] {
             self.bucket.store.delete(key).await.expect("an object");
         }
         wrong

@@ -110,6 +110,7 @@ fn there_are_always_three_tiers() {
             }
             world.bucket.server.remove(&made.manifest_key);
             world.bucket.server.remove(&made.key.to_string());
+            world.bucket.server.remove(&made.key.globals_key());
         }
     });
 }
