@@ -125,7 +125,7 @@ fn a_drill_proves_logs_keeps_evidence_and_cleans_up() {
             .iter()
             .map(|check| &check["name"])
             .collect();
-        assert_eq!(checks.len(), 20, "{checks:?}");
+        assert_eq!(checks.len(), 22, "{checks:?}");
         for name in [
             "rows",
             "content",

@@ -35,11 +35,13 @@ pub async fn prepare_load(session: &Session, settings: &Settings<'_>) -> Result<
     )
     .await?;
     be_patient(session).await?;
+    // The database may set what rows are read by. A dump is written without any of that.
     batch(
         session,
         "cannot prepare the session",
         "SET lock_timeout = 0; SET row_security = off; SET check_function_bodies = false; SET xmloption = content;
-         SET client_min_messages = warning; SELECT pg_catalog.set_config('search_path', '', false)",
+         SET array_nulls = on; SET IntervalStyle = postgres; SET DateStyle = 'ISO, MDY'; SET TimeZone = 'UTC';
+         SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning; SELECT pg_catalog.set_config('search_path', '', false)",
     )
     .await
 }
