@@ -92,7 +92,7 @@ impl SourceSnapshot {
         let now = sql::state(&self.session, concerned).await.map_err(|error| {
             // A definition that is gone meanwhile makes the question itself fail; a lost connection is no change.
             match self.session.client().is_closed() {
-                true => Failure::Final(error),
+                true => lost(error),
                 false => Failure::Retryable(error),
             }
         })?;
@@ -118,7 +118,7 @@ impl SourceSnapshot {
         loop {
             tokio::time::sleep(SIGN_OF_LIFE).await;
             if let Err(error) = sql::keep_alive(&self.session).await {
-                return Failure::Final(error);
+                return lost(error);
             }
         }
     }
@@ -127,4 +127,11 @@ impl SourceSnapshot {
     pub(super) async fn lock_holders(&self) -> Option<String> {
         queries::lock_holders(&self.session).await
     }
+}
+
+/// Another attempt is for a source that was changed, and not for one that is gone.
+fn lost(error: Error) -> Failure {
+    Failure::Final(error.hint(
+        "no backup was made: the connection to the source was lost; see its server's log, and try again",
+    ))
 }

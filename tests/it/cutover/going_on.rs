@@ -107,8 +107,15 @@ fn a_run_that_was_killed_is_gone_on_with_and_no_secret_was_in_any_command_line()
 
         apply.kill().expect("it runs");
         apply.wait().expect("an end");
-        // The step itself outlived it: let that end, as an operator would.
-        std::fs::write(site.path("fifo"), "").expect("the fifo's reader");
+        // The step ends with it, or where it has not noticed yet, when nobody will write to it any more. Opened for both, a fifo waits
+        // for no reader.
+        let mut fifo = std::fs::OpenOptions::new();
+        drop(
+            fifo.read(true)
+                .write(true)
+                .open(site.path("fifo"))
+                .expect("the fifo"),
+        );
         assert_ends(
             &site.cutover(&["plan"]).await,
             0,

@@ -92,8 +92,8 @@ fn bash_completes_commands_and_flags() {
     };
     assert_eq!(complete(&["paycraft-dr", "rest"]), ["restore"]);
     assert_eq!(complete(&["paycraft-dr", "cutover", "pl"]), ["plan"]);
-    let flags = complete(&["paycraft-dr", "restore", "--c"]);
-    assert_eq!(flags, ["--clean", "--confirm-prod-restore", "--config"]);
+    let flags = complete(&["paycraft-dr", "restore", "--co"]);
+    assert_eq!(flags, ["--confirm-prod-restore", "--config"]);
 }
 
 #[test]
