@@ -6,6 +6,8 @@ CARGO ?= cargo
 ARGS ?=
 # Where tools that only tests need are installed.
 TEST_TOOLS := target/test-tools
+# Most tests wait for servers: more of them than cores keep the cores busy.
+export RUST_TEST_THREADS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test images drill scenarios soak soak-kill soak-ddl soak-schemas test lint lint-workflows lint-scripts lint-supply bench bench-rto

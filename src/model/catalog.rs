@@ -103,6 +103,11 @@ impl Found {
         self.has_manifest && self.stored_bytes.is_some()
     }
 
+    /// Whether half of a backup is there at least. Roles and settings alone, or a confirmation alone, are none.
+    fn is_half(&self) -> bool {
+        self.has_manifest || self.stored_bytes.is_some()
+    }
+
     /// Whether its key is dated after `now`, by more than clocks differ. It would be the newest for ever, so it is not counted.
     pub fn is_of_the_future(&self, now: Timestamp) -> bool {
         self.key.began_at().duration_since(now) > SKEW_TOLERATED
@@ -148,7 +153,7 @@ pub fn choose(found: &[Found], selector: Selector, now: Timestamp) -> Result<Fou
         Selector::Day(day) => candidate.key.day() == day,
         Selector::Key(key) => candidate.key == key,
     };
-    let wanted = || found.iter().filter(is_wanted);
+    let wanted = || found.iter().filter(|found| found.is_half()).filter(is_wanted);
     let chosen = wanted()
         .find(|found| found.is_attested())
         .or_else(|| wanted().find(|found| found.stored_bytes.is_some()));
@@ -160,6 +165,7 @@ pub fn choose(found: &[Found], selector: Selector, now: Timestamp) -> Result<Fou
 
 /// The error of a selector for which nothing can be restored; `near` is what comes nearest.
 fn nothing_chosen(found: &[Found], near: Option<&Found>, selector: Selector, now: Timestamp) -> Error {
+    let found: Vec<&Found> = found.iter().filter(|found| found.is_half()).collect();
     let (of_the_future, known): (Vec<&Found>, Vec<&Found>) =
         found.iter().partition(|found| found.is_of_the_future(now));
     let error = match (near, of_the_future.last()) {

@@ -180,6 +180,10 @@ mod choosing {
         let error = choose(&found, Selector::Day(date(2026, 11, 22)), now()).expect_err("another day");
         assert_eq!(error.kind(), Kind::Store);
         assert!(error.next_step().expect("a hint").contains(&object));
+        let lone = read_listing(&listing(&["2026/11/21/backup-20261121-020000.globals.sql.gz"]));
+        let error = choose(&lone, Selector::Latest, now()).expect_err("roles alone");
+        assert_eq!(error.kind(), Kind::Store);
+        assert!(error.message().contains("no backup"), "{error}");
     }
 }
 

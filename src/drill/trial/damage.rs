@@ -34,7 +34,8 @@ pub(super) async fn inflict(damage: Damage, stage: &Stage<'_>) -> Result<()> {
             let older = older.map(BackupKey::manifest_key);
             spoil(damage.by, &key.manifest_key(), older.as_deref(), store).await?;
         }
-        if damage.part == Part::Globals {
+        let takes_globals = damage.part == Part::Both && damage.by == DamageKind::Delete;
+        if takes_globals || damage.part == Part::Globals {
             let older = older.map(BackupKey::globals_key);
             spoil(damage.by, &key.globals_key(), older.as_deref(), store).await?;
         }
