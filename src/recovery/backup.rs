@@ -121,7 +121,15 @@ async fn attempt(request: Request<'_>, number: u32, observer: &dyn Observer) -> 
         }
     }
     let upload = reservation.upload.clone();
-    let made = make(request, reservation, session, origin, installation, observer).await;
+    let made = Box::pin(make(
+        request,
+        reservation,
+        session,
+        origin,
+        installation,
+        observer,
+    ))
+    .await;
     if made.is_err()
         && let Err(left) = upload.abort().await
     {

@@ -109,9 +109,8 @@ async fn ask(target: Conninfo, queue: Arc<Mutex<VecDeque<Question>>>) -> Result<
             Ok(Told::Looked(Answer::NotFound(rows))) => answers.problems.push(format!(
                 "{name} does not find {rows} rows of a sample that are there; run REINDEX INDEX {name}"
             )),
-            Ok(Told::Looked(Answer::NotUsed)) => answers.unasked.push(name),
             Err(error) if session.client().is_closed() => return Err(error),
-            Err(_) => answers.unasked.push(name),
+            Ok(Told::Looked(Answer::NotUsed)) | Err(_) => answers.unasked.push(name),
         }
     }
 }

@@ -129,15 +129,13 @@ pub async fn compute_again(session: &Session, schema: &str, name: &str) -> Resul
                        OR d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = e.adrelid AND d.objsubid = e.adnum)
                  JOIN pg_catalog.pg_attribute a ON a.attrelid = e.adrelid AND a.attnum = d.refobjsubid
                 WHERE e.adrelid = $1::text::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND to_jsonb(a) ->> 'attgenerated' = ''";
-    let named = all(session, &what, sql, &[&table]).await?;
-    if named.is_empty() {
+    let set_columns = all(session, &what, sql, &[&table]).await?;
+    if set_columns.is_empty() {
         return Ok(());
     }
-    let names = named
-        .iter()
-        .map(|row| (identifier(row.get(0)), row.get::<_, bool>(1)));
     let (mut sets, mut opens, mut closes) = (Vec::new(), String::new(), String::new());
-    for (column, is_always_identity) in names {
+    for row in &set_columns {
+        let (column, is_always_identity) = (identifier(row.get(0)), row.get(1));
         if is_always_identity {
             let alter = format!("ALTER TABLE ONLY {table} ALTER COLUMN {column} SET GENERATED");
             let _ = write!(opens, "{alter} BY DEFAULT; ");

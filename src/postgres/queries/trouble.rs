@@ -28,7 +28,7 @@ pub enum Told {
 pub async fn questions(session: &Session) -> Result<Vec<Question>> {
     // `format` words the statements, so that every name is quoted by the server itself.
     let sql = format!(
-        r#"
+        "
         WITH relation AS (
             SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.format('%I.%I', n.nspname, c.relname) AS sql_name,
                    pg_catalog.pg_relation_size(c.oid) AS bytes
@@ -83,7 +83,7 @@ pub async fn questions(session: &Session) -> Result<Vec<Question>> {
               FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum JOIN relation r ON r.oid = d.adrelid
              WHERE pg_catalog.to_jsonb(a) ->> 'attgenerated' <> '' AND r.relkind <> 'p'
         )
-        SELECT about, meaning = 'key', sql FROM asked WHERE sql IS NOT NULL ORDER BY bytes, about"#
+        SELECT about, meaning = 'key', sql FROM asked WHERE sql IS NOT NULL ORDER BY bytes, about"
     );
     let rows = all(session, "cannot list the keys and checks", &sql, &[]).await?;
     let questions = rows.iter().map(|row| Question {
