@@ -46,7 +46,7 @@ fn entries(dump: &str) -> Dumped {
             .or_else(|| line.strip_prefix("-- Data for Name: "))
         {
             found.entry(heading).or_default().append(&mut body);
-            next.clone_into(&mut heading);
+            heading = String::from(next);
             if line.starts_with("-- Data") {
                 heading.push_str(" (rows)");
             }
