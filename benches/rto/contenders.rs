@@ -17,7 +17,13 @@ pub(super) const fn backups(line: Line) -> &'static [Name] {
 /// Who restores over this line: what reads a local file needs none.
 pub(super) const fn restores(line: Line) -> &'static [Name] {
     match line {
-        Line::Free => &[Name::ShellRestore, Name::PgRestore, Name::Limit, Name::OurRestore],
+        Line::Free => &[
+            Name::ShellRestore,
+            Name::PgRestore,
+            Name::Limit,
+            Name::OurRestore,
+            Name::OurAnalyzedRestore,
+        ],
         Line::Throttled | Line::FarAway => &[Name::ShellRestore, Name::OurRestore],
     }
 }
@@ -66,11 +72,14 @@ pub(super) async fn restore(place: &mut Place, case: Case, measurements: &mut Me
         Name::PgRestore => shell::run(place, shell::PG_RESTORE, &target).await?,
         Name::Limit => limit::run(place, &target).await?,
         Name::OurRestore => {
-            let (verified, unverified) = program::restore(case.line, place, &target).await?;
+            // The others gather no planner statistics.
+            let (verified, unverified) =
+                program::restore(case.line, place, &target, &["--no-analyze"]).await?;
             let name = Name::OurVerifiedRestore;
             measurements.take(Case { name, ..case }, verified);
             unverified
         }
+        Name::OurAnalyzedRestore => program::restore(case.line, place, &target, &[]).await?.1,
         _ => return Err("not a restore".into()),
     };
     measurements.take(case, taken);

@@ -17,6 +17,7 @@ pub(super) enum Name {
     PgRestore,
     Limit,
     OurRestore,
+    OurAnalyzedRestore,
     OurVerifiedRestore,
 }
 
@@ -31,6 +32,7 @@ impl Name {
             Self::PgRestore => "restore: pg_restore -j2 of a local unpacked file",
             Self::Limit => "restore: our loader fed from a local unpacked file",
             Self::OurRestore => "restore: paycraft-dr, unverified",
+            Self::OurAnalyzedRestore => "restore: paycraft-dr, unverified, with statistics",
             Self::OurVerifiedRestore => "restore: paycraft-dr, verified",
         }
     }

@@ -22,8 +22,14 @@ pub(super) async fn back_up(line: Line, place: &Place, source: &str) -> Outcome<
 }
 
 /// Restores the last backup into an empty database and verifies it: how long all of it took, and how long without the verification.
-pub(super) async fn restore(line: Line, place: &Place, target: &str) -> Outcome<(Taken, Taken)> {
+pub(super) async fn restore(
+    line: Line,
+    place: &Place,
+    target: &str,
+    flags: &[&str],
+) -> Outcome<(Taken, Taken)> {
     let mut command = command(place, line, &["--jobs", "2", "restore", &place.key]);
+    command.args(flags);
     command.env("TARGET_DB_URL", place.server.url(target).reveal());
     let (verified, document) = run(command).await?;
     if document["verdict"] != "proven" {

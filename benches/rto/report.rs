@@ -83,6 +83,8 @@ pub(super) fn document(asked: &Asked, measurements: &Measurements) -> Value {
             "restore_vs_pg_restore_skewed": ratio(Name::OurRestore, Name::PgRestore, skewed),
             "restore_vs_limit": ratio(Name::OurRestore, Name::Limit, many),
             "restore_vs_limit_skewed": ratio(Name::OurRestore, Name::Limit, skewed),
+            "restore_analyzed_vs_not": ratio(Name::OurAnalyzedRestore, Name::OurRestore, many),
+            "restore_analyzed_vs_not_skewed": ratio(Name::OurAnalyzedRestore, Name::OurRestore, skewed),
             "restore_throttled_vs_free": slowed(Name::OurRestore, Line::Throttled),
             "restore_latency_vs_free": slowed(Name::OurRestore, Line::FarAway),
             "restore_verified_vs_shell": ratio(Name::OurVerifiedRestore, Name::ShellRestore, many),

@@ -217,7 +217,7 @@ async fn make(
         tables: surveyed.tables,
         large_objects: surveyed.large_objects,
         access: Some(access),
-        derived: Some(derived),
+        derived,
         troubles: Some(troubles),
         globals: Some(globals),
         suspicion: None,

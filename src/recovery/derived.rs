@@ -20,8 +20,27 @@ use crate::postgres::queries::{apply_copy_settings, derived as queries};
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
 
-/// Reads what the source computed, in the snapshot of its dump. `without` is not in the dump.
+/// Reads what the source computed, in the snapshot of its dump. `without` is not in the dump. No backup fails for want of it: a source
+/// may have no connection left.
 pub(super) async fn record(
+    source: &Conninfo,
+    snapshot: &SourceSnapshot,
+    copy_settings: &BTreeMap<String, String>,
+    without: &[Name],
+    observer: &dyn Observer,
+) -> Result<Option<Vec<Derived>>, Failure> {
+    match read(source, snapshot, copy_settings, without, observer).await {
+        Ok(recorded) => Ok(Some(recorded)),
+        Err(Failure::Final(error)) => {
+            let what = format!("what the source computed is not recorded, and will not be compared: {error}");
+            observer.observe(Event::Warned(what));
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn read(
     source: &Conninfo,
     snapshot: &SourceSnapshot,
     copy_settings: &BTreeMap<String, String>,
