@@ -47,6 +47,8 @@ pub struct Request<'a> {
     pub clock: Clock<'a>,
     /// How often it is tried while the source is being changed, at least once.
     pub attempts: u32,
+    /// Whether what no restore could make again is looked for: one more session reads the tables while they are dumped.
+    pub looks_for_trouble: bool,
     /// How much less it may hold than the one before it.
     pub limits: ShrinkLimits,
 }
@@ -175,7 +177,12 @@ async fn make(
         is_dumped.notify_one();
         dumped
     };
-    let looked = async { Ok(trouble::look(source, &snapshot, &is_dumped, observer).await) };
+    let looked = async {
+        Ok(match request.looks_for_trouble {
+            true => Some(trouble::look(source, &snapshot, &is_dumped, observer).await),
+            false => None,
+        })
+    };
     let ((surveyed, packer), troubles, derived) = tokio::try_join!(
         dumped,
         looked,
@@ -218,7 +225,7 @@ async fn make(
         large_objects: surveyed.large_objects,
         access: Some(access),
         derived,
-        troubles: Some(troubles),
+        troubles,
         globals: Some(globals),
         suspicion: None,
     };

@@ -102,6 +102,7 @@ fn two_backups_of_one_second_have_a_second_each() {
             store: &world.bucket.store,
             clock: &clock,
             attempts: 1,
+            looks_for_trouble: true,
         };
         let (one, other) = tokio::join!(
             backup::backup(request, &super::kit::Nobody),
@@ -118,6 +119,61 @@ fn two_backups_of_one_second_have_a_second_each() {
     });
 }
 
+/// Rows that break a key, a check, and a unique index, in a database that otherwise holds what it should.
+const TROUBLED: &str = r#"
+    CREATE TABLE "Odd parent" (a int, b int, PRIMARY KEY (a, b));
+    CREATE TABLE child (id int PRIMARY KEY, "A" int, b int, CONSTRAINT "to parent" FOREIGN KEY ("A", b) REFERENCES "Odd parent" (a, b));
+    INSERT INTO "Odd parent" SELECT n, n FROM generate_series(1, 10) AS n;
+    INSERT INTO child SELECT n, n, n FROM generate_series(1, 10) AS n;
+    INSERT INTO child VALUES (11, 77, NULL);
+    CREATE FUNCTION small(n int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT n < 100';
+    CREATE TABLE measured (n int CONSTRAINT small CHECK (public.small(n)));
+    INSERT INTO measured VALUES (50);
+"#;
+const TROUBLE: &str = r#"
+    SET session_replication_role = replica;
+    DELETE FROM "Odd parent" WHERE a = 5;
+    CREATE OR REPLACE FUNCTION small(n int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT n < 10';
+"#;
+
+#[test]
+fn what_no_restore_could_make_again_is_told_unless_nobody_asks() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world.postgres.source(TROUBLED).await;
+        let back_up = async |looks_for_trouble| {
+            let request = backup::Request {
+                limits: ShrinkLimits::default(),
+                source: &source,
+                tools: &world.postgres.tools,
+                store: &world.bucket.store,
+                clock: &clock_that_waits("2026-11-23T02:00:07Z".parse().expect("an instant")),
+                attempts: 1,
+                looks_for_trouble,
+            };
+            let made = backup::backup(request, &super::kit::Nobody).await;
+            made.expect("a backup").manifest.troubles
+        };
+        let well = back_up(true).await.expect("an answer");
+        assert!(well.is_empty(), "{well:?}");
+        super::kit::execute(&source, TROUBLE).await;
+        let troubles = back_up(true).await.expect("an answer");
+        let about: Vec<&str> = troubles
+            .found
+            .iter()
+            .map(|trouble| trouble.split_once(": ").expect("what and why").0)
+            .collect();
+        assert_eq!(
+            about,
+            [
+                "check public.measured small",
+                "foreign key public.child to parent"
+            ]
+        );
+        assert_eq!(back_up(false).await, None);
+    });
+}
+
 async fn back_up_with(world: &World, pg_dump: &str, observer: &dyn Observer) -> Result<Made, Error> {
     let source = world.postgres.source(SMALL_SCHEMA).await;
     let directory = world.postgres.with_scripted_dump(pg_dump);
@@ -131,6 +187,7 @@ async fn back_up_with(world: &World, pg_dump: &str, observer: &dyn Observer) -> 
         store: &world.bucket.store,
         clock: &|| "2026-11-23T02:00:07Z".parse().expect("an instant"),
         attempts: backup::ATTEMPTS,
+        looks_for_trouble: true,
     };
     backup::backup(request, observer).await
 }

@@ -192,6 +192,7 @@ impl Pair {
             store: &self.bucket.store,
             clock: &|| key_time.parse().expect("an instant"),
             attempts: backup::ATTEMPTS,
+            looks_for_trouble: true,
         };
         let made = match backup::backup(request, &heard).await {
             Ok(made) => made,

@@ -513,6 +513,7 @@ fn a_psql_that_does_not_run_costs_no_backup() {
                 store: &world.bucket.store,
                 clock: &|| at,
                 attempts: backup::ATTEMPTS,
+                looks_for_trouble: true,
             };
             let made = backup::backup(request, &warnings).await.expect("a backup");
             assert_eq!(made.manifest.copy_settings["TimeZone"], "UTC");

@@ -325,6 +325,7 @@ impl World {
             store: &self.bucket.store,
             clock: &|| at,
             attempts: backup::ATTEMPTS,
+            looks_for_trouble: true,
         };
         backup::backup(request, &Nobody).await
     }

@@ -82,6 +82,7 @@ impl Bench {
             store: &self.store,
             clock: &move || now,
             attempts: backup::ATTEMPTS,
+            looks_for_trouble: true,
         };
         let made = backup::backup(request, &Nobody).await;
         let made = made.map_err(|error| error.kind())?;
@@ -110,6 +111,7 @@ impl Bench {
             store: &self.store,
             clock: &clock,
             attempts: backup::ATTEMPTS,
+            looks_for_trouble: true,
         };
         let (one, other) = tokio::join!(backup::backup(request, &Nobody), backup::backup(request, &Nobody));
         let mut made: Vec<_> = [one, other].into_iter().flatten().map(|made| made.key).collect();

@@ -58,6 +58,7 @@ async fn back_up_beside(
     let programs = world.postgres.with_scripted_dump(&script);
     let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
     let request = backup::Request {
+        looks_for_trouble: true,
         limits: ShrinkLimits::default(),
         source,
         tools: &tools,
@@ -225,6 +226,7 @@ fn a_definition_that_says_nothing_is_not_published() {
             store: &world.bucket.store,
             clock: &super::kit::clock_that_waits("2026-11-23T02:00:07Z".parse().expect("an instant")),
             attempts: 2,
+            looks_for_trouble: true,
         };
         let error = backup::backup(request, &Nobody)
             .await

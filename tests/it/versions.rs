@@ -161,6 +161,7 @@ fn each_server_gets_the_programs_of_its_version() {
             store: &world.bucket.store,
             clock: &|| AT.parse().expect("an instant"),
             attempts: backup::ATTEMPTS,
+            looks_for_trouble: true,
         };
         let too_old = backup::Request {
             tools: &world.postgres.tools,
@@ -267,6 +268,7 @@ fn programs_that_are_too_new_are_refused_before_the_target_is_touched() {
             store: &world.bucket.store,
             clock: &|| later.parse().expect("an instant"),
             attempts: backup::ATTEMPTS,
+            looks_for_trouble: true,
         };
         backup::backup(request, &heard).await.expect("a backup");
         let warnings = heard.0.lock().expect("no panic").join(" ");

@@ -38,6 +38,9 @@ pub struct BackupArguments {
     /// Leave a random marker in the source's settings (ALTER DATABASE … SET), by which restores know production again
     #[arg(long)]
     pub leave_marker: bool,
+    /// Do not read the tables for rows that break the source's own keys and checks, which no restore could make again
+    #[arg(long)]
+    pub no_source_check: bool,
     /// Where backups are kept.
     #[command(flatten)]
     pub store: StoreArguments,
@@ -60,6 +63,7 @@ pub async fn run(context: &Context<'_>, own: &BackupArguments) -> Result<Report>
         store,
         clock: &Timestamp::now,
         attempts: own.attempts,
+        looks_for_trouble: !own.no_source_check,
         limits: context.settings.shrink_limits(),
     };
     let made = backup::backup(request, context.observer).await?;

@@ -45,6 +45,7 @@ impl Trial<'_> {
             store: self.stage.vault(),
             clock: &move || at,
             attempts: backup::ATTEMPTS,
+            looks_for_trouble: true,
         };
         let made = backup::backup(request, &Quiet).await?;
         let held = Contents::of(&source).await?;
@@ -115,6 +116,7 @@ impl Trial<'_> {
             store: self.stage.store(),
             clock: &clock,
             attempts: backup::ATTEMPTS,
+            looks_for_trouble: true,
         };
         let made = if self.errs(&Mistake::TwoBackupsAtOnce) {
             // Both see the same instant first, and then each its own time.

@@ -294,6 +294,7 @@ async fn play(
         store: &servers.world.bucket.store,
         clock: &|| at,
         attempts: 1,
+        looks_for_trouble: true,
     };
     backup::backup(made, &Nobody).await.expect("a backup");
     execute(&target, &opening(&drawn.roles)).await;

@@ -104,6 +104,7 @@ fn migrations_that_never_end_cost_attempts_and_never_a_row() {
                     store: &world.bucket.store,
                     clock: &super::super::kit::clock_that_waits(at),
                     attempts: backup::ATTEMPTS,
+                    looks_for_trouble: true,
                 };
                 let made = match backup::backup(request, &Nobody).await {
                     Ok(made) => made,
