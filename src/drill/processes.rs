@@ -11,6 +11,8 @@ pub(super) struct Process {
     pub(super) parent: Option<Pid>,
     /// The file name of its program.
     pub(super) program: String,
+    /// Whether it only tells its version, as programs ask of those beside them.
+    pub(super) tells_version: bool,
 }
 
 /// Every process there is.
@@ -27,11 +29,13 @@ pub(super) fn all() -> impl Iterator<Item = Process> {
             return None;
         }
         let command = text(&entry.path().join("cmdline"));
-        let program = command.split('\0').next().unwrap_or_default();
+        let mut words = command.split('\0');
+        let program = words.next().unwrap_or_default();
         Some(Process {
             id,
             parent: parent.parse().ok().and_then(Pid::from_raw),
             program: program.rsplit('/').next().unwrap_or_default().to_owned(),
+            tells_version: words.next() == Some("-V"),
         })
     })
 }

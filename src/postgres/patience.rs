@@ -25,6 +25,9 @@ impl Default for Patience {
     }
 }
 
+/// How the error of a silence is worded.
+const SAID_NOTHING: &str = "said nothing for";
+
 impl Patience {
     /// Waits for `work` as long as silence is borne. `who` is silent then, on `side`.
     pub async fn bear<T>(self, side: Side, who: &str, work: impl Future<Output = T>) -> Result<T> {
@@ -35,8 +38,13 @@ impl Patience {
     /// The error of a silence that was too long.
     pub fn too_long(self, side: Side, who: &str) -> Error {
         let seconds = self.silence.as_secs_f64();
-        Error::new(side.kind(), format!("{who} said nothing for {seconds:.0} s")).hint(format!(
+        Error::new(side.kind(), format!("{who} {SAID_NOTHING} {seconds:.0} s")).hint(format!(
             "see what the {side}'s server is doing (pg_stat_activity) and whether the network still leads there, then try again"
         ))
+    }
+
+    /// Whether the error is one of [`Patience::too_long`].
+    pub fn is_too_long(error: &Error) -> bool {
+        error.message().contains(SAID_NOTHING)
     }
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::source_state::Concerned;
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::conninfo::Conninfo;
+use crate::postgres::patience::Patience;
 
 /// What pg_dump or the server says where something was dropped while pg_dump read it.
 const SIGNS_OF_CHANGE: [&str; 6] = [
@@ -65,10 +66,12 @@ async fn judged(error: Error, snapshot: &SourceSnapshot) -> Failure {
             "no backup was made: {holders}; end that session or let it end, and try again"
         )));
     }
-    let is_changed = matches!(
-        snapshot.check(Concerned::Definitions).await,
-        Err(Failure::Retryable(_))
-    );
+    let is_silence = Patience::is_too_long(&error);
+    let is_changed = !is_silence
+        && matches!(
+            snapshot.check(Concerned::Definitions).await,
+            Err(Failure::Retryable(_))
+        );
     if is_changed || SIGNS_OF_CHANGE.iter().any(|sign| said.contains(sign)) {
         return Failure::Retryable(error.hint(
             "no backup was made: something was changed or dropped while pg_dump read it; back up while no migration runs, \

@@ -17,6 +17,7 @@ use super::attempt::Failure;
 use crate::error::{Error, Kind, Result};
 use crate::model::source_state::{Concerned, SourceState};
 use crate::postgres::conninfo::Conninfo;
+use crate::postgres::patience::Patience;
 use crate::postgres::queries::{self, snapshot as sql};
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
@@ -90,8 +91,8 @@ impl SourceSnapshot {
     /// Fails where anything of what is concerned was changed since the snapshot was taken.
     pub(super) async fn check(&self, concerned: Concerned) -> Result<(), Failure> {
         let now = sql::state(&self.session, concerned).await.map_err(|error| {
-            // A definition that is gone meanwhile makes the question itself fail; a lost connection is no change.
-            match self.session.client().is_closed() {
+            // A definition that is gone meanwhile makes the question itself fail; a lost connection and a silence are none.
+            match self.session.client().is_closed() || Patience::is_too_long(&error) {
                 true => lost(error),
                 false => Failure::Retryable(error),
             }

@@ -223,7 +223,9 @@ fn hunt(program: Program, stage: &Stage<'_>) -> Result<Lasting> {
         .ok_or_else(|| Error::new(Kind::Internal, "there is no link"))?;
     let port = port.port().to_string();
     let seek = move || {
-        let mut running = processes::all().filter(|process| process.program == name);
+        // `pg_dumpall` asks `pg_dump` for its version before it begins.
+        let mut running =
+            processes::all().filter(|process| process.program == name && !process.tells_version);
         running
             .find(|process| process.has_variable("PGPORT", &port))
             .map(|process| process.id)

@@ -255,12 +255,14 @@ pub async fn apply_copy_settings(session: &Session, settings: &BTreeMap<String, 
 }
 
 /// Lets the session's statements take as long as we bear silence, and wait for a lock as long as we bear that: a platform ends
-/// statements after minutes, which are meant for an application's. Behind a pooler that takes turns this would reach others, so such
+/// statements after minutes, which are meant for an application's. Questions to catalogs are not compiled: that takes longer than asking
+/// them, and fails where a server lacks the library. Behind a pooler that takes turns this would reach others, so such
 /// a one must have been refused.
 pub async fn be_patient(session: &Session) -> Result<()> {
     let sql = format!(
         "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0;
          SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout';
+         SELECT pg_catalog.set_config(name, 'off', false) FROM pg_catalog.pg_settings WHERE name = 'jit';
          SET lock_timeout = '{}ms'",
         session.patience().lock.as_millis()
     );
