@@ -9,6 +9,7 @@ use super::verdict::Check;
 
 /// The check's stable name.
 const NAME: &str = "derived";
+const NOT_RECORDED: &str = "the backup does not record what it held";
 
 /// What of a relation is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,13 +94,33 @@ impl Difference {
     }
 }
 
-/// Everything computed is as it was in the source, or differs for a reason that the source had. Such differences are told.
-pub fn check(compared: usize, differences: &[Difference]) -> Check {
-    let (explained, problems): (Vec<&Difference>, Vec<&Difference>) = differences
+/// What was compared with a backup's record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// How many relations are as recorded.
+    pub equal: usize,
+    /// Those that are not.
+    pub differences: Vec<Difference>,
+    /// Relations of the backup that compute something and are not in its record, as `schema.name`.
+    pub unrecorded: Vec<String>,
+}
+
+/// Everything computed is as it was in the source, or differs for a reason that the source had. Such differences are told. What the backup
+/// does not record is not compared, and not proven, unless that is accepted.
+pub fn check(compared: &Compared, accepts_unrecorded: bool) -> Check {
+    let (explained, problems): (Vec<&Difference>, Vec<&Difference>) = compared
+        .differences
         .iter()
         .partition(|difference| difference.is_explained());
     let problems: Vec<String> = problems.into_iter().map(Difference::text).collect();
-    let told: Vec<String> = explained.into_iter().map(Difference::text).collect();
-    let equal = compared - differences.len();
-    Check::none_of(NAME, &problems, format!("{equal} equal")).telling(told)
+    let mut told: Vec<String> = explained.into_iter().map(Difference::text).collect();
+    let unrecorded = compared.unrecorded.iter();
+    told.extend(unrecorded.map(|name| format!("{name}: not compared; {NOT_RECORDED}")));
+    let well = format!("{} equal", compared.equal);
+    if problems.is_empty() && !compared.unrecorded.is_empty() && !accepts_unrecorded {
+        let count = compared.unrecorded.len();
+        let why = format!("{well}, {count} not recorded; --accept-unknown-rights does without them");
+        return Check::skipped(NAME, why).telling(told);
+    }
+    Check::none_of(NAME, &problems, well).telling(told)
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Troubles {
     /// Each as a person reads it: what it is about, and what is wrong.
     pub found: Vec<String>,
-    /// How many keys and checks could not be asked about before the dump was done.
+    /// How many keys and checks have no answer: the dump was done before, or the server gave none.
     #[serde(default)]
     pub unasked: usize,
 }

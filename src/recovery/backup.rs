@@ -4,11 +4,11 @@
 //! manifest is written last, and a backup exists when it does. Whatever fails before leaves no backup behind.
 
 use serde::Serialize;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::answer::answer;
 use super::attempt::Failure;
-use super::dump::dump;
+use super::dump::{Progress, dump, until};
 use super::packer::Packer;
 use super::reservation::{Reservation, reserve};
 use super::snapshot::SourceSnapshot;
@@ -171,22 +171,21 @@ async fn make(
         .map_or("UTF8", String::as_str);
     let command = installation.dump_snapshot(source, &origin.unreadable, snapshot.id(), encoding);
     let packer = Packer::new(upload, origin.facts.bytes);
-    let is_dumped = Notify::new();
-    let dumped = async {
-        let dumped = dump(source, command, &snapshot, packer, observer).await;
-        is_dumped.notify_one();
-        dumped
-    };
+    let progress = watch::Sender::new(Progress::Waiting);
     let looked = async {
         Ok(match request.looks_for_trouble {
-            true => Some(trouble::look(source, &snapshot, &is_dumped, observer).await),
+            true => trouble::look(source, &snapshot, &progress, observer).await,
             false => None,
         })
     };
+    let derived = async {
+        until(&progress, Progress::Begun).await;
+        derived::record(source, &snapshot, &copy_settings, &origin.unreadable, observer).await
+    };
     let ((surveyed, packer), troubles, derived) = tokio::try_join!(
-        dumped,
+        dump(source, command, &snapshot, packer, &progress, observer),
         looked,
-        derived::record(source, &snapshot, &copy_settings, &origin.unreadable, observer)
+        derived
     )?;
     check_soundness(&surveyed.contents)?;
     // What else is read in the snapshot must have been read by now.

@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{TryStreamExt, pin_mut};
-use tokio_postgres::CopyOutStream;
-
 use super::attempt::Failure;
 use super::platform::Scope;
 use super::snapshot::SourceSnapshot;
+use super::tables;
 use crate::error::Result;
 use crate::model::comparison::{Content, TableReport};
-use crate::model::derived::{self, Computed, Derived, Difference, Reason};
-use crate::model::fingerprint::{Fingerprint, TableHasher};
+use crate::model::derived::{self, Compared, Computed, Derived, Difference, Reason};
+use crate::model::fingerprint::Fingerprint;
 use crate::model::manifest::Manifest;
 use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Check;
@@ -72,7 +70,7 @@ async fn read(
             continue;
         }
         let rows = queries::copy_out(&session, &schema, &name, &columns).await?;
-        let content = hash(&session, rows, &name).await?;
+        let content = tables::fingerprint(&session, rows, &name, |_| ()).await?;
         recorded.push(Derived {
             schema,
             name,
@@ -85,53 +83,54 @@ async fn read(
 }
 
 /// Compares what the target computed with the source's. What differs is asked for its reason. Where the rows of a table differ, the
-/// check of their content says so; nothing where the backup recorded nothing.
+/// check of their content says so. Nothing where neither the backup's record nor the target computes anything.
 pub(super) async fn verify(
     manifest: &Manifest,
-    target: &Session,
+    target: &Conninfo,
     scope: &Scope,
     tables: &[TableReport],
     observer: &dyn Observer,
 ) -> Result<Option<Check>> {
-    let Some(recorded) = &manifest.derived else {
-        return Ok(None);
-    };
+    // Its settings are those of the record, which other questions are not asked under.
+    let session = Session::connect(target).await?;
+    apply_copy_settings(&session, &manifest.copy_settings).await?;
     let views: BTreeSet<String> = scope.expected_views(manifest).into_iter().collect();
-    let differing: BTreeSet<(&str, &str)> = tables
+    let alike: BTreeSet<(&str, &str)> = tables
         .iter()
-        .filter(|table| table.content != Content::Equal)
+        .filter(|table| table.content == Content::Equal)
         .map(|table| (table.schema.as_str(), table.name.as_str()))
         .collect();
-    let expected: Vec<&Derived> = recorded
-        .iter()
-        .filter(|derived| match derived.computed {
-            Computed::View => views.contains(&format!("{}.{}", derived.schema, derived.name)),
-            Computed::Columns => !differing.contains(&(&derived.schema, &derived.name)),
-        })
-        .collect();
-    if !expected.is_empty() {
-        apply_copy_settings(target, &manifest.copy_settings).await?;
-    }
-    let there: BTreeSet<Name> = queries::relations(target)
-        .await?
-        .into_iter()
-        .map(|found| (found.schema, found.name))
-        .collect();
-    let mut compared = 0;
-    let mut differences = Vec::new();
+    let recorded = manifest.derived.as_deref().unwrap_or_default();
+    let mut compared = Compared::default();
     // What is not there, or holds nothing, is found by other checks.
-    for derived in expected {
-        if !there.contains(&(derived.schema.clone(), derived.name.clone())) {
+    for relation in queries::relations(&session).await? {
+        let (schema, name) = (&relation.schema, &relation.name);
+        let is_asked = match relation.computed {
+            Computed::View => views.contains(&format!("{schema}.{name}")),
+            Computed::Columns => alike.contains(&(schema.as_str(), name.as_str())),
+        };
+        if !is_asked {
             continue;
         }
-        compared += 1;
-        let reason = compare(target, derived).await?;
-        differences.extend(reason.map(|reason| Difference {
-            of: derived.clone(),
-            reason,
-        }));
+        let known = recorded
+            .iter()
+            .find(|known| (&known.schema, &known.name) == (schema, name));
+        let Some(known) = known else {
+            compared.unrecorded.push(format!("{schema}.{name}"));
+            continue;
+        };
+        match compare(&session, known).await? {
+            None => compared.equal += 1,
+            Some(reason) => compared.differences.push(Difference {
+                of: known.clone(),
+                reason,
+            }),
+        }
     }
-    let check = derived::check(compared, &differences);
+    if manifest.derived.is_none() && compared.unrecorded.is_empty() {
+        return Ok(None);
+    }
+    let check = derived::check(&compared, scope.accepts_unknown_rights().0);
     for told in &check.told {
         observer.observe(Event::Warned(told.clone()));
     }
@@ -147,7 +146,7 @@ async fn compare(target: &Session, derived: &Derived) -> Result<Option<Reason>> 
         ..
     } = derived;
     let found = match queries::copy_out(target, schema, name, columns).await {
-        Ok(rows) => hash(target, rows, name).await,
+        Ok(rows) => tables::fingerprint(target, rows, name, |_| ()).await,
         Err(error) => Err(error),
     };
     match found {
@@ -183,21 +182,11 @@ async fn reason(target: &Session, derived: &Derived, found: Fingerprint) -> Resu
     let mut given = [Fingerprint::default(); 2];
     for given in &mut given {
         let rows = queries::copy_definition(target, schema, name, columns).await?;
-        *given = hash(target, rows, name).await?;
+        *given = tables::fingerprint(target, rows, name, |_| ()).await?;
     }
     Ok(match given {
         [first, second] if first != second => Reason::Volatile,
         [first, _] if first == found => Reason::Stale,
         _ => Reason::Unexplained,
     })
-}
-
-async fn hash(session: &Session, rows: CopyOutStream, name: &str) -> Result<Fingerprint> {
-    pin_mut!(rows);
-    let mut hasher = TableHasher::new();
-    let failed = |cause| session.failed(format!("cannot read {name}"), cause);
-    while let Some(piece) = session.bear(rows.try_next()).await?.map_err(failed)? {
-        hasher.update(&piece);
-    }
-    Ok(hasher.finish())
 }

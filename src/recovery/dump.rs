@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStdout, Command};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::attempt::Failure;
 use super::packer::{BLOCK_RAW_BYTES, Packer};
@@ -26,6 +26,23 @@ const SIGNS_OF_CHANGE: [&str; 6] = [
     "deadlock detected",
 ];
 
+/// How far a dump is. What else reads the source begins when it has begun: a role may have few connections, and pg_dump needs one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Progress {
+    /// pg_dump has written nothing yet.
+    Waiting,
+    /// It has all locks and all definitions, and writes.
+    Begun,
+    /// All of it came.
+    Ended,
+}
+
+/// Waits until the dump is that far. One that failed never is.
+pub(super) async fn until(progress: &watch::Sender<Progress>, wanted: Progress) {
+    // The sender is borrowed, so it is there.
+    let _ = progress.subscribe().wait_for(|now| *now >= wanted).await;
+}
+
 /// Runs pg_dump in the snapshot, reads its archive as it flows, and packs it. Succeeds only if all of it came and no definition was
 /// changed while pg_dump read it. The object is not made yet: that is for the packer to finish.
 pub(super) async fn dump(
@@ -33,16 +50,15 @@ pub(super) async fn dump(
     command: Command,
     snapshot: &SourceSnapshot,
     packer: Packer,
+    progress: &watch::Sender<Progress>,
     observer: &dyn Observer,
 ) -> Result<(Surveyed, Packer), Failure> {
-    // pg_dump writes nothing before it has all locks and all definitions.
-    let writes = Notify::new();
     let checked = async {
-        writes.notified().await;
+        until(progress, Progress::Begun).await;
         snapshot.check(Concerned::Definitions).await
     };
     let dumped = async {
-        let read = read(source, command, packer, &writes, observer).await;
+        let read = read(source, command, packer, progress, observer).await;
         match read {
             Err(Failure::Final(error)) if error.kind() == Kind::Source => Err(judged(error, snapshot).await),
             read => read,
@@ -89,7 +105,7 @@ async fn read(
     source: &Conninfo,
     command: Command,
     mut packer: Packer,
-    writes: &Notify,
+    progress: &watch::Sender<Progress>,
     observer: &dyn Observer,
 ) -> Result<(Surveyed, Packer), Failure> {
     let mut survey = Surveying::begin();
@@ -101,7 +117,7 @@ async fn read(
     let read = loop {
         let read = read_block(&mut output);
         let block = source.patience().bear(source.side(), "pg_dump", read).await??;
-        writes.notify_one();
+        progress.send_if_modified(|now| std::mem::replace(now, Progress::Begun) != Progress::Begun);
         if block.is_empty() {
             break survey.finish().await?;
         }
@@ -124,6 +140,7 @@ async fn read(
             .caused_by(cause)
             .hint("no backup was made; try again, and check the version of pg_dump")
     })?;
+    progress.send_replace(Progress::Ended);
     Ok((surveyed, packer))
 }
 

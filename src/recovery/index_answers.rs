@@ -139,6 +139,9 @@ impl Answers {
         if !self.unasked.is_empty() {
             well.push(format!("{} could not be asked", self.unasked.len()));
         }
-        Check::none_of("index answers", &self.problems, well.join("; "))
+        let told = self.unasked.into_iter();
+        let told =
+            told.map(|name| format!("{name} could not be asked: no query takes it, or the role may not"));
+        Check::none_of("index answers", &self.problems, well.join("; ")).telling(told.collect())
     }
 }

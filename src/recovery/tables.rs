@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::{TryStreamExt, pin_mut};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_postgres::CopyOutStream;
 
 use super::budget;
 use super::platform::Scope;
@@ -192,17 +193,31 @@ async fn read_stretch(
     else {
         return Ok(None);
     };
+    let report = |bytes| {
+        let _ = progress.send(bytes);
+    };
+    let name = format!("{schema}.{name}");
+    fingerprint(session, rows, &name, report).await.map(Some)
+}
+
+/// The fingerprint of the rows of `name`. Every now and then `report` is given how many more bytes were read.
+pub(super) async fn fingerprint(
+    session: &Session,
+    rows: CopyOutStream,
+    name: &str,
+    report: impl Fn(u64),
+) -> Result<Fingerprint> {
     pin_mut!(rows);
     let mut hasher = TableHasher::new();
     let mut unreported = 0;
-    let failed = |cause| session.failed(format!("cannot read {schema}.{name}"), cause);
+    let failed = |cause| session.failed(format!("cannot read {name}"), cause);
     while let Some(piece) = session.bear(rows.try_next()).await?.map_err(failed)? {
         hasher.update(&piece);
         unreported += piece.len() as u64;
         if unreported >= REPORTED_BYTES {
-            let _ = progress.send(std::mem::take(&mut unreported));
+            report(std::mem::take(&mut unreported));
         }
     }
-    let _ = progress.send(unreported);
-    Ok(Some(hasher.finish()))
+    report(unreported);
+    Ok(hasher.finish())
 }

@@ -1,10 +1,11 @@
 //! What would keep the source from being made again as it is: looked for while it is dumped, so that no backup is green and unrestorable
 //! without a word.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
+use super::dump::{Progress, until};
 use super::snapshot::SourceSnapshot;
 use crate::error::Result;
 use crate::model::timeline::{Event, Observer};
@@ -16,54 +17,64 @@ use crate::postgres::session::Session;
 /// How long small databases may be asked beyond the end of their dumps.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Asks about the snapshot until all is asked, or until the dump is done and `GRACE` is over: what is found costs no backup its time. No
-/// backup fails for want of the answers.
+/// Asks about the snapshot until all is asked, or until the dump is done and `GRACE` is over: what is found costs no backup its time.
+/// Nothing is said where it could not be asked: no backup fails for want of the answers, and none claims them.
 pub(super) async fn look(
     source: &Conninfo,
     snapshot: &SourceSnapshot,
-    dumped: &Notify,
+    progress: &watch::Sender<Progress>,
     observer: &dyn Observer,
-) -> Troubles {
-    let found = Mutex::new(Troubles::default());
-    let looking = look_at_all(source, snapshot, &found);
+) -> Option<Troubles> {
+    let found = Mutex::new(None);
+    until(progress, Progress::Begun).await;
     let over = async {
-        dumped.notified().await;
+        until(progress, Progress::Ended).await;
         tokio::time::sleep(GRACE).await;
+        Ok(())
     };
-    tokio::select! {
-        looked = looking => if let Err(error) = looked {
-            let what = format!("whether the source could be made again as it is was not looked at to the end: {error}");
-            observer.observe(Event::Warned(what));
-        },
-        () = over => {}
+    let looked = tokio::select! {
+        looked = look_at_all(source, snapshot, &found) => looked,
+        over = over => over,
+    };
+    if let Err(error) = looked {
+        let what =
+            format!("whether the source could be made again as it is was not looked at to the end: {error}");
+        observer.observe(Event::Warned(what));
     }
-    let found = found.into_inner().unwrap_or_default();
-    for what in &found.found {
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for what in found.iter().flat_map(|found: &Troubles| &found.found) {
         let what = format!("the source has something that no restore can make again: {what}");
         observer.observe(Event::Warned(what));
     }
     found
 }
 
-async fn look_at_all(source: &Conninfo, snapshot: &SourceSnapshot, found: &Mutex<Troubles>) -> Result<()> {
+async fn look_at_all(
+    source: &Conninfo,
+    snapshot: &SourceSnapshot,
+    found: &Mutex<Option<Troubles>>,
+) -> Result<()> {
     let session = Session::connect(source).await?;
     queries::distrust_indexes(&session).await?;
     snapshot.join(&session).await?;
     let questions = queries::questions(&session).await?;
-    let note = |change: &dyn Fn(&mut Troubles)| {
-        if let Ok(mut found) = found.lock() {
-            change(&mut found);
-        }
-    };
-    note(&|found| found.unasked = questions.len());
+    let lock = || found.lock().unwrap_or_else(PoisonError::into_inner);
+    *lock() = Some(Troubles {
+        found: Vec::new(),
+        unasked: questions.len(),
+    });
     for question in &questions {
         let told = queries::ask(&session, question).await?;
-        note(&|found| {
-            found.unasked -= 1;
-            if let Told::Trouble(what) = &told {
-                found.found.push(what.clone());
+        if let Some(found) = lock().as_mut() {
+            match told {
+                Told::Unanswered => {}
+                Told::Well => found.unasked -= 1,
+                Told::Trouble(what) => {
+                    found.unasked -= 1;
+                    found.found.push(what);
+                }
             }
-        });
+        }
     }
     Ok(())
 }

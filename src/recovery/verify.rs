@@ -108,8 +108,8 @@ pub async fn target(
     ];
     if scope.depth() == Depth::Content {
         checks.push(index_answers::verify(&session, target, jobs).await?);
+        checks.extend(derived::verify(manifest, target, scope, &tables, observer).await?);
     }
-    checks.extend(derived::verify(manifest, &session, scope, &tables, observer).await?);
     checks.extend(rights);
     let terms = settings::Terms {
         known: scope.settings(),

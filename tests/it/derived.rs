@@ -3,8 +3,9 @@
 use paycraft_dr::model::comparison::Verification;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::verdict::{Check, Outcome};
+use paycraft_dr::postgres::conninfo::Side;
 
-use super::kit::{World, assert_proven, execute, failed, query, run};
+use super::kit::{World, assert_proven, execute, failed, json, output, program, query, run, said};
 
 fn check<'a>(verification: &'a Verification, name: &str) -> &'a Check {
     let mut checks = verification.checks.iter();
@@ -136,6 +137,58 @@ fn amcheck_is_asked_where_it_is() {
         let verification = world.verify(&restored.target).await;
         let detail = &check(&verification, "index answers").detail;
         assert!(detail.contains("public.quiet: heap tuple"), "{detail}");
+    });
+}
+
+#[test]
+fn what_the_backups_role_may_not_read_or_has_no_connection_for_is_not_called_proven() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let role = format!("reads_{:016x}", rand::random::<u64>());
+        let source = world.postgres.source(COMPUTED).await;
+        // pg_dump asks for no right to a materialized view, and needs two connections with the snapshot's.
+        execute(
+            &source,
+            &format!(
+                r#"CREATE ROLE {role} LOGIN PASSWORD 'reads' CONNECTION LIMIT 2; GRANT USAGE ON SCHEMA "Odd one" TO {role};
+                   GRANT SELECT ON "Odd one"."T", parts, parts_low, words TO {role}"#
+            ),
+        )
+        .await;
+        let (_, place) = world
+            .postgres
+            .url(&source)
+            .split_once('@')
+            .map(|(user, place)| (user.to_owned(), place.to_owned()))
+            .expect("a place");
+        let mut backup = program(&["backup", "--json"]);
+        backup
+            .envs(world.bucket.environment())
+            .env("SUPABASE_DB_URL", format!("postgresql://{role}:reads@{place}"));
+        let ended = output(backup).await;
+        assert_eq!(ended.status.code(), Some(0), "{}", said(&ended));
+        let target = world.postgres.database(Side::Target).await;
+        let mut restore = program(&["restore", "--json"]);
+        restore
+            .envs(world.bucket.environment())
+            .env("TARGET_DB_URL", world.postgres.url(&target));
+        let ended = output(restore).await;
+        assert_eq!(ended.status.code(), Some(3), "{}", said(&ended));
+        let document = json(&ended);
+        let checks = document["checks"].as_array().expect("checks");
+        let open: Vec<&str> = checks
+            .iter()
+            .filter(|check| check["outcome"] != "passed")
+            .filter_map(|check| check["name"].as_str())
+            .collect();
+        assert_eq!(open, ["derived"], "{document:#}");
+        let told = said(&ended);
+        assert!(told.contains("Odd one.V: not compared"), "{told}");
+        let accepting = world.verify(&target).await;
+        assert_proven(&accepting);
+        execute(&source, &format!("DROP OWNED BY {role}")).await;
+        execute(&target, &format!("DROP OWNED BY {role}")).await;
+        execute(&source, &format!("DROP ROLE {role}")).await;
     });
 }
 

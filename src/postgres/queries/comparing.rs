@@ -6,7 +6,7 @@ use std::ops::Range;
 use tokio_postgres::CopyOutStream;
 use tokio_postgres::error::SqlState;
 
-use super::{MISSING, SYSTEM_SCHEMAS, all, identifier, one, strings, unless_failed};
+use super::{MISSING, SYSTEM_SCHEMAS, all, one, qualified, strings, unless_failed};
 use crate::error::Result;
 use crate::model::manifest::Sequence;
 use crate::postgres::rights::Name;
@@ -21,9 +21,8 @@ pub async fn count_rows(
     condition: Option<&str>,
 ) -> Result<Option<u64>> {
     let statement = format!(
-        "SELECT count(*) FROM ONLY {}.{} {}",
-        identifier(schema),
-        identifier(table),
+        "SELECT count(*) FROM ONLY {} {}",
+        qualified(schema, table),
         condition.unwrap_or_default()
     );
     match session.bear(session.client().query_one(&statement, &[])).await? {
@@ -82,7 +81,7 @@ pub async fn copy_out(
     columns: &str,
     rows: &Rows,
 ) -> Result<Option<CopyOutStream>> {
-    let name = format!("{}.{}", identifier(schema), identifier(table));
+    let name = qualified(schema, table);
     let listed = columns
         .strip_prefix('(')
         .and_then(|columns| columns.strip_suffix(')'));
@@ -144,11 +143,7 @@ pub async fn sequences(session: &Session) -> Result<Vec<Sequence>> {
     let mut sequences = Vec::new();
     for row in all(session, what, &sql, &[]).await? {
         let (schema, name): (String, String) = (row.get(0), row.get(1));
-        let sql = format!(
-            "SELECT last_value, is_called FROM {}.{}",
-            identifier(&schema),
-            identifier(&name)
-        );
+        let sql = format!("SELECT last_value, is_called FROM {}", qualified(&schema, &name));
         let state = one(session, what, &sql, &[]).await?;
         sequences.push(Sequence {
             schema,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use tokio_postgres::CopyOutStream;
 
 use super::loading::attempt;
-use super::{SYSTEM_SCHEMAS, all, identifier, one, unless_failed};
+use super::{SYSTEM_SCHEMAS, all, identifier, one, qualified, unless_failed};
 use crate::error::Result;
 use crate::model::derived::Computed;
 use crate::postgres::session::Session;
@@ -60,7 +60,7 @@ pub async fn copy_out(
     name: &str,
     columns: &[String],
 ) -> Result<CopyOutStream> {
-    let rows = format!("{}.{}", identifier(schema), identifier(name));
+    let rows = qualified(schema, name);
     copy(
         session,
         &format!("cannot read {schema}.{name}"),
@@ -78,9 +78,9 @@ pub async fn copy_definition(
     columns: &[String],
 ) -> Result<CopyOutStream> {
     let what = format!("cannot ask what the definition of {schema}.{name} gives");
-    let qualified = format!("{}.{}", identifier(schema), identifier(name));
+    let view = qualified(schema, name);
     let sql = "SELECT rtrim(pg_catalog.pg_get_viewdef($1::text::regclass), ';')";
-    let definition: String = one(session, &what, sql, &[&qualified]).await?.get(0);
+    let definition: String = one(session, &what, sql, &[&view]).await?.get(0);
     let names: Vec<String> = columns.iter().map(|column| identifier(column)).collect();
     let rows = format!("({definition}) AS made ({})", names.join(", "));
     copy(session, &what, columns, &rows).await
@@ -106,7 +106,7 @@ async fn differs(session: &Session, what: &str, table: &str) -> Result<Option<St
 /// How many rows of a table have another value in a generated column than its expression gives now.
 pub async fn rows_computed_otherwise(session: &Session, schema: &str, name: &str) -> Result<i64> {
     let what = format!("cannot ask what the expressions of {schema}.{name} give");
-    let table = format!("{}.{}", identifier(schema), identifier(name));
+    let table = qualified(schema, name);
     let Some(differs) = differs(session, &what, &table).await? else {
         return Ok(0);
     };
@@ -118,7 +118,7 @@ pub async fn rows_computed_otherwise(session: &Session, schema: &str, name: &str
 /// long as reading the table, and the server says nothing meanwhile. What is refused stays as it is.
 pub async fn compute_again(session: &Session, schema: &str, name: &str) -> Result<()> {
     let what = format!("generated columns of {schema}.{name}");
-    let table = format!("{}.{}", identifier(schema), identifier(name));
+    let table = qualified(schema, name);
     let Some(differs) = differs(session, &what, &table).await? else {
         return Ok(());
     };
@@ -151,10 +151,10 @@ pub async fn compute_again(session: &Session, schema: &str, name: &str) -> Resul
 /// Whether a materialized view's query calls a volatile function.
 pub async fn is_volatile(session: &Session, schema: &str, name: &str) -> Result<bool> {
     let what = format!("cannot see which functions {schema}.{name} calls");
-    let qualified = format!("{}.{}", identifier(schema), identifier(name));
+    let view = qualified(schema, name);
     let sql = "SELECT EXISTS (
                    SELECT FROM pg_catalog.pg_rewrite r, pg_catalog.regexp_matches(r.ev_action::text, ':(?:func|opfunc)id (\\d+)', 'g') AS called
                      JOIN pg_catalog.pg_proc p ON p.oid = called[1]::oid
                     WHERE r.ev_class = $1::text::regclass AND p.provolatile = 'v')";
-    Ok(one(session, &what, sql, &[&qualified]).await?.get(0))
+    Ok(one(session, &what, sql, &[&view]).await?.get(0))
 }

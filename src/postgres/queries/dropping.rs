@@ -1,7 +1,7 @@
 //! Taking away what a database holds.
 
 use super::clearing::UserObject;
-use super::{all, batch, identifier, one};
+use super::{all, batch, one, qualified};
 use crate::error::Result;
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
@@ -59,11 +59,7 @@ SELECT i.type || ' ' || i.identity, coalesce(i.schema, ''), gone.class = 'pg_cat
 /// The statement that removes the rows of a table, all or those that the `condition` of an extension tells.
 pub fn delete_rows((schema, table): &Name, condition: Option<&str>) -> String {
     let condition = condition.unwrap_or_default();
-    format!(
-        "DELETE FROM {}.{} {condition}",
-        identifier(schema),
-        identifier(table)
-    )
+    format!("DELETE FROM {} {condition}", qualified(schema, table))
 }
 
 /// The statements that drop it and what depends on it, and are content where it went with another.

@@ -6,7 +6,7 @@
 use tokio_postgres::Error as PostgresError;
 use tokio_postgres::error::SqlState;
 
-use super::{SYSTEM_SCHEMAS, all, batch, identifier, one, unless_failed};
+use super::{SYSTEM_SCHEMAS, all, batch, identifier, one, qualified, unless_failed};
 use crate::error::Result;
 use crate::postgres::session::Session;
 
@@ -143,7 +143,7 @@ pub async fn ask(session: &Session, index: &Index) -> Result<Answer> {
 
 /// The number of sampled rows that are not found by their keys.
 fn sample_lookup(index: &Index) -> String {
-    let table = format!("{}.{}", identifier(&index.schema), identifier(&index.table));
+    let table = qualified(&index.schema, &index.table);
     let holds = index.predicate.as_deref().unwrap_or("true");
     let keys: Vec<String> = (1..)
         .zip(&index.keys)

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio_postgres::CopyInSink;
 
-use super::{SYSTEM_SCHEMAS, all, batch, be_patient, identifier, one, strings};
+use super::{SYSTEM_SCHEMAS, all, batch, be_patient, one, qualified, strings};
 use crate::error::Result;
 use crate::postgres::refusal::Refusal;
 use crate::postgres::session::Session;
@@ -78,7 +78,7 @@ pub async fn attempt(session: &Session, what: &str, statement: &str) -> Result<R
 
 /// The statement that gathers a table's statistics.
 pub fn analyze(schema: &str, table: &str) -> String {
-    format!("ANALYZE {}.{}", identifier(schema), identifier(table))
+    format!("ANALYZE {}", qualified(schema, table))
 }
 
 /// Tables and materialized views that hold rows and of which the planner knows nothing, as far as the role may see.

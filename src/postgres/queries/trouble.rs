@@ -5,13 +5,21 @@ use super::{SYSTEM_SCHEMAS, all, batch};
 use crate::error::Result;
 use crate::postgres::session::Session;
 
-/// One question to a database, whose answer is whether something is wrong.
+/// What a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// Whether rows break a key or check.
+    Rows,
+    /// Whether an expression can be computed where no schema is searched.
+    Expression,
+}
+
+/// One question to a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// What is asked about, as in `foreign key public.child child_p_fkey`.
-    pub about: String,
-    /// What it means where the answer is yes.
-    meaning: &'static str,
+    about: String,
+    asked: Asked,
     sql: String,
 }
 
@@ -22,6 +30,8 @@ pub enum Told {
     Well,
     /// This is.
     Trouble(String),
+    /// The server did not answer it.
+    Unanswered,
 }
 
 /// All questions about the database, the cheapest first: what is small is asked before what is large.
@@ -34,8 +44,8 @@ pub async fn questions(session: &Session) -> Result<Vec<Question>> {
                    pg_catalog.pg_relation_size(c.oid) AS bytes
               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
              WHERE {SYSTEM_SCHEMAS} AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
-        ), asked (about, meaning, sql, bytes) AS (
-            SELECT pg_catalog.format('foreign key %s.%s %s', r.nspname, r.relname, k.conname), 'key',
+        ), asked (about, asked, sql, bytes) AS (
+            SELECT pg_catalog.format('foreign key %s.%s %s', r.nspname, r.relname, k.conname), 'rows',
                    pg_catalog.format('SELECT EXISTS (SELECT FROM %s AS own WHERE %s AND NOT EXISTS (SELECT FROM %s AS other WHERE %s))', r.sql_name,
                           (SELECT pg_catalog.string_agg(pg_catalog.format('own.%I IS NOT NULL', a.attname), ' AND ')
                              FROM pg_catalog.unnest(k.conkey) AS number JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = number),
@@ -54,13 +64,13 @@ pub async fn questions(session: &Session) -> Result<Vec<Question>> {
                AND coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::boolean, true)
                AND NOT coalesce((pg_catalog.to_jsonb(k) ->> 'conperiod')::boolean, false)
             UNION ALL
-            SELECT pg_catalog.format('check %s.%s %s', r.nspname, r.relname, k.conname), 'key',
+            SELECT pg_catalog.format('check %s.%s %s', r.nspname, r.relname, k.conname), 'rows',
                    pg_catalog.format('SELECT EXISTS (SELECT FROM %s WHERE NOT (%s))', r.sql_name, pg_catalog.pg_get_expr(k.conbin, k.conrelid)), r.bytes
               FROM pg_catalog.pg_constraint k JOIN relation r ON r.oid = k.conrelid
              WHERE k.contype = 'c' AND k.convalidated AND k.conislocal
                AND coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::boolean, true)
             UNION ALL
-            SELECT pg_catalog.format('unique index %s.%s', r.nspname, c.relname), 'key',
+            SELECT pg_catalog.format('unique index %s.%s', r.nspname, c.relname), 'rows',
                    pg_catalog.format('SELECT EXISTS (SELECT FROM ONLY %s WHERE %s GROUP BY %s HAVING pg_catalog.count(*) > 1)', r.sql_name,
                           pg_catalog.concat_ws(' AND ', '(' || pg_catalog.pg_get_expr(i.indpred, i.indrelid) || ')', nulls.condition),
                           keys.list),
@@ -83,15 +93,15 @@ pub async fn questions(session: &Session) -> Result<Vec<Question>> {
               FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum JOIN relation r ON r.oid = d.adrelid
              WHERE pg_catalog.to_jsonb(a) ->> 'attgenerated' <> '' AND r.relkind <> 'p'
         )
-        SELECT about, meaning = 'key', sql FROM asked WHERE sql IS NOT NULL ORDER BY bytes, about"
+        SELECT about, asked = 'rows', sql FROM asked WHERE sql IS NOT NULL ORDER BY bytes, about"
     );
     let rows = all(session, "cannot list the keys and checks", &sql, &[]).await?;
     let questions = rows.iter().map(|row| Question {
         about: row.get(0),
-        meaning: if row.get(1) {
-            "rows break it: it cannot be made again over them"
+        asked: if row.get(1) {
+            Asked::Rows
         } else {
-            ""
+            Asked::Expression
         },
         sql: row.get(2),
     });
@@ -106,30 +116,27 @@ pub async fn distrust_indexes(session: &Session) -> Result<()> {
     batch(session, "cannot prepare the session", sql).await
 }
 
-/// Asks one. A question that the server cannot answer is trouble where an expression was to be computed, and none where rows were to be
-/// looked at.
+/// Asks one. An expression that the server cannot compute is what was looked for; rows that it cannot look at are not known to be right.
 pub async fn ask(session: &Session, question: &Question) -> Result<Told> {
-    let Question { about, meaning, sql } = question;
+    const WHAT: &str = "cannot ask about the source";
+    let about = &question.about;
     // A failure must not end the transaction that holds the snapshot.
-    batch(session, "cannot ask about the source", "SAVEPOINT asked").await?;
-    let answer = session.client().query_opt(sql.as_str(), &[]).await;
+    batch(session, WHAT, "SAVEPOINT asked").await?;
+    let answer = session.client().query_opt(&question.sql, &[]).await;
     let told = match answer {
-        Ok(Some(row)) if row.get::<_, bool>(0) => Told::Trouble(format!("{about}: {meaning}")),
+        Ok(Some(row)) if row.get::<_, bool>(0) => Told::Trouble(format!(
+            "{about}: rows break it: it cannot be made again over them"
+        )),
         Ok(_) => Told::Well,
-        Err(error) => match error.as_db_error() {
-            Some(why) if meaning.is_empty() => Told::Trouble(format!(
+        Err(error) => match (error.as_db_error(), question.asked) {
+            (Some(why), Asked::Expression) => Told::Trouble(format!(
                 "{about}: it cannot be computed where no schema is searched: {}",
                 why.message()
             )),
-            Some(_) => Told::Well,
-            None => return Err(session.failed("cannot ask about the source", error)),
+            (Some(_), Asked::Rows) => Told::Unanswered,
+            (None, _) => return Err(session.failed(WHAT, error)),
         },
     };
-    batch(
-        session,
-        "cannot ask about the source",
-        "ROLLBACK TO SAVEPOINT asked",
-    )
-    .await?;
+    batch(session, WHAT, "ROLLBACK TO SAVEPOINT asked").await?;
     Ok(told)
 }

@@ -77,7 +77,7 @@ fn examine_troubles(newest: &Manifest) -> Finding {
     let asked = match troubles.unasked {
         0 => "every key and check of the source was asked about, and holds".to_owned(),
         some => format!(
-            "{some} keys and checks of the source were not asked about before its dump was done; the others hold"
+            "{some} keys and checks of the source have no answer from the time of its dump; the others hold"
         ),
     };
     let finding = Finding {
