@@ -8,7 +8,7 @@ use crate::postgres::queries;
 use crate::postgres::session::Session;
 use crate::recovery::roles;
 
-/// Makes an empty database on the server that `admin` leads to, in the place of whatever had its name, and the roles that the backup
+/// Makes an empty database on the server that `admin` leads to, in the place of one of that name, and the roles that the backup
 /// of `manifest` needs: as it records them, or by name alone where it does not.
 pub(super) async fn create(admin: &Conninfo, name: &str, manifest: Option<&Manifest>) -> Result<()> {
     let session = Session::connect(admin).await?;

@@ -23,7 +23,7 @@ pub struct Acceptance {
 }
 
 impl Acceptance {
-    /// Whether it is about this problem of that check, on whatever day.
+    /// Whether it is about this problem of that check, on any day.
     fn is_about(&self, check: &str, problem: &str) -> bool {
         let rest = problem.strip_prefix(self.entry.as_str());
         self.check == check

@@ -197,7 +197,7 @@ pub(super) async fn known(
     }
 }
 
-/// Whether the manifest records a setting of that name, whatever its value.
+/// Whether the manifest records a setting of that name, of any value.
 pub(super) fn is_recorded(manifest: &Manifest, setting: &SettingDigest) -> bool {
     let recorded = manifest.globals.iter().flat_map(|globals| &globals.settings);
     let place = |setting: &SettingDigest| (setting.scope, setting.role.clone(), setting.name.clone());

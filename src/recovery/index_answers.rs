@@ -14,7 +14,7 @@ use crate::postgres::queries::be_patient;
 use crate::postgres::queries::index_answers::{self as queries, Answer, Index};
 use crate::postgres::session::Session;
 
-/// One thing to ask, over whatever connection is free.
+/// One thing to ask, over any connection that is free.
 enum Question {
     /// What amcheck in that schema says of a B-tree.
     Whole { amcheck: String, name: String, oid: u32 },

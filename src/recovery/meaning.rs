@@ -20,7 +20,7 @@ const LARGE_OBJECT: &str = "LARGE OBJECT ";
 /// What of a backup is compared by meaning.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meaning {
-    /// Tables that inherit, with a digest of their columns in whatever order.
+    /// Tables that inherit, with a digest of their columns in any order.
     inheriting: HashMap<Name, String>,
     /// Tables whose rows the archive loads into another, which it names so.
     loaded_into: HashMap<Name, Vec<String>>,
@@ -166,7 +166,7 @@ fn beside(restored: &Contents, named: &BTreeSet<(&str, &str, &str)>) -> Vec<Entr
     beside
 }
 
-/// Each table that inherits, with a digest of its definition's lines in whatever order: a table that came to its parent later has its
+/// Each table that inherits, with a digest of its definition's lines in any order: a table that came to its parent later has its
 /// columns elsewhere than one that is made with it.
 fn inheriting(contents: &Contents) -> HashMap<Name, String> {
     let tables = contents.entries.iter();

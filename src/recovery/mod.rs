@@ -100,5 +100,5 @@ mod trouble;
 pub mod verify;
 /// A file that is replaced as a whole.
 pub mod whole_file;
-/// The time zone of an object that nobody attested when it was made.
+/// The time zone of an object that was not attested when it was made.
 mod zones;

@@ -1,4 +1,4 @@
-//! The time zone of an object that nobody attested when it was made.
+//! The time zone of an object that was not attested when it was made.
 //!
 //! `pg_dump` writes instants in the time zone of its session. Where that is not in the archive, as the server or a role set it, only the
 //! rows themselves tell: it is the zone in which they are equal.
@@ -62,7 +62,7 @@ pub(super) async fn in_their_zone(
         let found = tables::compare(&manifest, &session, target, scope, jobs, observer).await?;
         if !found.iter().any(differ) {
             let what =
-                format!("nobody recorded the time zone of the backup's rows: they are those of {zone}");
+                format!("the time zone of the backup's rows is not recorded: they are those of {zone}");
             observer.observe(Event::Noted(what));
             return Ok(found);
         }

@@ -137,7 +137,7 @@ const TROUBLE: &str = r#"
 "#;
 
 #[test]
-fn what_no_restore_could_make_again_is_told_unless_nobody_asks() {
+fn what_no_restore_could_make_again_is_told_where_it_is_asked() {
     run(async {
         let Some(world) = World::new().await else { return };
         let source = world.postgres.source(TROUBLED).await;

@@ -1,18 +1,10 @@
 //! What a database computes: generated columns, materialized views and indexes are compared, and asked, and differences have reasons.
 
-use paycraft_dr::model::comparison::Verification;
 use paycraft_dr::model::key::Selector;
-use paycraft_dr::model::verdict::{Check, Outcome};
+use paycraft_dr::model::verdict::Outcome;
 use paycraft_dr::postgres::conninfo::Side;
 
-use super::kit::{World, assert_proven, execute, failed, json, output, program, query, run, said};
-
-fn check<'a>(verification: &'a Verification, name: &str) -> &'a Check {
-    let mut checks = verification.checks.iter();
-    checks
-        .find(|check| check.name == name)
-        .unwrap_or_else(|| panic!("no check {name}: {:?}", verification.checks))
-}
+use super::kit::{World, assert_proven, check, execute, failed, json, output, program, query, run, said};
 
 const COMPUTED: &str = r#"
     CREATE SCHEMA "Odd one";
@@ -53,10 +45,7 @@ fn what_is_computed_comes_back_and_is_compared() {
 fn computed_content_that_was_changed_is_found_with_its_reason() {
     run(async {
         let Some(world) = World::new().await else { return };
-        let source = world.postgres.source(COMPUTED).await;
-        world.back_up(&source).await.expect("a backup");
-        let restored = world.restore(Selector::Latest).await.expect("a restore");
-        let target = &restored.target;
+        let (_, target) = &world.proven(COMPUTED).await;
 
         execute(target, r#"ALTER TABLE "Odd one"."T" DISABLE TRIGGER ALL"#).await;
         // The view is filled from rows that are put back afterwards.
@@ -79,10 +68,7 @@ fn computed_content_that_was_changed_is_found_with_its_reason() {
 fn an_index_that_misses_rows_is_found() {
     run(async {
         let Some(world) = World::new().await else { return };
-        let source = world.postgres.source(COMPUTED).await;
-        world.back_up(&source).await.expect("a backup");
-        let restored = world.restore(Selector::Latest).await.expect("a restore");
-        let target = &restored.target;
+        let (_, target) = &world.proven(COMPUTED).await;
         // The index is built while its function answers otherwise.
         execute(
             target,

@@ -16,7 +16,7 @@ use tokio_postgres::error::SqlState;
 use super::kit::{World, execute, query, run, say};
 use generator::{ROLES, Step, render, steps};
 
-/// How many databases are drawn where nobody says.
+/// How many databases are drawn by default.
 const FEW: u32 = 6;
 /// How many statements each database is made with at least, on average: a generator whose statements fail draws nothing.
 const MOST_REFUSED: f64 = 0.15;

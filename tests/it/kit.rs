@@ -21,6 +21,7 @@ use paycraft_dr::model::secret::Secret;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::model::timeline::{Event, Observer};
+use paycraft_dr::model::verdict::Check;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::{Installation, Leniency, Tools};
@@ -383,6 +384,39 @@ impl World {
         restore::restore(request, async |_| Ok(target), observer).await
     }
 
+    /// A source with what `sql` makes, backed up, and a target that it is restored into and proven.
+    pub async fn proven(&self, sql: &str) -> (Conninfo, Conninfo) {
+        let source = self.postgres.source(sql).await;
+        self.back_up(&source).await.expect("a backup");
+        let restored = self.restore(Selector::Latest).await.expect("a restore");
+        assert_proven(&restored.verification);
+        (source, restored.target)
+    }
+
+    /// Makes the `change` in a target, holds a comparison with the newest backup to failing exactly the checks `fails`, one of which
+    /// says `says`, and takes the change back. What these checks say.
+    pub async fn finds(
+        &self,
+        target: &Conninfo,
+        [change, undo]: [&str; 2],
+        fails: &[&str],
+        says: &str,
+    ) -> String {
+        execute(target, change).await;
+        let verification = self.verify(target).await;
+        assert_eq!(
+            failed(&verification),
+            fails,
+            "{change}: {:?}",
+            verification.checks
+        );
+        let details = fails.iter().map(|name| check(&verification, name).detail.clone());
+        let told = details.collect::<Vec<String>>().join("\n");
+        assert!(told.contains(says), "{change}: {told}");
+        execute(target, undo).await;
+        told
+    }
+
     /// Compares a database with the newest backup.
     pub async fn verify(&self, target: &Conninfo) -> Verification {
         let selected = catalog::select(&self.bucket.store, Selector::Latest, now(), &Nobody)
@@ -436,6 +470,15 @@ pub fn terms() -> Terms<'static> {
 #[track_caller]
 pub fn assert_proven(verification: &Verification) {
     assert!(verification.verdict.is_proven(), "{:?}", verification.checks);
+}
+
+/// The check of that name.
+#[track_caller]
+pub fn check<'a>(verification: &'a Verification, name: &str) -> &'a Check {
+    let mut checks = verification.checks.iter();
+    checks
+        .find(|check| check.name == name)
+        .unwrap_or_else(|| panic!("no check {name}: {:?}", verification.checks))
 }
 
 /// The names of a verification's checks that did not pass.

@@ -202,7 +202,7 @@ fn clearing_a_target_may_take_longer_than_the_servers_own_limit() {
             target.database()
         );
         execute(&target, &limit).await;
-        // Dropping the table waits for whoever has it, and that counts.
+        // Dropping the table waits for the session that has it, and that counts.
         let holder = Session::connect(&target).await.expect("a connection");
         let hold = "SET statement_timeout = 0; BEGIN; LOCK TABLE tenants";
         holder.client().batch_execute(hold).await.expect("a lock");

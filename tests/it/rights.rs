@@ -9,7 +9,6 @@ use std::path::Path;
 use std::process::Command;
 
 use paycraft_dr::model::key::Selector;
-use paycraft_dr::model::verdict::Outcome;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 
@@ -177,11 +176,7 @@ fn a_right_too_much_or_too_little_is_found() {
     run(async {
         let Some(world) = World::new().await else { return };
         let unique = rand::random::<u32>();
-        let source = world.postgres.source(&product(unique)).await;
-        world.back_up(&source).await.expect("a backup");
-        let restored = world.restore(Selector::Latest).await.expect("a restore");
-        assert_proven(&restored.verification);
-        let target = restored.target;
+        let (_, target) = world.proven(&product(unique)).await;
         let (app, owner, clerk) = (
             format!("app_{unique}"),
             format!("owner_{unique}"),
@@ -249,21 +244,7 @@ fn a_right_too_much_or_too_little_is_found() {
                 format!("too much: {clerk} has SELECT on large object 4711"),
             ),
         ] {
-            execute(&target, &change).await;
-            let verification = world.verify(&target).await;
-            assert_eq!(
-                failed(&verification),
-                fails,
-                "{change}: {:?}",
-                verification.checks
-            );
-            let wrong = verification
-                .checks
-                .iter()
-                .filter(|check| check.outcome != Outcome::Passed);
-            let told: Vec<&str> = wrong.map(|check| check.detail.as_str()).collect();
-            assert!(told.iter().any(|told| told.contains(&says)), "{change}: {told:?}");
-            execute(&target, &undo).await;
+            world.finds(&target, [&change, &undo], &fails, &says).await;
         }
         let verification = world.verify(&target).await;
         assert_proven(&verification);

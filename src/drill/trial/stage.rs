@@ -187,7 +187,7 @@ impl<'a> Stage<'a> {
         self.cluster(side)?.conninfo(side, name)
     }
 
-    /// Makes an empty database on a side, without whatever had its name, and the roles that the backup of
+    /// Makes an empty database on a side, in the place of one of that name, and the roles that the backup of
     /// `manifest` needs.
     pub(super) async fn create_database(
         &self,

@@ -62,7 +62,7 @@ impl Record {
                 })
                 .collect(),
         };
-        // JSON escapes every end of line within, so this is one line whatever the values hold.
+        // JSON escapes every end of line within, so this is one line for any values.
         let json = serde_json::to_string(&written).unwrap_or_default();
         format!("{RECORD_MARK}{json}\n")
     }

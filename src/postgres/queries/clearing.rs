@@ -1,4 +1,4 @@
-//! What users made in a database, whatever its kind, as the database's own catalog tells.
+//! What users made in a database, of every kind, as the database's own catalog tells.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ pub struct UserObject {
     pub schema: String,
     /// Its name as pg_dump words it; a function's with the types of its arguments.
     pub name: String,
-    /// Its name as SQL takes it, whatever the search path.
+    /// Its name as SQL takes it under any search path.
     pub identity: String,
     /// The schema of an extension, or of the function that an event trigger calls.
     pub place: String,

@@ -122,7 +122,7 @@ pub async fn compute_again(session: &Session, schema: &str, name: &str) -> Resul
     let Some(differs) = differs(session, &what, &table).await? else {
         return Ok(());
     };
-    // The server computes a column again where a column that its expression names is set, to whatever value.
+    // The server computes a column again where a column that its expression names is set, to any value.
     let sql = "SELECT DISTINCT a.attname::text, a.attidentity = 'a'
                  FROM pg_catalog.pg_attrdef e JOIN pg_catalog.pg_depend d ON d.refobjid = e.adrelid AND d.refobjsubid > 0
                   AND (d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = e.oid

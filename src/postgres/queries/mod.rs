@@ -5,7 +5,7 @@
 
 /// Who may do what: reading it, asking the server, making it equal.
 pub mod access;
-/// What users made in a database, whatever its kind.
+/// What users made in a database, of every kind.
 pub mod clearing;
 /// Everything of a database that is compared with what a backup recorded.
 pub mod comparing;

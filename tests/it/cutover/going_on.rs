@@ -107,7 +107,7 @@ fn a_run_that_was_killed_is_gone_on_with_and_no_secret_was_in_any_command_line()
 
         apply.kill().expect("it runs");
         apply.wait().expect("an end");
-        // The step ends with it, or where it has not noticed yet, when nobody will write to it any more. Opened for both, a fifo waits
+        // The step ends with it, or where it has not noticed yet, when the fifo has no writer any more. Opened for both, a fifo waits
         // for no reader.
         let mut fifo = std::fs::OpenOptions::new();
         drop(

@@ -43,7 +43,7 @@ pub fn roles_text(read: &Read) -> String {
 }
 
 /// What no dump of globals has: settings of all roles, of the database, and of roles in it. They go to the database that psql is
-/// connected to, whatever its name.
+/// connected to, under any name.
 pub fn settings_text(settings: &[Setting]) -> String {
     let mut text = String::from(
         "\n--\n-- paycraft-dr: settings of the database that psql is connected to, and of roles in it\n--\n\n\
