@@ -8,6 +8,8 @@ Examples:
   SUPABASE_DB_URL_FILE=/run/secrets/db paycraft-dr backup
   # The same, for a program to read
   paycraft-dr backup --json
+  # And restore it at once into a private server of this machine, to know that it can be restored
+  paycraft-dr backup --prove
   # A database without a password in its address
   paycraft-dr backup --source postgresql://backup@db.internal/product";
 
@@ -120,7 +122,9 @@ Examples:
   paycraft-dr drill --scenario all
   paycraft-dr drill --scenario random --runs 20 --seed 1
   # The newest real backup on a private server; the store is only read
-  paycraft-dr drill --from-store --log docs/drill-log.md";
+  paycraft-dr drill --from-store --log docs/drill-log.md
+  # An older backup of the real store
+  paycraft-dr drill --from-store --backup 2026/11/23";
 
 #[cfg(feature = "drill")]
 pub(super) const SCENARIOS: &str = "\

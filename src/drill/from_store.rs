@@ -1,4 +1,4 @@
-//! The newest backup of a real store, restored into a private server. The store is only read.
+//! A backup of a real store, restored into a private server. The store is only read.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,13 @@ use super::canaries::{self, Original};
 use super::cluster::Traits;
 use super::database;
 use super::rehearsal::{BackupFacts, Rehearsal};
+use super::rehearse::Stored;
 use super::substrate::Substrate;
 use crate::error::Result;
 use crate::model::catalog::Listed;
 use crate::model::depth::Depth;
-use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
 use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
-use crate::model::selection::Among;
 use crate::model::timeline::Observer;
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Side;
@@ -21,34 +20,32 @@ use crate::postgres::tools::{Leniency, Tools};
 use crate::recovery::backup::Clock;
 use crate::recovery::guard::{Production, Terms};
 use crate::recovery::restore;
-use crate::store::Store;
 
 const DATABASE: &str = "paycraft";
 
-/// What the newest backup is restored with.
+/// What the backup is restored with.
 #[derive(Clone, Copy)]
 pub(super) struct Means<'a> {
     pub(super) tools: &'a Tools,
     pub(super) jobs: usize,
     pub(super) clock: Clock<'a>,
-    /// Whether a backup will do that does not record who might do what.
-    pub(super) accepts_unknown_rights: bool,
 }
 
-/// Restores and proves the newest backup. What that shows goes into `rehearsal` as it becomes known.
+/// Restores and proves the backup. What that shows goes into `rehearsal` as it becomes known.
 pub(super) async fn recover(
     means: Means<'_>,
-    (store, among): (&Store, &Among),
+    stored: Stored<'_>,
     substrate: &Substrate,
     rehearsal: &mut Rehearsal,
     observer: &dyn Observer,
 ) -> Result<()> {
+    let Stored { store, among, .. } = stored;
     let before = store.list("").await?;
     let production = Production::default();
     let (declared, declared_at) = (Instant::now(), (means.clock)());
     let request = restore::Request {
         store,
-        selector: Selector::Latest,
+        selector: stored.selector,
         among,
         tools: means.tools,
         terms: Terms {
@@ -64,7 +61,7 @@ pub(super) async fn recover(
         accepts_lost_rows: false,
         leniency: Leniency::default(),
         missing_sql: None,
-        accepts_unknown_rights: means.accepts_unknown_rights,
+        accepts_unknown_rights: stored.accepts_unknown_rights,
         accepted: &[],
         accepts_missing_settings: false,
         analyzes: true,

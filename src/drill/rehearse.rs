@@ -9,7 +9,7 @@ use super::rehearsal::Rehearsal;
 use super::scenario::{BASELINE, Expectation, Scenario};
 use super::substrate::Ground;
 use super::trial::{self, Props};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{choose, read_listing};
 use crate::model::key::Selector;
 use crate::model::objective::Measured;
@@ -37,9 +37,21 @@ pub enum Origin<'a> {
         /// COPY text to generate, in bytes, if not as much as the scenario says.
         scale_bytes: Option<u64>,
     },
-    /// The newest backup in a real store, which is only read, among those considered; and whether it will do where it does not record
-    /// owners and rights.
-    Store(&'a Store, &'a Among, bool),
+    /// A backup of a real store, which is only read.
+    Store(Stored<'a>),
+}
+
+/// Which backup of a real store is restored.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a> {
+    /// Where it is.
+    pub store: &'a Store,
+    /// The backups considered.
+    pub among: &'a Among,
+    /// Which of them.
+    pub selector: Selector,
+    /// Whether one will do that does not record owners and rights.
+    pub accepts_unknown_rights: bool,
 }
 
 /// What a rehearsal is to do.
@@ -80,7 +92,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
         server_version: options.ground.server_version(),
         verdict: Verdict::NotProven,
         expected: options.origin.expectation().to_string(),
-        happened: "nothing yet".to_owned(),
+        happened: String::new(),
         retries: 0,
         rto: None,
         rpo: None,
@@ -106,16 +118,15 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
             };
             Box::pin(trial::play(props, &substrate, &mut rehearsal, &recorder)).await
         }
-        Origin::Store(store, among, accepts_unknown_rights) => {
+        Origin::Store(stored) => {
             let means = Means {
-                accepts_unknown_rights,
                 tools: options.tools,
                 jobs: options.jobs,
                 clock: options.clock,
             };
             Box::pin(from_store::recover(
                 means,
-                (store, among),
+                stored,
                 &substrate,
                 &mut rehearsal,
                 &recorder,
@@ -124,6 +135,9 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
         }
     };
     rehearsal.failure = played.err();
+    if rehearsal.happened.is_empty() {
+        rehearsal.happened = happened(&rehearsal);
+    }
     let left = substrate.tear_down().await;
     rehearsal
         .checks
@@ -136,6 +150,17 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
         rehearsal.verdict = Verdict::over(&rehearsal.checks);
     }
     Ok(rehearsal)
+}
+
+/// What happened where nothing was to break.
+fn happened(rehearsal: &Rehearsal) -> String {
+    let verdict = Verdict::over(&rehearsal.checks);
+    let unproven = (!verdict.is_proven()).then_some(Kind::NotProven);
+    let ended = rehearsal.failure.as_ref().map(Error::kind).or(unproven);
+    ended.map_or_else(
+        || Expectation::Recovers.to_string(),
+        |kind| format!("exit {}", kind.exit_code()),
+    )
 }
 
 /// Whether nothing was left behind, or exactly what was to be.
@@ -158,13 +183,13 @@ fn torn_down(expected: &Expectation, left: &[String]) -> Check {
 impl Origin<'_> {
     /// About how much data will be restored, as COPY text.
     async fn size_bytes(self, now: Timestamp) -> Result<u64> {
-        let store = match self {
+        let stored = match self {
             Self::Synthetic { .. } => return Ok(self.scale_bytes().unwrap_or(0)),
-            Self::Store(store, ..) => store,
+            Self::Store(stored) => stored,
         };
-        let found = read_listing(&store.list("").await?);
-        let newest = choose(&found, Selector::Latest, now)?;
-        Ok(newest.stored_bytes.unwrap_or(0).saturating_mul(RAW_PER_STORED))
+        let found = read_listing(&stored.store.list("").await?);
+        let chosen = choose(&found, stored.selector, now)?;
+        Ok(chosen.stored_bytes.unwrap_or(0).saturating_mul(RAW_PER_STORED))
     }
 
     fn name(&self) -> &str {
@@ -208,11 +233,14 @@ impl Origin<'_> {
         } = self
         else {
             let mut repeat = "paycraft-dr drill --from-store".to_owned();
-            if let Self::Store(_, among, accepts_unknown_rights) = self {
-                if let SourceChoice::Named(name) = &among.source {
+            if let Self::Store(stored) = self {
+                if stored.selector != Selector::Latest {
+                    repeat = format!("{repeat} --backup {}", stored.selector);
+                }
+                if let SourceChoice::Named(name) = &stored.among.source {
                     repeat = format!("{repeat} --from-source '{name}'");
                 }
-                if accepts_unknown_rights {
+                if stored.accepts_unknown_rights {
                     repeat.push_str(" --accept-unknown-rights");
                 }
             }

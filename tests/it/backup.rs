@@ -129,11 +129,19 @@ const TROUBLED: &str = r#"
     CREATE FUNCTION small(n int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT n < 100';
     CREATE TABLE measured (n int CONSTRAINT small CHECK (public.small(n)));
     INSERT INTO measured VALUES (50);
+    -- Views that read each other are made again as they are.
+    CREATE VIEW one AS SELECT 1 AS x;
+    CREATE VIEW other AS SELECT x FROM one;
+    CREATE OR REPLACE VIEW one AS SELECT x FROM other;
+    CREATE VIEW "Itself" AS SELECT 1 AS x;
+    CREATE RECURSIVE VIEW numbers (n) AS VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < 5;
 "#;
 const TROUBLE: &str = r#"
     SET session_replication_role = replica;
     DELETE FROM "Odd parent" WHERE a = 5;
     CREATE OR REPLACE FUNCTION small(n int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT n < 10';
+    CREATE OR REPLACE VIEW "Itself" AS SELECT x FROM "Itself";
+    INSERT INTO pg_extension SELECT 99999, 'unheard_of', 10, 2200, false, '1', NULL, NULL;
 "#;
 
 #[test]
@@ -166,6 +174,8 @@ fn what_no_restore_could_make_again_is_told_where_it_is_asked() {
         assert_eq!(
             about,
             [
+                "extension unheard_of",
+                "view public.Itself",
                 "check public.measured small",
                 "foreign key public.child to parent"
             ]

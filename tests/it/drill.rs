@@ -1,5 +1,7 @@
 //! Whole drills through the program, and what is left of them.
 
+mod proof;
+
 use std::io::{BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -13,6 +13,8 @@ use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
 use crate::cli::text::line;
 use crate::cli::units::{duration, rate, size};
+#[cfg(feature = "drill")]
+use crate::cli::verbs::drill::{Prover, SubstrateArgument};
 use crate::error::Result;
 use crate::model::CANONICAL_TABLES;
 use crate::model::left_out::LeftOut;
@@ -41,13 +43,28 @@ pub struct BackupArguments {
     /// Do not read the tables for rows that break the source's own keys and checks, which no restore could make again
     #[arg(long)]
     pub no_source_check: bool,
+    /// Restore the backup at once into a private server, in containers or as a process of this machine, and verify it there
+    #[cfg(feature = "drill")]
+    #[arg(long, value_name = "WHERE", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
+    pub prove: Option<SubstrateArgument>,
     /// Where backups are kept.
     #[command(flatten)]
     pub store: StoreArguments,
 }
 
-/// Makes one backup.
+/// Makes one backup, and restores it where that is asked for.
 pub async fn run(context: &Context<'_>, own: &BackupArguments) -> Result<Report> {
+    #[cfg(feature = "drill")]
+    if let Some(place) = own.prove {
+        // Whether there is a private server is known before anything is backed up.
+        let prover = Prover::prepare(context, place).await?;
+        let made = make(context, own).await?;
+        return prover.prove(context, made).await;
+    }
+    make(context, own).await.map(Report::done)
+}
+
+async fn make(context: &Context<'_>, own: &BackupArguments) -> Result<BackupMade> {
     let source = context.settings.source(own.source.as_deref())?;
     let tools = context.tools().await?;
     let began = Instant::now();
@@ -75,7 +92,7 @@ pub async fn run(context: &Context<'_>, own: &BackupArguments) -> Result<Report>
         }
     }
     let seconds = began.elapsed().as_secs_f64();
-    Ok(Report::done(BackupMade { made, seconds }))
+    Ok(BackupMade { made, seconds })
 }
 
 /// A backup is made whether or not a marker could be left.
@@ -93,8 +110,8 @@ async fn leave_marker(context: &Context<'_>, source: &Conninfo) {
 
 /// A backup was made.
 #[derive(Debug)]
-struct BackupMade {
-    made: Made,
+pub(super) struct BackupMade {
+    pub(super) made: Made,
     seconds: f64,
 }
 

@@ -1,5 +1,7 @@
-//! What would keep a database from being made again as it is: rows that break its own keys and checks, and expressions that mean nothing
-//! where no schema is searched.
+//! What would keep a database from being made again as it is: rows that break its own keys and checks, expressions and views that mean
+//! nothing where no schema is searched, and extensions that its own server could not create.
+
+use tokio_postgres::error::SqlState;
 
 use super::{SYSTEM_SCHEMAS, all, batch};
 use crate::error::Result;
@@ -12,6 +14,35 @@ enum Asked {
     Rows,
     /// Whether an expression can be computed where no schema is searched.
     Expression,
+    /// Whether a view's text is a query that could be run.
+    View,
+    /// Whether a view reads itself.
+    Circle,
+    /// Whether an extension could be created.
+    Extension,
+}
+
+impl Asked {
+    fn read(word: &str) -> Self {
+        match word {
+            "expression" => Self::Expression,
+            "view" => Self::View,
+            "circle" => Self::Circle,
+            "extension" => Self::Extension,
+            _ => Self::Rows,
+        }
+    }
+
+    /// What is wrong where something is.
+    const fn found(self) -> &'static str {
+        match self {
+            Self::Rows => "rows break it: it cannot be made again over them",
+            Self::Expression => "it cannot be computed where no schema is searched",
+            Self::View => "its definition is not understood where no schema is searched",
+            Self::Circle => "it reads itself: it cannot be made where it is not there yet",
+            Self::Extension => "its own server could not create it: its files are gone",
+        }
+    }
 }
 
 /// One question to a database.
@@ -92,17 +123,29 @@ pub async fn questions(session: &Session) -> Result<Vec<Question>> {
                    pg_catalog.format('SELECT pg_catalog.count(ROW(%s)) < 0 FROM (SELECT * FROM ONLY %s LIMIT 1) AS made', pg_catalog.pg_get_expr(d.adbin, d.adrelid), r.sql_name), 0
               FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum JOIN relation r ON r.oid = d.adrelid
              WHERE pg_catalog.to_jsonb(a) ->> 'attgenerated' <> '' AND r.relkind <> 'p'
+            UNION ALL
+            SELECT pg_catalog.format('view %s.%s', n.nspname, c.relname), 'view', pg_catalog.pg_get_viewdef(c.oid), 0
+              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE {SYSTEM_SCHEMAS} AND c.relkind IN ('v', 'm') AND c.relpersistence <> 't'
+            UNION ALL
+            SELECT pg_catalog.format('view %s.%s', n.nspname, c.relname), 'circle', 'SELECT true', 0
+              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE {SYSTEM_SCHEMAS} AND c.relkind = 'v' AND c.relpersistence <> 't'
+               -- Each rule depends on its own view as a whole.
+               AND EXISTS (SELECT FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
+                            WHERE r.ev_class = c.oid AND r.ev_type = '1' AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid
+                              AND d.refobjsubid > 0)
+            UNION ALL
+            SELECT pg_catalog.format('extension %s', e.extname), 'extension',
+                   pg_catalog.format('SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = %L)', e.extname), 0
+              FROM pg_catalog.pg_extension e
         )
-        SELECT about, asked = 'rows', sql FROM asked WHERE sql IS NOT NULL ORDER BY bytes, about"
+        SELECT about, asked, sql FROM asked WHERE sql IS NOT NULL ORDER BY bytes, about"
     );
     let rows = all(session, "cannot list the keys and checks", &sql, &[]).await?;
     let questions = rows.iter().map(|row| Question {
         about: row.get(0),
-        asked: if row.get(1) {
-            Asked::Rows
-        } else {
-            Asked::Expression
-        },
+        asked: Asked::read(row.get(1)),
         sql: row.get(2),
     });
     Ok(questions.collect())
@@ -116,27 +159,39 @@ pub async fn distrust_indexes(session: &Session) -> Result<()> {
     batch(session, "cannot prepare the session", sql).await
 }
 
-/// Asks one. An expression that the server cannot compute is what was looked for; rows that it cannot look at are not known to be right.
+/// Asks one. An expression or a view that the server cannot read is what was looked for; rows that it cannot look at are not known to be right.
 pub async fn ask(session: &Session, question: &Question) -> Result<Told> {
     const WHAT: &str = "cannot ask about the source";
     let about = &question.about;
     // A failure must not end the transaction that holds the snapshot.
     batch(session, WHAT, "SAVEPOINT asked").await?;
-    let answer = session.client().query_opt(&question.sql, &[]).await;
-    let told = match answer {
-        Ok(Some(row)) if row.get::<_, bool>(0) => Told::Trouble(format!(
-            "{about}: rows break it: it cannot be made again over them"
-        )),
-        Ok(_) => Told::Well,
+    let told = match answer(session, question).await {
+        Ok(false) => Told::Well,
+        Ok(true) => Told::Trouble(format!("{about}: {}", question.asked.found())),
         Err(error) => match (error.as_db_error(), question.asked) {
-            (Some(why), Asked::Expression) => Told::Trouble(format!(
-                "{about}: it cannot be computed where no schema is searched: {}",
-                why.message()
-            )),
-            (Some(_), Asked::Rows) => Told::Unanswered,
             (None, _) => return Err(session.failed(WHAT, error)),
+            // Views that read each other are made again as they are: pg_dump begins with one that reads nothing.
+            (Some(why), Asked::View) if *why.code() == SqlState::INVALID_OBJECT_DEFINITION => Told::Well,
+            (Some(why), Asked::Expression | Asked::View) => {
+                Told::Trouble(format!("{about}: {}: {}", question.asked.found(), why.message()))
+            }
+            (Some(_), _) => Told::Unanswered,
         },
     };
     batch(session, WHAT, "ROLLBACK TO SAVEPOINT asked").await?;
     Ok(told)
+}
+
+/// Whether what is asked for was found.
+async fn answer(session: &Session, question: &Question) -> Result<bool, tokio_postgres::Error> {
+    let client = session.client();
+    if question.asked == Asked::View {
+        // The server reads the query and puts in the views that it reads, and runs nothing.
+        let text = format!("PREPARE asked AS {}", question.sql);
+        client.batch_execute(&text).await?;
+        client.batch_execute("DEALLOCATE asked").await?;
+        return Ok(false);
+    }
+    let row = client.query_opt(&question.sql, &[]).await?;
+    Ok(row.is_some_and(|row| row.get(0)))
 }

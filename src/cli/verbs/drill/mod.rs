@@ -1,6 +1,7 @@
 //! `paycraft-dr drill`: one drill, every scenario, or scenarios drawn by chance.
 
 mod held;
+mod proof;
 mod scorecard;
 
 use std::path::{Path, PathBuf};
@@ -10,17 +11,19 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use self::held::DrillHeld;
+pub(super) use self::proof::Prover;
 use self::scorecard::{DrillsHeld, in_a_line};
-use crate::cli::args::StoreArguments;
+use crate::cli::args::{StoreArguments, worded};
 use crate::cli::outcome::Report;
 use crate::cli::run::Context;
 use crate::cli::units::parse_size;
 use crate::drill::evidence::{DrillLog, EvidenceDirectory, log_row};
-use crate::drill::rehearse::{Options, Origin, rehearse};
+use crate::drill::rehearse::{Options, Origin, Stored, rehearse};
 use crate::drill::scenario::{self, BASELINE, RANDOM, Scenario};
 use crate::drill::substrate::{Choice, Ground, Wish};
 use crate::drill::suite::{self, Equipment, Planned};
 use crate::error::{Error, Kind, Result};
+use crate::model::key::Selector;
 use crate::model::selection::Among;
 use crate::model::timeline::Event;
 use crate::model::verdict::Verdict;
@@ -31,9 +34,12 @@ const ALL: &str = "all";
 /// Rehearse the whole cycle on private servers.
 #[derive(Args, Debug)]
 pub struct DrillArguments {
-    /// Restore the newest backup of the real store instead of synthetic data; the store is only read
+    /// Restore a backup of the real store instead of synthetic data; the store is only read
     #[arg(long, conflicts_with_all = ["scenario", "seed", "scale", "runs", "at_once"])]
     pub from_store: bool,
+    /// With --from-store: which backup, as in `restore` [default: latest]
+    #[arg(long, value_name = "DAY|KEY|latest", requires = "from_store", value_parser = |text: &str| worded(text.parse::<Selector>()))]
+    pub backup: Option<Selector>,
     /// Call the target proven although the backup, an older or foreign one, does not record owners and rights
     #[arg(long, requires = "from_store")]
     pub accept_unknown_rights: bool,
@@ -173,8 +179,7 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     let evidence = EvidenceDirectory::open(&own.report)?;
     let operator = context.settings.operator(own.operator.as_deref())?;
     let tools = context.tools().await?;
-    let program = std::env::current_exe()
-        .map_err(|cause| Error::new(Kind::Internal, "cannot tell which program this is").caused_by(cause))?;
+    let program = this_program()?;
     let s3_program = own.s3_program(context)?;
     let wish = Wish {
         choice: own.substrate.into(),
@@ -207,7 +212,12 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
         false => Among::ANY,
     };
     let origin = if own.from_store {
-        Origin::Store(context.store()?, &among, own.accept_unknown_rights)
+        Origin::Store(Stored {
+            store: context.store()?,
+            among: &among,
+            selector: own.backup.unwrap_or(Selector::Latest),
+            accepts_unknown_rights: own.accept_unknown_rights,
+        })
     } else {
         let bytes = own.scale.unwrap_or(scenario.scale_bytes);
         let what = format!("scenario {}, seed {seed}, {bytes} bytes of data", scenario.name);
@@ -236,6 +246,12 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     let mut report = Report::judged(rehearsal.verdict, DrillHeld { rehearsal, evidence });
     report.failure = failure.or(left.err()).or(report.failure);
     Ok(report)
+}
+
+/// Where this program is.
+fn this_program() -> Result<PathBuf> {
+    std::env::current_exe()
+        .map_err(|cause| Error::new(Kind::Internal, "cannot tell which program this is").caused_by(cause))
 }
 
 /// Holds every drill of `plan`. The first that was drawn by chance and failed is made as small as it still fails.
