@@ -121,6 +121,8 @@ fn product(unique: u32) -> String {
          REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC; GRANT USAGE ON LANGUAGE plpgsql TO app_{unique};
          REVOKE EXECUTE ON FUNCTION pg_catalog.pg_sleep(double precision) FROM PUBLIC;
          GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text) TO app_{unique};
+         GRANT SELECT (rolname, rolsuper) ON pg_catalog.pg_authid TO CURRENT_USER;
+         GRANT SELECT (prosrc) ON pg_catalog.pg_proc TO app_{unique};
          GRANT SET ON PARAMETER \"my.mode\" TO app_{unique};
          CREATE EXTENSION pgcrypto; REVOKE EXECUTE ON FUNCTION public.digest(text, text) FROM PUBLIC;
          DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()) ; END $$;"

@@ -22,6 +22,8 @@ pub struct Reach {
     pub database: String,
     /// Whether it is a superuser.
     pub is_superuser: bool,
+    /// The role that owns what PostgreSQL itself made.
+    pub catalog_owner: String,
     /// Each role that is there: whether its rights are the session's, and whether the session may become it.
     roles: HashMap<String, (bool, bool)>,
 }
@@ -58,7 +60,7 @@ pub async fn reach(session: &Session) -> Result<Reach> {
     let own = one(
         session,
         WHAT,
-        "SELECT current_user::text, current_database()::text",
+        "SELECT current_user::text, current_database()::text, pg_get_userbyid(relowner)::text FROM pg_catalog.pg_class WHERE oid = 'pg_catalog.pg_class'::regclass",
         &[],
     )
     .await?;
@@ -67,6 +69,7 @@ pub async fn reach(session: &Session) -> Result<Reach> {
         name: own.get(0),
         database: own.get(1),
         is_superuser,
+        catalog_owner: own.get(2),
         roles: rows
             .iter()
             .map(|row| (row.get(0), (row.get(1), row.get(2))))

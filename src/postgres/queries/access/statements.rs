@@ -18,10 +18,13 @@ pub struct Statement {
 pub fn of_changes(changes: &[Change<'_>], reach: &Reach) -> Vec<Statement> {
     let mut statements: Vec<(&Change<'_>, Statement, Vec<String>)> = Vec::new();
     for change in changes {
-        let Some(role) = acting(change, reach) else {
+        // Of the catalog's own tables those are recorded that were changed, and their columns without them.
+        let is_catalogs = change.object.initial.is_some();
+        let owner = change.owner.or(is_catalogs.then_some(&*reach.catalog_owner));
+        let Some(role) = acting(change, owner, reach) else {
             continue;
         };
-        let Some(grantee) = grantee(change.grantee, change.owner, reach) else {
+        let Some(grantee) = grantee(change.grantee, owner, reach) else {
             continue;
         };
         if let Some((last, _, grantees)) = statements.last_mut()
@@ -86,12 +89,12 @@ fn target(object: &Object, reach: &Reach) -> String {
 
 /// The role in whose name a change is made: the grantor. Some(None) is the session's own.
 #[expect(clippy::option_option)]
-fn acting(change: &Change<'_>, reach: &Reach) -> Option<Option<String>> {
+fn acting(change: &Change<'_>, owner: Option<&str>, reach: &Reach) -> Option<Option<String>> {
     let as_member = |name: &str| reach.may_become(name).then(|| Some(name.to_owned()));
     match change.grantor {
         Grantee::Public => None,
         Grantee::Role(name) => as_member(name),
-        Grantee::Owner => match change.owner {
+        Grantee::Owner => match owner {
             _ if reach.is_superuser => Some(None),
             Some(owner) if reach.has_rights_of(owner) => Some(None),
             Some(owner) => as_member(owner),
