@@ -1,5 +1,6 @@
 //! `restore --clean` over everything that this program restored itself, from any state, and over nothing else.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -12,13 +13,12 @@ use paycraft_dr::postgres::conninfo::Conninfo;
 use paycraft_dr::postgres::queries::clearing::{self, UserObject};
 use paycraft_dr::postgres::queries::dropping;
 use paycraft_dr::postgres::session::Session;
-use paycraft_dr::recovery::guard::Terms;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::kit::{Nobody, World, assert_proven, execute, json, output, program, query, run, say, terms};
+use super::kit::{Nobody, World, assert_proven, clean, execute, json, output, program, query, run, say};
 
-/// Most kinds of objects that stand by themselves, and those that need each other.
+/// Every kind of object that stands by itself, and those that need each other.
 const KINDS: &str = concat!(
     include_str!("../../fixtures/cases/base_type.sql"),
     include_str!("../../fixtures/cases/agg_star.sql"),
@@ -26,22 +26,61 @@ const KINDS: &str = concat!(
      CREATE TABLE parted (id int PRIMARY KEY, r floatrange) PARTITION BY RANGE (id);
      CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (10);
      CREATE INDEX named_index ON parted (r);
+     CREATE VIEW seen AS SELECT id FROM parted; CREATE MATERIALIZED VIEW kept AS SELECT id FROM parted; CREATE SEQUENCE counted;
+     CREATE TYPE shell;
+     CREATE FUNCTION handle() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'; CREATE LANGUAGE mine HANDLER handle;
+     CREATE FUNCTION from_int(internal) RETURNS internal LANGUAGE internal IMMUTABLE STRICT AS 'prsd_lextype';
+     CREATE TRANSFORM FOR int LANGUAGE mine (FROM SQL WITH FUNCTION from_int(internal), TO SQL WITH FUNCTION int4recv(internal));
+     CREATE OPERATOR FAMILY int_rev USING btree;
+     CREATE OPERATOR CLASS int_rev_ops FOR TYPE int4 USING btree FAMILY int_rev AS OPERATOR 1 >, OPERATOR 2 >=, OPERATOR 3 =, OPERATOR 4 <=,
+         OPERATOR 5 <, FUNCTION 1 btint4cmp(int, int);
+     CREATE TEXT SEARCH PARSER prs (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype);
+     CREATE TEXT SEARCH TEMPLATE tpl (LEXIZE = dsimple_lexize, INIT = dsimple_init);
+     CREATE TEXT SEARCH DICTIONARY dic (TEMPLATE = tpl); CREATE TEXT SEARCH CONFIGURATION cfg (PARSER = prs);
+     CREATE EXTENSION citext SCHEMA app;
      INSERT INTO parted VALUES (1, '[1,2)');
      CREATE SUBSCRIPTION sub CONNECTION 'host=127.0.0.1 port=1 dbname=nowhere' PUBLICATION p1
          WITH (connect = false, slot_name = 'sl');
      SELECT lo_from_bytea(4000 + g, 'x') FROM generate_series(1, 50) AS g;"
 );
+/// The kinds in it, as pg_dump words them.
+const ALL_KINDS: [&str; 31] = [
+    "ACCESS METHOD",
+    "AGGREGATE",
+    "CAST",
+    "COLLATION",
+    "CONVERSION",
+    "DOMAIN",
+    "EVENT TRIGGER",
+    "EXTENSION",
+    "FOREIGN DATA WRAPPER",
+    "FOREIGN TABLE",
+    "FUNCTION",
+    "MATERIALIZED VIEW",
+    "OPERATOR",
+    "OPERATOR CLASS",
+    "OPERATOR FAMILY",
+    "PROCEDURAL LANGUAGE",
+    "PROCEDURE",
+    "PUBLICATION",
+    "SCHEMA",
+    "SEQUENCE",
+    "SERVER",
+    "SHELL TYPE",
+    "SUBSCRIPTION",
+    "TABLE",
+    "TEXT SEARCH CONFIGURATION",
+    "TEXT SEARCH DICTIONARY",
+    "TEXT SEARCH PARSER",
+    "TEXT SEARCH TEMPLATE",
+    "TRANSFORM",
+    "TYPE",
+    "VIEW",
+];
 /// A subscription keeps its database from being dropped.
 const NO_SUBSCRIPTION: &str = "ALTER SUBSCRIPTION sub SET (slot_name = NONE); DROP SUBSCRIPTION sub";
 /// How often a restore is killed where nothing else is said.
 const KILLS: u64 = 3;
-
-fn clean() -> Terms<'static> {
-    Terms {
-        clean: true,
-        ..terms()
-    }
-}
 
 async fn restored(world: &World, target: &Conninfo, when: &str) {
     let restored = world
@@ -92,6 +131,10 @@ fn what_one_of_several_transactions_left_is_replaced() {
         let source = world.postgres.source(KINDS).await;
         world.back_up(&source).await.expect("a backup");
         let target = world.restore(Selector::Latest).await.expect("a restore").target;
+        let session = Session::connect(&target).await.expect("a connection");
+        let held = clearing::user_objects(&session).await.expect("objects");
+        let kinds: BTreeSet<&str> = held.objects.iter().map(|object| &*object.kind).collect();
+        assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ALL_KINDS);
         let seed: u64 = rand::random();
         let mut chance = ChaCha8Rng::seed_from_u64(seed);
         for share in [0.1, 0.5, 0.9] {
@@ -136,7 +179,7 @@ const STRANGERS: [(&str, &str); 12] = [
         "CREATE TYPE stranger AS RANGE (subtype = int)",
         "type public.stranger",
     ),
-    ("CREATE EXTENSION citext SCHEMA app", "extension citext"),
+    ("CREATE EXTENSION hstore SCHEMA app", "extension hstore"),
     ("CREATE SCHEMA stranger", "schema stranger"),
     ("CREATE PUBLICATION stranger", "publication stranger"),
     (

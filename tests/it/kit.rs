@@ -466,6 +466,14 @@ pub fn terms() -> Terms<'static> {
     }
 }
 
+/// The same, over what is there already.
+pub fn clean() -> Terms<'static> {
+    Terms {
+        clean: true,
+        ..terms()
+    }
+}
+
 /// Holds a verification to its proof.
 #[track_caller]
 pub fn assert_proven(verification: &Verification) {

@@ -73,6 +73,11 @@ fn drop_statement(object: &UserObject) -> String {
                  DROP SUBSCRIPTION IF EXISTS {identity} CASCADE"
             );
         }
+        "TRANSFORM" => {
+            // The catalog words its identity otherwise than SQL does.
+            let what = object.name.strip_prefix("TRANSFORM ").unwrap_or(&object.name);
+            return format!("DROP TRANSFORM IF EXISTS {what} CASCADE");
+        }
         "FUNCTION" | "PROCEDURE" | "AGGREGATE" => "ROUTINE",
         "DOMAIN" | "SHELL TYPE" => "TYPE",
         "PROCEDURAL LANGUAGE" => "LANGUAGE",

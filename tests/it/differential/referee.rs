@@ -8,7 +8,7 @@ use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 use tokio_postgres::error::SqlState;
 
-use super::super::kit::{World, execute};
+use super::super::kit::{Nobody, World, clean, execute};
 
 /// Entries of a plain dump by their heading, each with its lines in order; rows of a table in any order.
 type Dumped = BTreeMap<String, Vec<String>>;
@@ -137,7 +137,7 @@ async fn wrong_indexes(database: &Conninfo) -> String {
     wrong.join("; ")
 }
 
-/// What is wrong with a backup and a restore of the database: where the verdict is not *proven*, and where what is restored is neither
+/// What is wrong with a backup and two restores of the database, the second over the first: where the verdict is not *proven*, and where what is restored is neither
 /// as the source is nor as the plain tools make it. Leaves neither backups nor targets.
 pub(super) async fn wrong_with_our_restore(world: &World, source: &Conninfo) -> Vec<String> {
     let ours = world.postgres.database(Side::Target).await;
@@ -153,6 +153,14 @@ pub(super) async fn wrong_with_our_restore(world: &World, source: &Conninfo) -> 
                 restored.verification.checks, restored.missing
             )),
             Err(error) => wrong.push(format!("restore: {error}: {:?}", error.causes())),
+        }
+        match world
+            .restore_on(Selector::Latest, ours.clone(), clean(), &Nobody)
+            .await
+        {
+            Ok(restored) if restored.verification.verdict.is_proven() => {}
+            Ok(restored) => wrong.push(format!("again not proven: {:?}", restored.verification.checks)),
+            Err(error) => wrong.push(format!("restore again: {error}: {:?}", error.causes())),
         }
         restore_plainly(world, source, &plain).await;
         let [of_ours, of_source, of_plain] = [
