@@ -102,7 +102,7 @@ pub enum Command {
     Man(ManArguments),
 }
 
-/// Where backups are kept. The credentials come from `R2_ACCESS_KEY_ID` and `R2_SECRET_ACCESS_KEY`.
+/// Where backups are kept. The credentials come from `R2_ACCESS_KEY_ID` and `R2_SECRET_ACCESS_KEY`, or AWS's variables.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArguments {
     /// Address of the store [env: R2_ENDPOINT_URL]
@@ -114,6 +114,9 @@ pub struct StoreArguments {
     /// What every key in the bucket begins with, such as `product/production` [env: R2_PREFIX]
     #[arg(long, value_name = "PREFIX")]
     pub prefix: Option<String>,
+    /// Region of the store [env: R2_REGION] [default: AWS's as its address tells, otherwise `auto`]
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
 }
 
 impl Command {
@@ -189,10 +192,15 @@ fn after_help() -> String {
   R2_ENDPOINT_URL       address of the store
   R2_BUCKET             name of the bucket [default: paycraft-backups]
   R2_PREFIX             what every key begins with; one for each source keeps their backups apart
-  R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY
+  R2_REGION             its region; with AWS's keys and without an address, AWS is meant
+  R2_ADDRESSING         path (HOST/BUCKET) or virtual-host (BUCKET.HOST) [default: virtual-host for AWS]
+  R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY, R2_SESSION_TOKEN
   PAYCRAFT_WEBHOOK_URL  told how backup, drill and recover end, and when status fails
   PAYCRAFT_PING_URL     pinged at the same times, with /fail behind it where they failed
   Each may instead be named with _FILE behind it, holding the path of a file with the value.
+  Where these are not set, the names of others count: SOURCE_DB_URL or DATABASE_URL; S3_BUCKET and the like with S3_ for R2_;
+  AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+  AWS_CA_BUNDLE, HTTPS_PROXY, HTTP_PROXY and NO_PROXY hold for the store's connections.
 
 Exit codes:
     0  done, and verified where asked

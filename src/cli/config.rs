@@ -57,6 +57,10 @@ pub struct StoreSection {
     pub bucket: Option<String>,
     /// What every key begins with.
     pub prefix: Option<String>,
+    /// The region that requests are signed for.
+    pub region: Option<String>,
+    /// Where the bucket's name stands in an address: `path` or `virtual-host`.
+    pub addressing: Option<String>,
     /// A file that holds the access key id.
     pub access_key_id_file: Option<PathBuf>,
     /// A file that holds the secret access key.
@@ -180,6 +184,8 @@ impl Config {
             "PAYCRAFT_S3_IMAGE" => self.containers.s3_image.as_deref(),
             "R2_BUCKET" => self.store.bucket.as_deref(),
             "R2_PREFIX" => self.store.prefix.as_deref(),
+            "R2_REGION" => self.store.region.as_deref(),
+            "R2_ADDRESSING" => self.store.addressing.as_deref(),
             _ => None,
         }
     }

@@ -20,6 +20,7 @@ mod examples;
 mod memory;
 mod notification;
 mod output;
+mod store_settings;
 mod text;
 mod units;
 

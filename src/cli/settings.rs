@@ -6,23 +6,19 @@ use std::num::NonZero;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::args::StoreArguments;
 use super::config::Config;
 #[cfg(feature = "drill")]
 use crate::drill::substrate::{Images, Limits};
 use crate::error::{Error, Kind, Result};
 use crate::model::PRODUCTION_PROJECT;
 use crate::model::cutover::step::{Known, SecretSource};
-use crate::model::prefix::parse_prefix;
 use crate::model::secret::Secret;
 use crate::model::selection::Among;
 use crate::model::source::{SourceChoice, SourceName};
 use crate::model::suspicion::ShrinkLimits;
 use crate::postgres::conninfo::{Conninfo, Side, Surroundings};
 use crate::recovery::guard::Production;
-use crate::store::{Location, Store};
 
-const DEFAULT_BUCKET: &str = "paycraft-backups";
 /// The bit of a file's mode that lets everyone read it.
 const WORLD_READABLE: u32 = 0o004;
 const MOST_JOBS_UNASKED: usize = 4;
@@ -36,8 +32,18 @@ pub struct Settings<'a> {
 }
 
 impl Settings<'_> {
-    /// The value of `name`, or what stands in the file that `name_FILE` or the configuration names. Empty counts as unset.
+    /// The value of `name`, or of the first other name for the same that is set.
     pub(super) fn value(&self, name: &str) -> Result<Option<String>> {
+        for name in std::iter::once(name).chain(other_names(name).iter().copied()) {
+            if let Some(value) = self.value_of(name)? {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The value of `name`, or what stands in the file that `name_FILE` or the configuration names. Empty counts as unset.
+    pub(super) fn value_of(&self, name: &str) -> Result<Option<String>> {
         let read = |name: &str| (self.environment)(name).filter(|value| !value.is_empty());
         if let Some(value) = read(name) {
             return Ok(Some(value));
@@ -55,7 +61,7 @@ impl Settings<'_> {
         }
     }
 
-    fn required(&self, name: &str, what: &str) -> Result<String> {
+    pub(super) fn required(&self, name: &str, what: &str) -> Result<String> {
         self.value(name)?.ok_or_else(|| {
             Error::new(Kind::Usage, format!("{what} is not set")).hint(format!(
                 "set {name}, or {name}_FILE to the path of a file that holds it"
@@ -145,58 +151,6 @@ impl Settings<'_> {
         Conninfo::parse_in(side, text, &surroundings)
     }
 
-    /// The store, below its key prefix: flags, or the `R2_` variables. Nothing is sent yet.
-    pub fn open_store(&self, flags: &StoreArguments) -> Result<Store> {
-        Ok(Store::new(&self.store(flags)?).below(&self.prefix(flags)?))
-    }
-
-    /// What every key begins with: the flag, or `R2_PREFIX`.
-    pub(super) fn prefix(&self, flags: &StoreArguments) -> Result<String> {
-        let set = match &flags.prefix {
-            Some(prefix) => Some(prefix.clone()),
-            None => self.value("R2_PREFIX")?,
-        };
-        parse_prefix(&set.unwrap_or_default())
-    }
-
-    /// The store: flags, or the `R2_` variables.
-    pub fn store(&self, flags: &StoreArguments) -> Result<Location> {
-        let endpoint = match &flags.endpoint {
-            Some(endpoint) => endpoint.clone(),
-            None => self.required("R2_ENDPOINT_URL", "the store's address")?,
-        };
-        if !(endpoint.starts_with("https://") || endpoint.starts_with("http://")) {
-            return Err(
-                Error::new(Kind::Usage, format!("the store's address {endpoint:?} is no URL"))
-                    .hint("write it as https://ACCOUNT.r2.cloudflarestorage.com"),
-            );
-        }
-        let (_, place) = endpoint.split_once("://").unwrap_or_default();
-        if let Some((host, path)) = place.trim_end_matches('/').split_once('/') {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("the store's address {endpoint:?} goes on behind the host"),
-            )
-            .hint(format!(
-                "end it after {host}; if {path} is the bucket, set R2_BUCKET to that"
-            )));
-        }
-        let bucket = match &flags.bucket {
-            Some(bucket) => bucket.clone(),
-            None => self
-                .value("R2_BUCKET")?
-                .unwrap_or_else(|| DEFAULT_BUCKET.to_owned()),
-        };
-        Ok(Location {
-            endpoint,
-            bucket,
-            access_key_id: self.required("R2_ACCESS_KEY_ID", "the store's access key id")?,
-            secret_access_key: Secret::new(
-                self.required("R2_SECRET_ACCESS_KEY", "the store's secret access key")?,
-            ),
-        })
-    }
-
     /// A secret that a step of the cutover names.
     pub(super) fn secret(&self, source: &SecretSource) -> Result<Secret> {
         let value = match source {
@@ -220,7 +174,9 @@ impl Settings<'_> {
         let secrets = SECRET_VARIABLES
             .iter()
             .filter(|name| **name != "R2_ACCESS_KEY_ID");
-        let values = secrets.filter_map(|name| self.value(name).ok()?);
+        let values = secrets
+            .chain(&OTHERS_SECRETS)
+            .filter_map(|name| self.value(name).ok()?);
         values.map(Secret::new).collect()
     }
 
@@ -262,6 +218,14 @@ impl Settings<'_> {
     }
 }
 
+/// What other products call the same. It counts where this program's own name is not set.
+fn other_names(name: &str) -> &'static [&'static str] {
+    match name {
+        "SUPABASE_DB_URL" => &["SOURCE_DB_URL", "DATABASE_URL"],
+        _ => &[],
+    }
+}
+
 /// What a backup of the database that `conninfo` leads to is told to be of.
 pub(super) fn name_of(conninfo: &Conninfo) -> SourceName {
     SourceName {
@@ -279,6 +243,15 @@ const SECRET_VARIABLES: [&str; 7] = [
     "PGPASSWORD",
     "PAYCRAFT_WEBHOOK_URL",
     "PAYCRAFT_PING_URL",
+];
+
+/// Secrets that are not this program's alone: the programs of a cutover may need them, and no output shows them.
+const OTHERS_SECRETS: [&str; 5] = [
+    "SOURCE_DB_URL",
+    "DATABASE_URL",
+    "S3_SECRET_ACCESS_KEY",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
 ];
 
 /// The variables that no program of a cutover inherits.

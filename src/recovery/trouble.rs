@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::dump::{Progress, until};
 use super::snapshot::SourceSnapshot;
 use crate::error::Result;
+use crate::model::profile::PLATFORM_EXTENSIONS;
 use crate::model::timeline::{Event, Observer};
 use crate::model::trouble::Troubles;
 use crate::postgres::conninfo::Conninfo;
@@ -57,7 +58,7 @@ async fn look_at_all(
     let session = Session::connect(source).await?;
     queries::distrust_indexes(&session).await?;
     snapshot.join(&session).await?;
-    let questions = queries::questions(&session).await?;
+    let questions = queries::questions(&session, &PLATFORM_EXTENSIONS).await?;
     let lock = || found.lock().unwrap_or_else(PoisonError::into_inner);
     *lock() = Some(Troubles {
         found: Vec::new(),

@@ -90,6 +90,20 @@ fn refusal_hint<E: ProvideErrorMetadata>(access: Access, cause: &SdkError<E>) ->
         code == "InvalidArgument" && cause.message().is_some_and(|words| words.contains("access key"));
     match (code, status_of(cause)) {
         ("NoSuchBucket", _) => "create the bucket, or set R2_BUCKET to the right name",
+        (
+            "PermanentRedirect"
+            | "AuthorizationHeaderMalformed"
+            | "IllegalLocationConstraintException"
+            | "InvalidRegionName",
+            _,
+        )
+        | ("", Some(301 | 307)) => {
+            "the bucket is in another region: set R2_REGION (or --region) to the one that the store names, and R2_ENDPOINT_URL to its address"
+        }
+        ("ExpiredToken" | "TokenRefreshRequired", _) => {
+            "the credentials have expired: get new ones, and run the command again"
+        }
+        ("InvalidToken", _) => "the session token does not belong to the access key: get new credentials",
         ("NoSuchKey", _) => "`paycraft-dr list` shows what is there",
         ("SignatureDoesNotMatch", _) => {
             "the secret does not belong to the access key id: check R2_SECRET_ACCESS_KEY"

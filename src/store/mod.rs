@@ -1,9 +1,11 @@
-//! The object store: Cloudflare R2, or anything that speaks S3 the way R2 does.
+//! The object store: Cloudflare R2, AWS S3, or another store that speaks S3.
 
 #[cfg(feature = "drill")]
 mod bucket;
 mod clock;
 mod failure;
+mod http_client;
+mod location;
 mod open_uploads;
 mod probe;
 mod read;
@@ -13,7 +15,8 @@ pub mod retry;
 mod s3;
 mod upload;
 
+pub use location::{Addressing, Location, NO_REGION, region_of_aws};
 pub use open_uploads::RecordedUpload;
 pub use removal::UnfinishedUpload;
-pub use s3::{Location, ObjectFacts, Published, Store};
+pub use s3::{ObjectFacts, Published, Store};
 pub use upload::{StoredPart, Upload};

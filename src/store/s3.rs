@@ -1,6 +1,6 @@
 //! One bucket, reached with the few calls a backup needs.
 //!
-//! R2 refuses the SDK's default checksum headers, wants region `auto` and path-style addresses. Bodies are signed with their
+//! R2 refuses the SDK's default checksum headers. Bodies are signed with their
 //! SHA-256, so a server that checks signatures also checks the bytes.
 
 use std::sync::Arc;
@@ -11,33 +11,20 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::EncodingType;
-use aws_smithy_http_client::tls;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::clock::StoreClock;
 use super::failure::{Access, status_of};
+use super::http_client::http_client;
+use super::location::{Addressing, Location};
 use super::open_uploads::OpenUploads;
 use super::retry::{Patience, Retries};
 use crate::error::Result;
 use crate::model::catalog::Listed;
-use crate::model::secret::Secret;
 
 /// User metadata that tells an object of this program from one the shell workflow made.
 pub(super) const MADE_BY: (&str, &str) = ("made-by", "paycraft-dr");
-
-/// Where a bucket is and how to be let in.
-#[derive(Clone, Debug)]
-pub struct Location {
-    /// The service's address, such as `https://ACCOUNT.r2.cloudflarestorage.com`.
-    pub endpoint: String,
-    /// The bucket's name.
-    pub bucket: String,
-    /// Who asks.
-    pub access_key_id: String,
-    /// The key that signs.
-    pub secret_access_key: Secret,
-}
 
 /// One bucket. Clones share the connections, the list of open uploads and the count of retries.
 #[derive(Clone, Debug)]
@@ -81,13 +68,13 @@ impl Store {
 
     /// A handle on the bucket that waits as long as it is told.
     pub fn with_patience(location: &Location, patience: Patience) -> Self {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-            .build_https();
         let credentials = Credentials::new(
             &location.access_key_id,
             location.secret_access_key.reveal(),
-            None,
+            location
+                .session_token
+                .as_ref()
+                .map(|token| token.reveal().to_owned()),
             None,
             "settings",
         );
@@ -95,15 +82,15 @@ impl Store {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(&location.endpoint)
-            .region(Region::new("auto"))
-            .force_path_style(true)
+            .region(Region::new(location.region.clone()))
+            .force_path_style(location.addressing == Addressing::Path)
             .credentials_provider(credentials)
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             // A machine whose clock is off dates its backups wrongly: the store's refusal is what tells.
             .disable_clock_skew_correction(true)
             .interceptor(clock.clone())
-            .http_client(http);
+            .http_client(http_client(location));
         let config = patience.configure(config, &retries);
         Self {
             client: Client::from_conf(config.build()),

@@ -255,12 +255,7 @@ impl TestStore {
 }
 
 pub fn location(endpoint: &str, secret: &str) -> Location {
-    Location {
-        endpoint: endpoint.to_owned(),
-        bucket: BUCKET.to_owned(),
-        access_key_id: ACCESS_KEY_ID.to_owned(),
-        secret_access_key: Secret::new(secret),
-    }
+    Location::new(endpoint, BUCKET, ACCESS_KEY_ID, Secret::new(secret))
 }
 
 /// A place for everything that a drill makes, whose `tmp` servers' users may enter.

@@ -140,8 +140,12 @@ fn of_store(settings: &Settings<'_>, own: &DoctorArguments, location: &Result<Lo
         Ok(None) => unset(variable),
         Err(error) => Finding::of_error(variable, &error),
     };
-    let keys = ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"].map(secret);
-    let endpoint = match (location, settings.value("R2_ENDPOINT_URL")) {
+    let names = settings.store_names();
+    let keys = match &names {
+        Ok(names) => [names.id, names.secret].map(secret),
+        Err(_) => ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"].map(secret),
+    };
+    let endpoint = match (location, settings.of_store(None, "R2_ENDPOINT_URL")) {
         (Ok(location), _) => Finding::passed(
             "R2_ENDPOINT_URL",
             format!("{}/{}", location.endpoint, location.bucket),

@@ -65,8 +65,9 @@ pub enum Told {
     Unanswered,
 }
 
-/// All questions about the database, the cheapest first: what is small is asked before what is large.
-pub async fn questions(session: &Session) -> Result<Vec<Question>> {
+/// All questions about the database, the cheapest first: what is small is asked before what is large. Nothing is asked about extensions
+/// that a `platform` brings.
+pub async fn questions(session: &Session, platform: &[&str]) -> Result<Vec<Question>> {
     // `format` words the statements, so that every name is quoted by the server itself.
     let sql = format!(
         "
@@ -138,11 +139,11 @@ pub async fn questions(session: &Session) -> Result<Vec<Question>> {
             UNION ALL
             SELECT pg_catalog.format('extension %s', e.extname), 'extension',
                    pg_catalog.format('SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = %L)', e.extname), 0
-              FROM pg_catalog.pg_extension e
+              FROM pg_catalog.pg_extension e WHERE e.extname <> ALL ($1::text[])
         )
         SELECT about, asked, sql FROM asked WHERE sql IS NOT NULL ORDER BY bytes, about"
     );
-    let rows = all(session, "cannot list the keys and checks", &sql, &[]).await?;
+    let rows = all(session, "cannot list the keys and checks", &sql, &[&platform]).await?;
     let questions = rows.iter().map(|row| Question {
         about: row.get(0),
         asked: Asked::read(row.get(1)),

@@ -56,6 +56,34 @@ fn wrong_credentials_are_told_apart() {
 }
 
 #[test]
+fn another_region_and_credentials_that_expired_are_named() {
+    run(async {
+        let bucket = TestStore::start().await;
+        for (status, code, words, hint) in [
+            (
+                301,
+                "PermanentRedirect",
+                "use the endpoint eu-west-3",
+                "R2_REGION",
+            ),
+            (
+                400,
+                "AuthorizationHeaderMalformed",
+                "expecting 'eu-west-3'",
+                "R2_REGION",
+            ),
+            (400, "ExpiredToken", "the token has expired", "get new ones"),
+            (403, "InvalidToken", "malformed", "session token"),
+        ] {
+            let failure = Failure::Refused(status, code, words);
+            bucket.server.fail_next(Operation::List, failure, 1);
+            let error = bucket.store.list("").await.expect_err("refused");
+            assert_says(&error, words, hint);
+        }
+    });
+}
+
+#[test]
 fn a_token_without_the_right_says_which_it_needs() {
     run(async {
         let bucket = TestStore::start().await;

@@ -81,12 +81,12 @@ impl StoreContainer {
     }
 
     fn location(&self, bucket: &str) -> Location {
-        Location {
-            endpoint: format!("http://{}", self.address()),
-            bucket: bucket.to_owned(),
-            access_key_id: ACCESS_KEY_ID.to_owned(),
-            secret_access_key: self.secret_access_key.clone(),
-        }
+        Location::new(
+            &format!("http://{}", self.address()),
+            bucket,
+            ACCESS_KEY_ID,
+            self.secret_access_key.clone(),
+        )
     }
 }
 

@@ -46,12 +46,12 @@ pub(in crate::drill::substrate) async fn start_inside(directory: &Path) -> Resul
         secret_access_key: new_secret(),
     };
     let server = S3Server::start(&directory.join("store"), BUCKET, credentials.clone(), Rules::R2).await?;
-    let location = Location {
-        endpoint: server.endpoint(),
-        bucket: BUCKET.to_owned(),
-        access_key_id: credentials.access_key_id,
-        secret_access_key: Secret::new(credentials.secret_access_key),
-    };
+    let location = Location::new(
+        &server.endpoint(),
+        BUCKET,
+        &credentials.access_key_id,
+        Secret::new(credentials.secret_access_key),
+    );
     Ok((server, location))
 }
 
@@ -136,12 +136,12 @@ impl StoreProcess {
     }
 
     fn location(&self, bucket: &str) -> Location {
-        Location {
-            endpoint: format!("http://{}", self.address),
-            bucket: bucket.to_owned(),
-            access_key_id: ACCESS_KEY_ID.to_owned(),
-            secret_access_key: self.secret_access_key.clone(),
-        }
+        Location::new(
+            &format!("http://{}", self.address),
+            bucket,
+            ACCESS_KEY_ID,
+            self.secret_access_key.clone(),
+        )
     }
 }
 
