@@ -5,6 +5,7 @@ mod bucket;
 mod clock;
 mod failure;
 mod open_uploads;
+mod paging;
 mod probe;
 mod read;
 mod removal;
