@@ -118,7 +118,11 @@ pub struct Contents {
 
 impl Contents {
     fn new(header: Header, entries: Vec<Entry>, head_bytes: u64) -> Result<Self, ArchiveError> {
-        let mut places: Vec<(DumpId, u32)> = entries.iter().zip(0..).map(|(entry, place)| (entry.id, place)).collect();
+        let mut places: Vec<(DumpId, u32)> = entries
+            .iter()
+            .zip(0..)
+            .map(|(entry, place)| (entry.id, place))
+            .collect();
         places.sort_unstable();
         if places.windows(2).any(|pair| pair[0].0 == pair[1].0) {
             return Err(ArchiveError::Malformed("two entries with one number"));

@@ -323,10 +323,7 @@ fn first_name<'a>(left: &[&'a EntryDigest], right: &[&'a EntryDigest]) -> Option
 
 /// Takes the entries of that name, where they come first.
 fn split_named<'s, 'a>(entries: &mut &'s [&'a EntryDigest], name: EntryName<'_>) -> &'s [&'a EntryDigest] {
-    let length = entries
-        .iter()
-        .take_while(|entry| name_of(entry) == name)
-        .count();
+    let length = entries.iter().take_while(|entry| name_of(entry) == name).count();
     let (named, rest) = entries.split_at(length);
     *entries = rest;
     named

@@ -13,12 +13,12 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::access::Access;
+pub use crate::model::blocks::Block;
+use crate::model::blocks::Blocks;
 use crate::model::derived::Derived;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::globals::Globals;
 use crate::model::hex::hex;
-use crate::model::blocks::Blocks;
-pub use crate::model::blocks::Block;
 use crate::model::identity::{DatabaseFacts, Identity};
 use crate::model::left_out::LeftOut;
 use crate::model::manifest_head::{HEAD_VERSION, Head};

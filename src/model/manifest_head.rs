@@ -60,7 +60,9 @@ pub struct Index {
 impl Index {
     /// The index's size in bytes.
     pub fn stored_bytes(&self) -> u64 {
-        self.lists.stored_bytes.saturating_add(self.block_lines.stored_bytes)
+        self.lists
+            .stored_bytes
+            .saturating_add(self.block_lines.stored_bytes)
     }
 }
 
@@ -127,7 +129,10 @@ impl Head {
         // A line is never stored in more than twice its length, whatever compressed it.
         let longest = index.blocks.saturating_mul(2 * MAX_LINE_BYTES as u64);
         let problem = if index.blocks > MAX_BLOCKS {
-            format!("has {} blocks, more than the {MAX_BLOCKS} it may have", index.blocks)
+            format!(
+                "has {} blocks, more than the {MAX_BLOCKS} it may have",
+                index.blocks
+            )
         } else if index.lists.stored_bytes > MAX_STORED_LISTS_BYTES {
             format!(
                 "has an index of which the first part takes {} bytes, more than the {MAX_STORED_LISTS_BYTES} it may take",
@@ -205,8 +210,8 @@ impl BlockLines {
         if number as u64 >= self.expected {
             return Err(format!("has more than {} blocks", self.expected));
         }
-        let (stored_bytes, raw_bytes, sha256) =
-            serde_json::from_slice(line).map_err(|cause| format!("cannot be read at block {number}: {cause}"))?;
+        let (stored_bytes, raw_bytes, sha256) = serde_json::from_slice(line)
+            .map_err(|cause| format!("cannot be read at block {number}: {cause}"))?;
         self.blocks.push(Block {
             offset: self.offset,
             stored_bytes,

@@ -205,8 +205,13 @@ async fn look_at(
 ) -> Result<Option<Looked>> {
     let Some(stored_bytes) = found.stored_bytes else {
         let condition = match found {
-            Found { has_manifest: true, .. } => Condition::LoneManifest,
-            Found { has_confirmation: true, .. } => Condition::LoneConfirmation,
+            Found {
+                has_manifest: true, ..
+            } => Condition::LoneManifest,
+            Found {
+                has_confirmation: true,
+                ..
+            } => Condition::LoneConfirmation,
             Found { has_index: true, .. } => Condition::LoneIndex,
             _ => Condition::LoneGlobals,
         };

@@ -91,8 +91,7 @@ fn part(stored: &[u8]) -> Part {
 
 /// The manifest as one compressed line.
 fn lists_of(manifest: &Manifest) -> Result<Vec<u8>> {
-    let unwritable =
-        |cause| Error::new(Kind::Internal, "cannot write the manifest's index").caused_by(cause);
+    let unwritable = |cause| Error::new(Kind::Internal, "cannot write the manifest's index").caused_by(cause);
     let counted = Counted {
         into: gzip::deflating(Vec::new()),
         bytes: 0,

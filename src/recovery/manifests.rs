@@ -60,7 +60,11 @@ fn published_first(name: &str) -> Error {
 async fn sum_of(store: &Store, name: &str, bytes: u64) -> Result<Sha256Sum> {
     let mut sum = Sha256::new();
     for start in (0..bytes).step_by(usize::try_from(PIECE_BYTES).unwrap_or(usize::MAX)) {
-        sum.update(store.get_range(name, start..bytes.min(start + PIECE_BYTES)).await?);
+        sum.update(
+            store
+                .get_range(name, start..bytes.min(start + PIECE_BYTES))
+                .await?,
+        );
     }
     Ok(Sha256Sum::finish(sum))
 }

@@ -49,13 +49,20 @@ impl CheckedArchive {
             raw_bytes += block.raw_bytes;
             begins_within
         };
-        Self::open_blocks(store, manifest, manifest.blocks.iter().take_while(is_of_head).count())
+        Self::open_blocks(
+            store,
+            manifest,
+            manifest.blocks.iter().take_while(is_of_head).count(),
+        )
     }
 
     /// Begins to download the first `count` blocks.
     fn open_blocks(store: &Store, manifest: &Manifest, count: usize) -> Self {
         let blocks = manifest.blocks.clone();
-        let blocks = Left { blocks, places: 0..count };
+        let blocks = Left {
+            blocks,
+            places: 0..count,
+        };
         let (sender, pieces) = mpsc::channel(1);
         let (store, key) = (store.clone(), manifest.key.clone());
         let framing = manifest.framing;

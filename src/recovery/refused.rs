@@ -96,7 +96,8 @@ impl Refused {
     fn tables_of(&self, rows: &HashSet<DumpId>) -> HashSet<DumpId> {
         let rows = rows.iter().filter_map(|id| self.contents.entry(*id));
         let rows = rows.filter(|entry| entry.kind == "TABLE DATA");
-        rows.flat_map(|entry| entry.dependencies.iter().copied()).collect()
+        rows.flat_map(|entry| entry.dependencies.iter().copied())
+            .collect()
     }
 
     /// Tries everything once more over one connection, in the archive's order. What the rows themselves break is not tried, nor are

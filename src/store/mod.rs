@@ -13,6 +13,7 @@ mod removal;
 pub mod retry;
 mod s3;
 mod upload;
+mod whole;
 
 pub use open_uploads::RecordedUpload;
 pub use removal::UnfinishedUpload;

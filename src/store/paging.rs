@@ -12,6 +12,8 @@ const MOST_ITEMS: usize = 10_000_000;
 /// A store may send some pages with nothing on them, where it filters what it reads.
 const MOST_EMPTY_PAGES: u32 = 100;
 
+const HINT: &str = "nothing was removed, and no backup is taken for gone: update the store or the proxy before it, or ask its operator; `aws s3api list-objects-v2 --debug` shows what it answers";
+
 /// What a page says of the one after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PageEnd<P> {
@@ -30,6 +32,8 @@ pub(super) enum Unreliable {
     CutShort,
     /// It sent fewer keys than it says.
     Fewer,
+    /// It sent a document that ends in its middle.
+    Broken,
     /// It names something without key, size or id.
     Unnamed,
     /// It named a place twice that the next page begins at.
@@ -48,8 +52,11 @@ impl fmt::Display for Unreliable {
             Self::Unended => "the store sent a page that does not say whether it is the last one",
             Self::CutShort => "the store says that more follows, and does not say where it goes on",
             Self::Fewer => "the store sent a page with fewer keys than it says that there are",
+            Self::Broken => "the store sent a document that ends in its middle",
             Self::Unnamed => "the store sent a page that names something without a key, a size or an id",
-            Self::SamePlace => "the store sends the same continuation again and again: its listing never ends",
+            Self::SamePlace => {
+                "the store sends the same continuation again and again: its listing never ends"
+            }
             Self::SamePage => "the store sends the same page again and again: its listing never ends",
             Self::EmptyPages => "the store sends one empty page after the other: its listing never ends",
             Self::TooMany => {
@@ -111,7 +118,7 @@ impl Store {
     pub(super) fn unreliable(&self, what: &str, cause: Unreliable) -> Error {
         Error::new(Kind::Store, format!("{what} at {}", self.describe()))
             .caused_by(cause)
-            .hint("nothing was removed, and no backup is taken for gone: update the store or the proxy before it, or ask its operator; `aws s3api list-objects-v2 --debug` shows what it answers")
+            .hint(HINT)
     }
 }
 
@@ -151,17 +158,25 @@ mod tests {
         };
         let end = |is_truncated, next| PageEnd { is_truncated, next };
         assert_eq!(outcome(&[(&["a"], end(None, None))]), Err(Unreliable::Unended));
-        assert_eq!(outcome(&[(&["a"], end(Some(true), None))]), Err(Unreliable::CutShort));
         assert_eq!(
-            outcome(&[(&["a"], truncated(1)), (&["b"], truncated(2)), (&["c"], truncated(1))]),
+            outcome(&[(&["a"], end(Some(true), None))]),
+            Err(Unreliable::CutShort)
+        );
+        assert_eq!(
+            outcome(&[
+                (&["a"], truncated(1)),
+                (&["b"], truncated(2)),
+                (&["c"], truncated(1))
+            ]),
             Err(Unreliable::SamePlace)
         );
         assert_eq!(
             outcome(&[(&["a", "b"], truncated(1)), (&["b", "a"], truncated(2))]),
             Err(Unreliable::SamePage)
         );
-        let empty: Vec<(&[&str], PageEnd<u32>)> =
-            (0..=MOST_EMPTY_PAGES).map(|number| (&[][..], truncated(number))).collect();
+        let empty: Vec<(&[&str], PageEnd<u32>)> = (0..=MOST_EMPTY_PAGES)
+            .map(|number| (&[][..], truncated(number)))
+            .collect();
         assert_eq!(outcome(&empty), Err(Unreliable::EmptyPages));
         assert_eq!(outcome(&empty[1..]), Ok(()));
     }

@@ -21,6 +21,7 @@ use super::failure::{Access, status_of};
 use super::open_uploads::OpenUploads;
 use super::paging::{PageEnd, Paging, Unreliable};
 use super::retry::{Patience, Retries};
+use super::whole::WholeDocuments;
 use crate::error::Result;
 use crate::model::catalog::Listed;
 use crate::model::secret::Secret;
@@ -105,6 +106,7 @@ impl Store {
             // A machine whose clock is off dates its backups wrongly: the store's refusal is what tells.
             .disable_clock_skew_correction(true)
             .interceptor(clock.clone())
+            .interceptor(WholeDocuments)
             .http_client(http);
         let config = patience.configure(config, &retries);
         Self {

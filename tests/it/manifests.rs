@@ -11,7 +11,9 @@ use paycraft_dr::model::comparison;
 use paycraft_dr::model::fingerprint::Fingerprint;
 use paycraft_dr::model::key::{BackupKey, Selector};
 use paycraft_dr::model::manifest::{Document, EntryDigest, Manifest, Table};
-use paycraft_dr::model::manifest_head::{BlockLines, HEAD_VERSION, Head, MAX_BLOCKS, MAX_LISTS_BYTES, PLAIN_LIMIT_BYTES, write_line};
+use paycraft_dr::model::manifest_head::{
+    BlockLines, HEAD_VERSION, Head, MAX_BLOCKS, MAX_LISTS_BYTES, PLAIN_LIMIT_BYTES, write_line,
+};
 use paycraft_dr::model::retention::Policy;
 use paycraft_dr::model::sha256_sum::Sha256Sum;
 use paycraft_dr::model::verdict::Outcome;
@@ -75,7 +77,10 @@ fn with_blocks(sizes: impl IntoIterator<Item = (u32, u32)>) -> Manifest {
 fn a_small_manifest_is_the_bytes_it_always_was() {
     let golden = include_bytes!("../../fixtures/manifests/version-1.json");
     let packed = encode(&mut manifest(), INDEX_KEY.to_owned()).expect("a document");
-    assert_eq!(String::from_utf8_lossy(&packed.document), String::from_utf8_lossy(golden));
+    assert_eq!(
+        String::from_utf8_lossy(&packed.document),
+        String::from_utf8_lossy(golden)
+    );
     assert_eq!(packed.index, None);
     assert_eq!(Manifest::decode(KEY, golden).expect("a manifest"), manifest());
 }
@@ -99,7 +104,10 @@ fn a_large_manifest_has_a_small_head_that_an_older_program_refuses_by_its_versio
 
     // What a program of version 1 looks at: the seal, and then the version.
     let document = String::from_utf8(packed.document.clone()).expect("text");
-    assert!(document.starts_with("{\"manifest_version\":2,\"key\":"), "{document}");
+    assert!(
+        document.starts_with("{\"manifest_version\":2,\"key\":"),
+        "{document}"
+    );
     assert!(document.contains("\"manifest_sha256\":\""), "{document}");
     let error = Manifest::decode(KEY, &packed.document).expect_err("a head alone");
     assert_eq!(error.kind(), Kind::Corrupt);
@@ -160,14 +168,19 @@ fn an_index_that_inflates_without_end_is_refused() {
     head.index.lists.sha256 = Sha256Sum::of(&bomb);
     let error = decode_lists(&head, &bomb, 1 << 20).expect_err("a bomb");
     assert_eq!(error.kind(), Kind::Corrupt);
-    assert!(error.message().contains("inflates to more than 1048576 bytes"), "{error}");
+    assert!(
+        error.message().contains("inflates to more than 1048576 bytes"),
+        "{error}"
+    );
 
     let mut lines = BlockLines::new(2);
     let error = lines.feed(&vec![b'['; 1 << 20]).expect_err("an endless line");
     assert!(error.contains("longer than"), "{error}");
     let mut line = Vec::new();
     write_line(&manifest().blocks[0], &mut line).expect("a line");
-    let error = BlockLines::new(2).feed(&line.repeat(3)).expect_err("one too many");
+    let error = BlockLines::new(2)
+        .feed(&line.repeat(3))
+        .expect_err("one too many");
     assert!(error.contains("more than 2 blocks"), "{error}");
 }
 
@@ -239,8 +252,13 @@ fn a_backup_with_an_index_is_listed_verified_restored_and_pruned() {
         let store = &world.bucket.store;
         let read = catalog::read_manifest(store, made.key).await.expect("a manifest");
         assert_eq!(read, made.manifest);
-        let listed = catalog::list(store, None, now(), &Nobody).await.expect("a catalog");
-        assert_eq!((listed.len(), listed[0].state, listed[0].rows), (1, State::Attested, Some(700)));
+        let listed = catalog::list(store, None, now(), &Nobody)
+            .await
+            .expect("a catalog");
+        assert_eq!(
+            (listed.len(), listed[0].state, listed[0].rows),
+            (1, State::Attested, Some(700))
+        );
         assert_proven(&world.verify_object().await.expect("an intact object"));
         let restored = world.restore(Selector::Latest).await.expect("a restore");
         assert_proven(&restored.verification);
@@ -249,15 +267,23 @@ fn a_backup_with_an_index_is_listed_verified_restored_and_pruned() {
         let later = world.back_up_at(&source, &at).await.expect("a backup");
         assert!(later.manifest.suspicion.expect("compared").reasons.is_empty());
         let one = NonZeroU32::MIN;
-        let policy = Policy { days: one, floor: one };
+        let policy = Policy {
+            days: one,
+            floor: one,
+        };
         let stock = prune::take_stock(store).await.expect("a stock");
         let request = prune::Request {
             policy,
             now: later.key.began_at() + SignedDuration::from_hours(24 * 40),
             dry_run: false,
         };
-        let pruned = prune::prune(store, stock, request, &Nobody).await.expect("a prune");
-        assert!(pruned.removed.iter().any(|line| line.key == made.key.to_string()), "{pruned:?}");
+        let pruned = prune::prune(store, stock, request, &Nobody)
+            .await
+            .expect("a prune");
+        assert!(
+            pruned.removed.iter().any(|line| line.key == made.key.to_string()),
+            "{pruned:?}"
+        );
         let left = store.list("").await.expect("a listing");
         let of_it = |key: &str| key.contains("020007");
         assert!(!left.iter().any(|object| of_it(&object.key)), "{left:?}");
@@ -290,21 +316,35 @@ fn an_index_that_is_not_what_was_stored_makes_its_backup_no_backup() {
             assert_eq!(error.kind(), Kind::Corrupt, "{what}: {error}");
             assert!(error.next_step().is_some(), "{what}");
         }
-        let listed = catalog::list(store, None, now(), &Nobody).await.expect("a catalog");
+        let listed = catalog::list(store, None, now(), &Nobody)
+            .await
+            .expect("a catalog");
         assert_eq!(listed[0].state, State::Orphan);
 
         // Left alone, it is a leftover that goes after two days.
         world.bucket.put(&made.key.index_key(), &index);
-        for key in [made.key.to_string(), made.key.manifest_key(), made.key.globals_key()] {
+        for key in [
+            made.key.to_string(),
+            made.key.manifest_key(),
+            made.key.globals_key(),
+        ] {
             world.bucket.server.remove(&key);
         }
-        let listed = catalog::list(store, None, now(), &Nobody).await.expect("a catalog");
+        let listed = catalog::list(store, None, now(), &Nobody)
+            .await
+            .expect("a catalog");
         assert_eq!(listed[0].state, State::Orphan);
         let stock = prune::take_stock(store).await.expect("a stock");
         let policy = Policy::default();
         let later: Timestamp = made.key.began_at() + SignedDuration::from_hours(24 * 3);
-        let request = prune::Request { policy, now: later, dry_run: false };
-        let pruned = prune::prune(store, stock, request, &Nobody).await.expect("a prune");
+        let request = prune::Request {
+            policy,
+            now: later,
+            dry_run: false,
+        };
+        let pruned = prune::prune(store, stock, request, &Nobody)
+            .await
+            .expect("a prune");
         assert_eq!(pruned.removed[0].key, made.key.index_key());
         assert!(store.list("").await.expect("a listing").is_empty());
     });

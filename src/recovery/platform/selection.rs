@@ -50,7 +50,10 @@ impl Selection {
                     .any(|lacking| lacking.definition.trim_end().ends_with(&end))
             })
         };
-        let made: HashSet<Name> = entries().filter(|entry| entry.kind == "TABLE").map(name).collect();
+        let made: HashSet<Name> = entries()
+            .filter(|entry| entry.kind == "TABLE")
+            .map(name)
+            .collect();
         let is_made = |data: &Entry| made.contains(&name(data));
         let rows = entries()
             .filter(|entry| entry.kind == "TABLE DATA" && is_in_lacking_schema(entry) && !is_made(entry));

@@ -84,7 +84,10 @@ fn more_entries_than_are_read_are_refused_by_their_number() {
     let claim = Writer::header(14, 0, i32::try_from(count).expect("a number"));
     let error = survey(&claim.0).map(|_| ()).expect_err("too many");
     assert_eq!(error, ArchiveError::TooManyEntries(count));
-    assert!(error.to_string().contains("1000001 entries, and 1000000 at most"), "{error}");
+    assert!(
+        error.to_string().contains("1000001 entries, and 1000000 at most"),
+        "{error}"
+    );
 }
 
 #[test]
