@@ -112,7 +112,7 @@ pub struct Contents {
     pub entries: Vec<Entry>,
     /// Length of header and table of contents, in bytes.
     pub head_bytes: u64,
-    /// Where each entry stands among them, by number.
+    /// The place of each entry among them, in the order of their numbers.
     places: Vec<(DumpId, u32)>,
 }
 

@@ -31,7 +31,7 @@ pub enum KeyMeaning {
     Object(BackupKey),
     /// A backup's manifest.
     Manifest(BackupKey),
-    /// What of a backup's manifest is stored beside it, where that is large.
+    /// The index of a backup's manifest, where that is large.
     Index(BackupKey),
     /// The roles and settings beside a backup's object.
     Globals(BackupKey),

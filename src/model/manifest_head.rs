@@ -126,7 +126,7 @@ impl Head {
     /// What is wrong with an index of this size, before any of it is read.
     pub fn check_limits(&self) -> Result<()> {
         let index = &self.index;
-        // A line is never stored in more than twice its length, whatever compressed it.
+        // No compression stores a line in more than twice its length.
         let longest = index.blocks.saturating_mul(2 * MAX_LINE_BYTES as u64);
         let problem = if index.blocks > MAX_BLOCKS {
             format!(

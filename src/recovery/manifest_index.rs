@@ -48,7 +48,7 @@ fn smallest_plain_bytes(manifest: &Manifest) -> usize {
     manifest.blocks.len() * block + manifest.entries.len() * entry + manifest.tables.len() * table
 }
 
-/// The manifest as a head and an index, whatever its size. The manifest is the same afterwards.
+/// The manifest as a head and an index, also where it is small. The manifest is the same afterwards.
 pub fn pack(manifest: &mut Manifest, index_key: String) -> Result<Packed> {
     if manifest.blocks.len() as u64 > MAX_BLOCKS {
         return Err(too_large(&format!("it has more than {MAX_BLOCKS} blocks")));

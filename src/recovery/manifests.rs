@@ -14,7 +14,7 @@ use crate::model::manifest_head::{BlockLines, Head, MAX_LISTS_BYTES};
 use crate::model::sha256_sum::Sha256Sum;
 use crate::store::{Published, Store};
 
-/// A document that is larger is no manifest of ours: older programs wrote all of it in one piece, whatever its size.
+/// A document that is larger is no manifest of ours: older programs wrote all of it in one piece, and read no more.
 const DOCUMENT_LIMIT_BYTES: u64 = 64 << 20;
 /// How much of an index is fetched and read at once.
 const PIECE_BYTES: u64 = 8 << 20;

@@ -229,7 +229,7 @@ fn tables_are_compared_in_one_pass() {
     assert!(many < few * 60.0, "{few} s and {many} s");
 }
 
-/// Stores the manifest of the backup again as a head and an index, whatever its size.
+/// Stores the manifest of the backup again as a head and an index, although it is small.
 fn store_packed(world: &World, key: BackupKey) -> Packed {
     let document = world.bucket.bytes(&key.manifest_key());
     let mut manifest = Manifest::decode(&key.to_string(), &document).expect("a manifest");
