@@ -1,7 +1,6 @@
 //! The archive's table of contents.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use super::cursor::{Cursor, Short};
 use super::error::ArchiveError;
@@ -113,15 +112,19 @@ pub struct Contents {
     pub entries: Vec<Entry>,
     /// Length of header and table of contents, in bytes.
     pub head_bytes: u64,
-    /// Where each entry stands among them.
-    places: HashMap<DumpId, usize>,
+    /// The place of each entry among them, in the order of their numbers.
+    places: Vec<(DumpId, u32)>,
 }
 
 impl Contents {
     fn new(header: Header, entries: Vec<Entry>, head_bytes: u64) -> Result<Self, ArchiveError> {
-        let numbered = entries.iter().enumerate();
-        let places: HashMap<DumpId, usize> = numbered.map(|(place, entry)| (entry.id, place)).collect();
-        if places.len() < entries.len() {
+        let mut places: Vec<(DumpId, u32)> = entries
+            .iter()
+            .zip(0..)
+            .map(|(entry, place)| (entry.id, place))
+            .collect();
+        places.sort_unstable();
+        if places.windows(2).any(|pair| pair[0].0 == pair[1].0) {
             return Err(ArchiveError::Malformed("two entries with one number"));
         }
         Ok(Self {
@@ -134,21 +137,28 @@ impl Contents {
 
     /// The entry with that number.
     pub fn entry(&self, id: DumpId) -> Option<&Entry> {
-        self.entries.get(*self.places.get(&id)?)
+        let found = self.places.binary_search_by_key(&id, |(known, _)| *known).ok()?;
+        let place = usize::try_from(self.places.get(found)?.1).ok()?;
+        self.entries.get(place)
     }
 }
 
-/// So much input at most is looked at together, lest what follows the head be copied with it.
+/// No table of contents has more entries. A million take about 350 MB of memory, besides their texts.
+pub const MAX_ENTRIES: usize = 1_000_000;
+
+/// So much input at most is looked at together, so that what follows the head is not copied with it.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Header and entries as far as they have come. What was read is never read again: a value that has not come whole is tried
-/// once more when it has.
+/// Header and entries as far as they have come. What was read is never read again, and is not kept: a value that has not come whole
+/// is tried once more when it has. Places are counted from the archive's beginning.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     bytes: Vec<u8>,
+    /// Where these bytes begin.
+    start: usize,
     /// Where the next value to read begins.
     at: usize,
-    /// No attempt is worth making with fewer bytes.
+    /// No attempt is worth making with fewer bytes of the archive.
     needs: usize,
     header: Option<Header>,
     expected: Option<usize>,
@@ -160,10 +170,10 @@ pub(super) struct Head {
 impl Head {
     /// Takes from the front of `input`. When all is there, says how much of `input` belonged to it.
     pub(super) fn feed(&mut self, input: &[u8]) -> Result<Option<(usize, Contents)>, ArchiveError> {
-        let before = self.bytes.len();
+        let before = self.start + self.bytes.len();
         for piece in input.chunks(PIECE_BYTES) {
             self.bytes.extend_from_slice(piece);
-            if self.bytes.len() < self.needs {
+            if self.start + self.bytes.len() < self.needs {
                 continue;
             }
             match self.advance() {
@@ -173,11 +183,23 @@ impl Head {
                     let contents = Contents::new(header, entries, self.at as u64)?;
                     return Ok(Some((self.at - before, contents)));
                 }
-                Err(Short::Needs(length)) => self.needs = length,
+                Err(Short::Needs(length)) => {
+                    self.needs = length;
+                    self.forget();
+                }
                 Err(Short::Error(error)) => return Err(error),
             }
         }
         Ok(None)
+    }
+
+    /// Lets go of what was read, once it is most of what is kept: then no byte is moved often.
+    fn forget(&mut self) {
+        let read = self.at - self.start;
+        if read > self.bytes.len() / 2 {
+            self.bytes.drain(..read);
+            self.start = self.at;
+        }
     }
 
     /// Reads what can be read, remembering the end of the last whole value.
@@ -185,7 +207,7 @@ impl Head {
         let header = if let Some(header) = self.header.take() {
             header
         } else {
-            let mut cursor = Cursor::new(&self.bytes, 0, 0);
+            let mut cursor = Cursor::new(&self.bytes, 0, 0, 0);
             let header = Header::read(&mut cursor)?;
             self.at = cursor.position();
             header
@@ -198,12 +220,15 @@ impl Head {
     }
 
     fn advance_entries(&mut self, header: &Header) -> Result<(), Short> {
-        let mut cursor = Cursor::new(&self.bytes, self.at, header.int_bytes);
+        let mut cursor = Cursor::new(&self.bytes, self.start, self.at, header.int_bytes);
         let expected = if let Some(expected) = self.expected {
             expected
         } else {
             let count = usize::try_from(cursor.int()?);
             let count = count.map_err(|_| ArchiveError::Malformed("a negative number of entries"))?;
+            if count > MAX_ENTRIES {
+                return Err(ArchiveError::TooManyEntries(count).into());
+            }
             self.at = cursor.position();
             *self.expected.insert(count)
         };
@@ -225,6 +250,7 @@ impl Head {
                 self.at = cursor.position();
             }
             self.at = cursor.position();
+            entry.dependencies.shrink_to_fit();
             self.entries.push(entry);
         }
         Ok(())

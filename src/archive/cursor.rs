@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::error::ArchiveError;
 
-/// Header and table of contents together are never larger. Real ones are some hundred kilobytes.
-const HEAD_LIMIT_BYTES: usize = 64 << 20;
+/// Header and table of contents together are never larger. Real ones are some hundred kilobytes; 100,000 tables with their keys and
+/// indexes take about 150 MiB.
+pub(super) const HEAD_LIMIT_BYTES: usize = 256 << 20;
 
 /// The first of 256 characters of Unicode's last private plane.
 const OTHER_BYTES: u32 = 0x0010_F700;
@@ -14,6 +15,8 @@ const OTHER_BYTES: u32 = 0x0010_F700;
 #[derive(Clone, Debug)]
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
+    /// Where these bytes begin in the archive.
+    start: usize,
     at: usize,
     int_bytes: usize,
 }
@@ -21,7 +24,7 @@ pub(super) struct Cursor<'a> {
 /// Why a value could not be read.
 #[derive(Debug)]
 pub(super) enum Short {
-    /// It needs the bytes up to this length.
+    /// It needs the archive's bytes up to this length.
     Needs(usize),
     /// It can never be read.
     Error(ArchiveError),
@@ -34,9 +37,11 @@ impl From<ArchiveError> for Short {
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(bytes: &'a [u8], at: usize, int_bytes: u8) -> Self {
+    /// A cursor at the place `at` of an archive, of which these are the bytes from `start` on.
+    pub(super) fn new(bytes: &'a [u8], start: usize, at: usize, int_bytes: u8) -> Self {
         Self {
             bytes,
+            start,
             at,
             int_bytes: usize::from(int_bytes),
         }
@@ -55,7 +60,8 @@ impl<'a> Cursor<'a> {
         if end > HEAD_LIMIT_BYTES {
             return Err(ArchiveError::TooLarge.into());
         }
-        let taken = self.bytes.get(self.at..end).ok_or(Short::Needs(end))?;
+        let taken = self.bytes.get(self.at - self.start..end - self.start);
+        let taken = taken.ok_or(Short::Needs(end))?;
         self.at = end;
         Ok(taken)
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::contents::MAX_ENTRIES;
+use super::cursor::HEAD_LIMIT_BYTES;
 use super::version::Version;
 use crate::error::{Error, Kind};
 
@@ -20,8 +22,10 @@ pub enum ArchiveError {
     UnknownCompression(&'static str),
     /// Its rows are INSERT statements, or its data is of a kind this reader does not know.
     UnknownData(String),
-    /// Its table of contents is larger than any real one.
+    /// Its table of contents is larger than 256 MiB.
     TooLarge,
+    /// Its table of contents has more than a million entries.
+    TooManyEntries(usize),
     /// It contradicts itself; the text says where.
     Malformed(&'static str),
     /// The compressed data of a block does not inflate.
@@ -51,7 +55,15 @@ impl fmt::Display for ArchiveError {
             }
             Self::UnknownCompression(name) => write!(f, "the archive's data is compressed with {name}"),
             Self::UnknownData(what) => write!(f, "the archive holds data that is not COPY text: {what}"),
-            Self::TooLarge => f.write_str("the archive's table of contents is impossibly large"),
+            Self::TooLarge => write!(
+                f,
+                "the archive's table of contents is larger than {} MiB, the most that is read",
+                HEAD_LIMIT_BYTES >> 20
+            ),
+            Self::TooManyEntries(count) => write!(
+                f,
+                "the archive's table of contents has {count} entries, and {MAX_ENTRIES} at most are read"
+            ),
             Self::Malformed(place) => write!(f, "the archive contradicts itself: {place}"),
             Self::Damaged => f.write_str("the archive's compressed data does not inflate"),
             Self::Trailing => f.write_str("something follows the archive's end"),
@@ -71,6 +83,9 @@ impl From<ArchiveError> for Error {
             ArchiveError::OtherFormat(_) => "dump with `pg_dump -Fc`, or restore this one with pg_restore",
             ArchiveError::NotAnArchive => {
                 "run a plain SQL dump with psql; for anything else use another backup"
+            }
+            ArchiveError::TooLarge | ArchiveError::TooManyEntries(_) => {
+                "dump fewer schemas at once (pg_dump --schema), or restore this one with pg_restore"
             }
             ArchiveError::UnknownVersion(_) => "restore it with the pg_restore of the version that wrote it",
             _ => "use another backup",

@@ -2,9 +2,10 @@
 //! for the whole object, which can only be read from its beginning.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{Read, Write};
 
-use flate2::write::MultiGzDecoder;
+use flate2::Compression;
+use flate2::write::{GzEncoder, MultiGzDecoder};
 use libdeflater::{CompressionLvl, Compressor, DecompressionError, Decompressor, crc32};
 use memchr::memmem;
 
@@ -61,6 +62,16 @@ fn stands_first_at_end(trailer: &[u8], stored: &[u8]) -> bool {
 fn trailer(raw: &[u8]) -> [u8; TRAILER_BYTES] {
     let length = u32::try_from(raw.len() & 0xffff_ffff).unwrap_or_default();
     (u64::from(length) << 32 | u64::from(crc32(raw))).to_le_bytes()
+}
+
+/// Compresses what is written, as one member into `into`.
+pub fn deflating<W: Write>(into: W) -> GzEncoder<W> {
+    GzEncoder::new(into, Compression::default())
+}
+
+/// Inflates what is read of `stored`, and no more at a time than is asked for.
+pub fn inflating(stored: &[u8]) -> impl Read + use<'_> {
+    flate2::read::MultiGzDecoder::new(stored)
 }
 
 /// Inflates a whole gzip file as it flows: any number of members, each of any size.

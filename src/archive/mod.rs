@@ -14,7 +14,7 @@ mod reader;
 mod rows;
 mod version;
 
-pub use contents::{Contents, DumpId, Entry, Section};
+pub use contents::{Contents, DumpId, Entry, MAX_ENTRIES, Section};
 pub use error::ArchiveError;
 pub use header::{Compression, Created, Header};
 pub use reader::{Event, Reader, Step};

@@ -6,8 +6,8 @@ use super::quiet::Quiet;
 use crate::error::{Error, Kind, Result};
 use crate::model::access::Access;
 use crate::model::globals::Globals;
-use crate::model::hex::hex;
 use crate::model::manifest::Manifest;
+use crate::model::sha256_sum::Sha256Sum;
 use crate::model::verdict::{Check, Outcome};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::tools::Tools;
@@ -76,7 +76,7 @@ fn false_manifests(original: &Manifest) -> Vec<(&'static str, Manifest)> {
     let mut flipped = original.clone();
     let middle = flipped.blocks.len() / 2;
     if let Some(block) = flipped.blocks.get_mut(middle) {
-        block.sha256 = other_digest(&block.sha256);
+        block.sha256 = Sha256Sum::of(block.sha256.to_string().as_bytes());
     }
     let mut cut = original.clone();
     if let Some(last) = cut.blocks.last_mut() {
@@ -84,12 +84,6 @@ fn false_manifests(original: &Manifest) -> Vec<(&'static str, Manifest)> {
     }
     cut.stored_bytes += 1;
     vec![("a flipped bit", flipped), ("a byte missing", cut)]
-}
-
-/// Another digest of the same length.
-fn other_digest(digest: &str) -> String {
-    let first = if digest.starts_with('0') { "1" } else { "0" };
-    format!("{first}{}", digest.get(1..).unwrap_or_default())
 }
 
 /// Whether the object would be called intact. What the store answers is no canary's fault.
@@ -137,7 +131,7 @@ async fn store_spoilt(original: &Original<'_>, spoilt: Spoilt) -> Result<Manifes
         raw_bytes,
         stored_bytes: packed.stored_bytes,
         sha256: packed.sha256,
-        blocks: packed.blocks,
+        blocks: packed.blocks.into(),
         ..original.manifest.clone()
     })
 }
@@ -236,7 +230,7 @@ fn wrong_everywhere(original: &Manifest) -> (Manifest, Vec<&'static str>) {
         .iter_mut()
         .find(|entry| entry.kind == "TABLE" && entry.schema == "public")
     {
-        entry.digest = hex(&[0; 32]);
+        entry.digest = [0; 32].into();
         parts.push("schema");
     }
     if let Some(sequence) = wrong

@@ -24,6 +24,8 @@ pub enum Condition {
     LoneManifest,
     /// A confirmation without an object and without a manifest.
     LoneConfirmation,
+    /// A manifest's index without anything that it belongs to.
+    LoneIndex,
     /// Roles and settings without anything that they belong to.
     LoneGlobals,
     /// An object and a manifest that does not speak for it, or that nobody here can read, and why.
@@ -50,6 +52,7 @@ impl Condition {
             Self::LoneObject
             | Self::LoneManifest
             | Self::LoneConfirmation
+            | Self::LoneIndex
             | Self::LoneGlobals
             | Self::Doubtful(_) => State::Orphan,
         }
@@ -91,6 +94,8 @@ pub struct Found {
     pub stored_bytes: Option<u64>,
     /// Whether a manifest is there.
     pub has_manifest: bool,
+    /// Whether the index of a large manifest is there.
+    pub has_index: bool,
     /// Size of the object with its roles and settings in bytes, where there is one.
     pub globals_bytes: Option<u64>,
     /// Whether an operator's confirmation is there.
@@ -103,7 +108,7 @@ impl Found {
         self.has_manifest && self.stored_bytes.is_some()
     }
 
-    /// Whether half of a backup is there at least. Roles and settings alone, or a confirmation alone, are none.
+    /// Whether half of a backup is there at least. An index, roles and settings, or a confirmation alone are none.
     fn is_half(&self) -> bool {
         self.has_manifest || self.stored_bytes.is_some()
     }
@@ -121,6 +126,7 @@ pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
         let meaning = BackupKey::read(&object.key);
         let (KeyMeaning::Object(key)
         | KeyMeaning::Manifest(key)
+        | KeyMeaning::Index(key)
         | KeyMeaning::Globals(key)
         | KeyMeaning::Confirmation(key)) = meaning
         else {
@@ -130,12 +136,14 @@ pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
             key,
             stored_bytes: None,
             has_manifest: false,
+            has_index: false,
             globals_bytes: None,
             has_confirmation: false,
         });
         match meaning {
             KeyMeaning::Object(_) => entry.stored_bytes = Some(object.bytes),
             KeyMeaning::Manifest(_) => entry.has_manifest = true,
+            KeyMeaning::Index(_) => entry.has_index = true,
             KeyMeaning::Globals(_) => entry.globals_bytes = Some(object.bytes),
             KeyMeaning::Confirmation(_) => entry.has_confirmation = true,
             KeyMeaning::Foreign => {}

@@ -1,6 +1,6 @@
 //! What was found against what a manifest says, check by check.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::civil::Date;
 use serde::Serialize;
@@ -75,6 +75,20 @@ impl TableReport {
             left_out: None,
         }
     }
+}
+
+/// Each of the `expected` tables with what was found of it. Of several with one name the first counts.
+pub fn tables(expected: &[Table], found: &[Table]) -> Vec<TableReport> {
+    let found_by_name: HashMap<(&str, &str), Fingerprint> = found
+        .iter()
+        .rev()
+        .map(|found| ((found.schema.as_str(), found.name.as_str()), found.content))
+        .collect();
+    let compared = expected.iter().map(|table| {
+        let found = found_by_name.get(&(table.schema.as_str(), table.name.as_str()));
+        TableReport::of(table, found.copied())
+    });
+    compared.collect()
 }
 
 /// Rows in the tables the runbook counts, where they are there.
@@ -245,26 +259,27 @@ pub fn definitions(
     wording: Wording,
     row_security: &[String],
 ) -> Check {
-    let (expected_by_name, found_by_name) = (by_name(expected), by_name(found));
+    let (expected_in_order, found_in_order) = (in_order(expected), in_order(found));
     let mut problems = row_security.to_vec();
+    let mut extra = Vec::new();
     let mut by_name_alone = 0;
-    for (name @ (kind, schema, tag), digests) in &expected_by_name {
-        match found_by_name.get(name) {
-            None => problems.push(format!("{kind} {schema}.{tag} is missing")),
-            Some(found) if found != digests && wording == Wording::OfAnotherVersion => {
-                by_name_alone += digests.len();
+    let (mut then, mut now) = (&expected_in_order[..], &found_in_order[..]);
+    while let Some(name) = first_name(then, now) {
+        let (wanted, there) = (split_named(&mut then, name), split_named(&mut now, name));
+        let told = || format!("{} {}.{}", name.0, name.1, name.2);
+        let digests = |entries: &[&EntryDigest]| entries.iter().map(|entry| entry.digest).collect::<Vec<_>>();
+        if there.is_empty() {
+            problems.push(format!("{} is missing", told()));
+        } else if wanted.is_empty() {
+            extra.push(format!("{} is not in the backup", told()));
+        } else if digests(wanted) != digests(there) {
+            match wording {
+                Wording::OfAnotherVersion => by_name_alone += wanted.len(),
+                Wording::Same => problems.push(format!("{} is defined differently", told())),
             }
-            Some(found) if found != digests => {
-                problems.push(format!("{kind} {schema}.{tag} is defined differently"));
-            }
-            Some(_) => {}
         }
     }
-    for name @ (kind, schema, tag) in found_by_name.keys() {
-        if !expected_by_name.contains_key(name) {
-            problems.push(format!("{kind} {schema}.{tag} is not in the backup"));
-        }
-    }
+    problems.extend(extra);
     let all_well = match (expected.len() - by_name_alone, by_name_alone) {
         (equal, 0) => format!("{equal} entries equal"),
         (equal, named) => {
@@ -283,28 +298,49 @@ pub enum Wording {
     OfAnotherVersion,
 }
 
-/// Kind, schema and name, which several entries may share, with their digests in order.
-fn by_name(entries: &[EntryDigest]) -> BTreeMap<(&str, &str, &str), Vec<&str>> {
-    let mut named: BTreeMap<_, Vec<&str>> = BTreeMap::new();
-    for entry in entries {
-        let name = (entry.kind.as_str(), entry.schema.as_str(), entry.name.as_str());
-        named.entry(name).or_default().push(&entry.digest);
+/// Kind, schema and name, which several entries may share.
+type EntryName<'a> = (&'a str, &'a str, &'a str);
+
+fn name_of(entry: &EntryDigest) -> EntryName<'_> {
+    (&entry.kind, &entry.schema, &entry.name)
+}
+
+/// The entries by name, and those of one name by digest. There may be a million: nothing of them is copied.
+fn in_order(entries: &[EntryDigest]) -> Vec<&EntryDigest> {
+    let mut ordered: Vec<&EntryDigest> = entries.iter().collect();
+    ordered.sort_unstable();
+    ordered
+}
+
+/// The name that comes first in either of both.
+fn first_name<'a>(left: &[&'a EntryDigest], right: &[&'a EntryDigest]) -> Option<EntryName<'a>> {
+    match (left.first(), right.first()) {
+        (Some(left), Some(right)) => Some(name_of(left).min(name_of(right))),
+        (Some(entry), None) | (None, Some(entry)) => Some(name_of(entry)),
+        (None, None) => None,
     }
-    for digests in named.values_mut() {
-        digests.sort_unstable();
-    }
+}
+
+/// Takes the entries of that name, where they come first.
+fn split_named<'s, 'a>(entries: &mut &'s [&'a EntryDigest], name: EntryName<'_>) -> &'s [&'a EntryDigest] {
+    let length = entries.iter().take_while(|entry| name_of(entry) == name).count();
+    let (named, rest) = entries.split_at(length);
+    *entries = rest;
     named
 }
 
 /// Every sequence stands where it stood.
 pub fn sequences(expected: &[Sequence], found: &[Sequence]) -> Check {
+    let by_name: HashMap<(&str, &str), &Sequence> = found
+        .iter()
+        .rev()
+        .map(|found| ((found.schema.as_str(), found.name.as_str()), found))
+        .collect();
     let problem = |sequence: &Sequence| {
         let place = format!("sequence {}.{}", sequence.schema, sequence.name);
-        let same_name =
-            |found: &&Sequence| (&found.schema, &found.name) == (&sequence.schema, &sequence.name);
-        match found.iter().find(same_name) {
+        match by_name.get(&(sequence.schema.as_str(), sequence.name.as_str())) {
             None => Some(format!("{place} is missing")),
-            Some(found) if found != sequence => Some(format!(
+            Some(found) if *found != sequence => Some(format!(
                 "{place} stands at {} instead of {}",
                 found.last_value, sequence.last_value
             )),
@@ -321,6 +357,7 @@ pub fn sequences(expected: &[Sequence], found: &[Sequence]) -> Check {
 
 /// Every constraint was checked against the rows, save those that the backup has NOT VALID.
 pub fn constraints(unvalidated: &[String], in_backup: &[String]) -> Check {
+    let in_backup: HashSet<&String> = in_backup.iter().collect();
     let wrong = unvalidated.iter().filter(|name| !in_backup.contains(name));
     let problems: Vec<String> = wrong.map(|name| format!("{name} was not validated")).collect();
     Check::none_of("constraints", &problems, "all validated")
@@ -343,6 +380,7 @@ pub fn indexes(invalid: &[String]) -> Check {
 
 /// Every materialized view that held data holds data.
 pub fn populated_views(expected: &[String], found: &[String]) -> Check {
+    let found: HashSet<&String> = found.iter().collect();
     let empty = expected.iter().filter(|view| !found.contains(view));
     let problems: Vec<String> = empty
         .map(|view| format!("materialized view {view} is not populated"))

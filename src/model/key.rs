@@ -12,6 +12,7 @@ use crate::error::{Error, Kind};
 
 const OBJECT_SUFFIX: &str = ".dump.gz";
 const MANIFEST_SUFFIX: &str = ".manifest.json";
+const INDEX_SUFFIX: &str = ".index.jsonl.gz";
 const GLOBALS_SUFFIX: &str = ".globals.sql.gz";
 const CONFIRMATION_SUFFIX: &str = ".confirmation.json";
 
@@ -30,6 +31,8 @@ pub enum KeyMeaning {
     Object(BackupKey),
     /// A backup's manifest.
     Manifest(BackupKey),
+    /// The index of a backup's manifest, where that is large.
+    Index(BackupKey),
     /// The roles and settings beside a backup's object.
     Globals(BackupKey),
     /// An operator's word that a backup under suspicion is right.
@@ -62,6 +65,11 @@ impl BackupKey {
         format!("{}{MANIFEST_SUFFIX}", self.stem())
     }
 
+    /// The key of what is stored beside a large manifest.
+    pub fn index_key(self) -> String {
+        format!("{}{INDEX_SUFFIX}", self.stem())
+    }
+
     /// The key of the object with the roles and settings of this backup.
     pub fn globals_key(self) -> String {
         format!("{}{GLOBALS_SUFFIX}", self.stem())
@@ -78,6 +86,8 @@ impl BackupKey {
             Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Object)
         } else if let Some(stem) = key.strip_suffix(MANIFEST_SUFFIX) {
             Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Manifest)
+        } else if let Some(stem) = key.strip_suffix(INDEX_SUFFIX) {
+            Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Index)
         } else if let Some(stem) = key.strip_suffix(GLOBALS_SUFFIX) {
             Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Globals)
         } else if let Some(stem) = key.strip_suffix(CONFIRMATION_SUFFIX) {

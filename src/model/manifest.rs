@@ -2,7 +2,8 @@
 //!
 //! Version 1 is one JSON object. Unknown fields are tolerated, another major version is refused. Its last field,
 //! `manifest_sha256`, is the SHA-256 of the document's own bytes with that field's 64 digits replaced by `0`, so a change
-//! of any byte shows. It protects against damage, not against someone who can write to the bucket.
+//! of any byte shows. It protects against damage, not against someone who can write to the bucket. Version 2 is the head of a
+//! larger manifest, see [`manifest_head`](crate::model::manifest_head).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,24 +13,29 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::access::Access;
+pub use crate::model::blocks::Block;
+use crate::model::blocks::Blocks;
 use crate::model::derived::Derived;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::globals::Globals;
 use crate::model::hex::hex;
 use crate::model::identity::{DatabaseFacts, Identity};
 use crate::model::left_out::LeftOut;
+use crate::model::manifest_head::{HEAD_VERSION, Head};
+use crate::model::sha256_sum::Sha256Sum;
 use crate::model::suspicion::Suspicion;
 use crate::model::trouble::Troubles;
 use crate::model::wording::without_drawn_options;
 
-/// The manifest version this program writes, and the only one it reads.
+/// The version of a manifest that is one document.
 pub const VERSION: u32 = 1;
 
 /// No block is larger, so that reading one never takes more memory than this.
 pub const MAX_BLOCK_BYTES: u64 = 16 << 20;
 
 const SEAL_FIELD: &[u8] = br#""manifest_sha256":""#;
-const SEAL_DIGITS: usize = 64;
+const UNSEALED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+const SEAL_DIGITS: usize = UNSEALED.len();
 
 /// Everything known about one backup at the time it was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +68,7 @@ pub struct Manifest {
     #[serde(default)]
     pub framing: Framing,
     /// The object cut into blocks, in order and without gaps.
-    pub blocks: Vec<Block>,
+    pub blocks: Blocks,
     /// Every table with rows in the archive, also those with none.
     pub tables: Vec<Table>,
     /// The large objects: `rows` counts them.
@@ -143,19 +149,6 @@ pub enum Framing {
     Stream,
 }
 
-/// A run of the object's bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Block {
-    /// Where it begins in the object, in bytes.
-    pub offset: u64,
-    /// Its length in the object, in bytes.
-    pub stored_bytes: u64,
-    /// What it inflates to, in bytes; in a stream, how much more is inflated when it was read.
-    pub raw_bytes: u64,
-    /// SHA-256 of its stored bytes, as lowercase hex.
-    pub sha256: String,
-}
-
 /// What one table held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
@@ -179,8 +172,8 @@ pub struct EntryDigest {
     pub schema: String,
     /// Its name.
     pub name: String,
-    /// SHA-256 of the definition's text, as lowercase hex.
-    pub digest: String,
+    /// SHA-256 of the definition's text.
+    pub digest: Sha256Sum,
 }
 
 /// Where a sequence stood.
@@ -201,61 +194,36 @@ struct Versioned {
     manifest_version: u32,
 }
 
+/// A document with the place of its seal behind everything else.
 #[derive(Serialize)]
-struct Sealed<'a> {
+struct Sealed<'a, T> {
     #[serde(flatten)]
-    manifest: &'a Manifest,
-    manifest_sha256: String,
+    content: &'a T,
+    manifest_sha256: &'static str,
+}
+
+/// What is stored as a backup's manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// All of it.
+    Whole(Box<Manifest>),
+    /// Its head; the rest is in an index beside it.
+    Head(Box<Head>),
 }
 
 impl Manifest {
-    /// The document as it is stored, sealed by its own digest.
+    /// The document as it is stored in one piece, sealed by its own digest.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let sealed = Sealed {
-            manifest: self,
-            manifest_sha256: "0".repeat(SEAL_DIGITS),
-        };
-        let mut document = serde_json::to_vec(&sealed)
-            .map_err(|cause| Error::new(Kind::Internal, "cannot write the manifest").caused_by(cause))?;
-        let digits = seal_position(&document)
-            .ok_or_else(|| Error::new(Kind::Internal, "the manifest lost its seal"))?;
-        let seal = hex(&Sha256::digest(&document));
-        document[digits..digits + SEAL_DIGITS].copy_from_slice(seal.as_bytes());
-        Ok(document)
+        seal(self)
     }
 
-    /// Reads the manifest stored for the object `key`. Any changed byte, another backup's manifest, an index with gaps and
-    /// another major version are refused.
+    /// Reads the manifest stored in one piece for the object `key`. Any changed byte, another backup's manifest, an index with gaps
+    /// and another major version are refused.
     pub fn decode(key: &str, document: &[u8]) -> Result<Self> {
-        let corrupt = |what: String| {
-            Error::new(Kind::Corrupt, format!("the manifest of {key} {what}"))
-                .hint("use another backup: `paycraft-dr list` shows them")
-        };
-        let digits = seal_position(document).ok_or_else(|| corrupt("has no seal".into()))?;
-        let mut unsealed = document.to_vec();
-        unsealed[digits..digits + SEAL_DIGITS].fill(b'0');
-        if hex(&Sha256::digest(&unsealed)).as_bytes() != &document[digits..digits + SEAL_DIGITS] {
-            return Err(corrupt(
-                "was changed after it was written: its digest differs".into(),
-            ));
+        match Document::decode(key, document)? {
+            Document::Whole(manifest) => Ok(*manifest),
+            Document::Head(_) => Err(corrupt(key, "has its blocks elsewhere")),
         }
-
-        let unreadable = |cause: serde_json::Error| corrupt("cannot be read".into()).caused_by(cause);
-        let versioned: Versioned = serde_json::from_slice(document).map_err(unreadable)?;
-        if versioned.manifest_version != VERSION {
-            let message = format!(
-                "the manifest of {key} has version {}, and this program reads version {VERSION}",
-                versioned.manifest_version
-            );
-            return Err(Error::new(Kind::Refused, message)
-                .hint("install the paycraft-dr that wrote it, or a newer one"));
-        }
-        let manifest: Self = serde_json::from_slice(document).map_err(unreadable)?;
-        if manifest.key != key {
-            return Err(corrupt(format!("belongs to {}", manifest.key)));
-        }
-        manifest.check_index().map_err(corrupt)?;
-        Ok(manifest)
     }
 
     /// The encoding of the archive's text, as `SET client_encoding` takes it.
@@ -289,7 +257,8 @@ impl Manifest {
             .find(|table| table.schema == "public" && table.name == name)
     }
 
-    fn check_index(&self) -> Result<(), String> {
+    /// What is wrong with the blocks, if anything is.
+    pub fn check_blocks(&self) -> Result<(), String> {
         let mut offset = 0_u64;
         let mut raw = 0_u64;
         for (number, block) in self.blocks.iter().enumerate() {
@@ -313,6 +282,47 @@ impl Manifest {
     }
 }
 
+impl Document {
+    /// Reads what is stored as the manifest of the object `key`. Any changed byte, another backup's manifest, an index with gaps and
+    /// an unknown major version are refused.
+    pub fn decode(key: &str, document: &[u8]) -> Result<Self> {
+        check_seal(key, document)?;
+        let unreadable = |cause: serde_json::Error| corrupt(key, "cannot be read").caused_by(cause);
+        let versioned: Versioned = serde_json::from_slice(document).map_err(unreadable)?;
+        let (decoded, names) = match versioned.manifest_version {
+            VERSION => {
+                let manifest: Manifest = serde_json::from_slice(document).map_err(unreadable)?;
+                manifest.check_blocks().map_err(|what| corrupt(key, &what))?;
+                let names = manifest.key.clone();
+                (Self::Whole(Box::new(manifest)), names)
+            }
+            HEAD_VERSION => {
+                let head: Head = serde_json::from_slice(document).map_err(unreadable)?;
+                let names = head.key.clone();
+                (Self::Head(Box::new(head)), names)
+            }
+            version => return Err(newer(key, version)),
+        };
+        match names == key {
+            true => Ok(decoded),
+            false => Err(corrupt(key, &format!("belongs to {names}"))),
+        }
+    }
+}
+
+/// The error of a manifest that is not what was written.
+pub fn corrupt(key: &str, what: &str) -> Error {
+    Error::new(Kind::Corrupt, format!("the manifest of {key} {what}"))
+        .hint("use another backup: `paycraft-dr list` shows them")
+}
+
+fn newer(key: &str, version: u32) -> Error {
+    let message = format!(
+        "the manifest of {key} has version {version}, and this program reads version {HEAD_VERSION} at most: it was made by a newer paycraft-dr"
+    );
+    Error::new(Kind::Refused, message).hint("install the paycraft-dr that wrote it, or a newer one")
+}
+
 impl EntryDigest {
     /// The digest of one definition, alike for all minor releases that print it.
     pub fn of(kind: &str, schema: &str, name: &str, definition: &str) -> Self {
@@ -320,9 +330,41 @@ impl EntryDigest {
             kind: kind.to_owned(),
             schema: schema.to_owned(),
             name: name.to_owned(),
-            digest: hex(&Sha256::digest(without_drawn_options(definition).as_bytes())),
+            digest: Sha256Sum::of(without_drawn_options(definition).as_bytes()),
         }
     }
+}
+
+/// The document of `content`, sealed by its own digest.
+pub(super) fn seal<T: Serialize>(content: &T) -> Result<Vec<u8>> {
+    let sealed = Sealed {
+        content,
+        manifest_sha256: UNSEALED,
+    };
+    let mut document = serde_json::to_vec(&sealed)
+        .map_err(|cause| Error::new(Kind::Internal, "cannot write the manifest").caused_by(cause))?;
+    let digits =
+        seal_position(&document).ok_or_else(|| Error::new(Kind::Internal, "the manifest lost its seal"))?;
+    let seal = Sha256Sum::of(&document).to_string();
+    document[digits..digits + SEAL_DIGITS].copy_from_slice(seal.as_bytes());
+    Ok(document)
+}
+
+fn check_seal(key: &str, document: &[u8]) -> Result<()> {
+    let digits = seal_position(document).ok_or_else(|| corrupt(key, "has no seal"))?;
+    let (before, rest) = document.split_at(digits);
+    let (seal, after) = rest.split_at(SEAL_DIGITS);
+    let mut unsealed = Sha256::new();
+    unsealed.update(before);
+    unsealed.update(UNSEALED);
+    unsealed.update(after);
+    if hex(&unsealed.finalize()).as_bytes() != seal {
+        return Err(corrupt(
+            key,
+            "was changed after it was written: its digest differs",
+        ));
+    }
+    Ok(())
 }
 
 /// Where the 64 digits of the seal begin.

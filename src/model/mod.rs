@@ -4,6 +4,8 @@
 pub mod acceptance;
 /// Who may do what in a database, and how two of them compare.
 pub mod access;
+/// The blocks of an object.
+pub mod blocks;
 /// The backups in a store, told from its listing.
 pub mod catalog;
 /// What was found against what a manifest says, check by check.
@@ -38,6 +40,8 @@ pub mod key;
 pub mod left_out;
 /// The document that makes a backup exist.
 pub mod manifest;
+/// The manifest of a large backup: a short document, and an index beside it.
+pub mod manifest_head;
 /// What a restore could not make, and the SQL that makes it.
 pub mod missing;
 /// What a run tells those who were not there.
@@ -58,6 +62,8 @@ pub mod schedule;
 pub mod secret;
 /// Which backup of which source a command takes.
 pub mod selection;
+/// SHA-256 digests as 32 bytes.
+pub mod sha256_sum;
 /// What a backup held, in the numbers that one day is compared with the day before.
 pub mod shape;
 /// Which database a backup is of, and whether two descriptions are of the same one.

@@ -81,6 +81,7 @@ impl Held {
         match self.condition {
             Condition::LoneManifest => self.key.manifest_key(),
             Condition::LoneConfirmation => self.key.confirmation_key(),
+            Condition::LoneIndex => self.key.index_key(),
             Condition::LoneGlobals => self.key.globals_key(),
             _ => self.key.to_string(),
         }
@@ -243,6 +244,7 @@ fn rule(held: &Held, sources: &Sources<'_>, policy: Policy, now: Timestamp) -> (
         Condition::LoneObject
         | Condition::LoneManifest
         | Condition::LoneConfirmation
+        | Condition::LoneIndex
         | Condition::LoneGlobals
             if age <= LEFTOVER_AGE =>
         {
@@ -258,6 +260,7 @@ fn rule(held: &Held, sources: &Sources<'_>, policy: Policy, now: Timestamp) -> (
         ),
         Condition::LoneManifest => (Remove, format!("a manifest without an object for {old}")),
         Condition::LoneConfirmation => (Remove, format!("a confirmation without a backup for {old}")),
+        Condition::LoneIndex => (Remove, format!("a manifest's index without a backup for {old}")),
         Condition::LoneGlobals => (Remove, format!("roles and settings without a backup for {old}")),
         Condition::Attested | Condition::Unattested => {
             let doubt = sources.doubt(held.key, source);

@@ -8,9 +8,9 @@ use futures_util::{StreamExt, pin_mut};
 use sha2::{Digest, Sha256};
 
 use super::background::in_the_background;
-use super::backup::{self, Made};
+use super::backup::Made;
 use super::survey::{Survey, Surveyed};
-use super::{object, plan};
+use super::{manifests, object, plan};
 use crate::archive::ArchiveError;
 use crate::archive::gzip::{GzipError, GzipStream};
 use crate::error::{Error, Kind, Result};
@@ -18,6 +18,7 @@ use crate::model::hex::hex;
 use crate::model::identity::Identity;
 use crate::model::key::BackupKey;
 use crate::model::manifest::{self, Block, Framing, Manifest, Source};
+use crate::model::sha256_sum::Sha256Sum;
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::queries;
 use crate::store::{ObjectFacts, Store};
@@ -28,7 +29,7 @@ const BLOCK_BYTES: u64 = 4 << 20;
 /// Reads the object `key` to its end and publishes its manifest, which makes it attested. No database is needed.
 pub async fn attest(store: &Store, key: BackupKey, observer: &dyn Observer) -> Result<Made> {
     let manifest = describe(store, key, observer).await?;
-    backup::publish(store, key, &manifest).await?;
+    let manifest = manifests::publish(store, key, manifest).await?;
     Ok(Made {
         key,
         manifest_key: key.manifest_key(),
@@ -130,7 +131,7 @@ impl Reading {
             offset: self.stored_bytes,
             stored_bytes: stored.len() as u64,
             raw_bytes,
-            sha256: hex(&Sha256::digest(stored)),
+            sha256: Sha256Sum::of(stored),
         });
         self.stored_bytes += stored.len() as u64;
         self.raw_bytes += raw_bytes;
@@ -185,7 +186,7 @@ fn manifest_of(
         stored_bytes: facts.bytes,
         sha256,
         framing: Framing::Stream,
-        blocks,
+        blocks: blocks.into(),
         entries: plan::definitions(contents),
         sequences: plan::sequences(contents),
         populated_views: plan::populated_views(contents),

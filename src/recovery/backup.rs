@@ -12,7 +12,7 @@ use super::dump::{Progress, dump, until};
 use super::packer::Packer;
 use super::reservation::{Reservation, reserve};
 use super::snapshot::SourceSnapshot;
-use super::{access, catalog, derived, globals, plan, soundness, suspicion, trouble};
+use super::{access, derived, globals, manifests, plan, soundness, suspicion, trouble};
 use crate::archive::Contents;
 use crate::error::{Error, Kind, Result};
 use crate::model::identity::Identity;
@@ -30,7 +30,7 @@ use crate::postgres::queries::{self, Facts};
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
 use crate::postgres::tools::{Installation, Tools};
-use crate::store::{Published, Store};
+use crate::store::Store;
 
 pub use super::reservation::Clock;
 
@@ -213,7 +213,7 @@ async fn make(
         stored_bytes: stored.stored_bytes,
         sha256: stored.sha256,
         framing: Framing::Members,
-        blocks: stored.blocks,
+        blocks: stored.blocks.into(),
         entries: plan::definitions(&surveyed.contents),
         sequences: plan::sequences(&surveyed.contents),
         populated_views: plan::populated_views(&surveyed.contents),
@@ -229,7 +229,7 @@ async fn make(
         suspicion: None,
     };
     manifest.suspicion = suspicion::compare(store, key, &manifest, request.limits, observer).await;
-    publish(store, key, &manifest).await?;
+    let manifest = manifests::publish(store, key, manifest).await?;
     Ok(Made {
         key,
         manifest_key: key.manifest_key(),
@@ -305,26 +305,4 @@ async fn check_size(store: &Store, key: BackupKey, stored_bytes: u64) -> Result<
         format!("{stored_bytes} bytes were stored as {key}, and {found} came to be there"),
     )
     .hint("no backup was made; try again"))
-}
-
-/// Publishes the manifest, which makes the object a backup.
-pub(super) async fn publish(store: &Store, key: BackupKey, manifest: &Manifest) -> Result<()> {
-    match store
-        .publish(&key.manifest_key(), manifest.encode()?, "application/json")
-        .await?
-    {
-        Published::Now => Ok(()),
-        // An answer that was lost is asked for again: what is there may be our own.
-        Published::Before
-            if catalog::read_manifest(store, key)
-                .await
-                .is_ok_and(|found| found == *manifest) =>
-        {
-            Ok(())
-        }
-        Published::Before => Err(
-            Error::new(Kind::Store, format!("another backup published {key} first"))
-                .hint("two backups began in the same second: run one at a time"),
-        ),
-    }
 }

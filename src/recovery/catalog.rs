@@ -4,8 +4,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 pub use super::choosing::{Selected, name_older, select, select_among};
+use super::manifests;
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{Condition, Found, State, read_listing};
 use crate::model::confirmation::Confirmation;
@@ -17,8 +19,6 @@ use crate::model::source::{SourceName, attribute};
 use crate::model::timeline::{Event, Observer};
 use crate::store::Store;
 
-/// The index of a very large backup fits; anything larger is no manifest of ours.
-const MANIFEST_LIMIT_BYTES: u64 = 64 << 20;
 /// A confirmation is a few lines.
 const CONFIRMATION_LIMIT_BYTES: u64 = 64 << 10;
 /// How many manifests and objects are asked about at the same time.
@@ -83,8 +83,9 @@ pub async fn survey(
     doubt: Option<&str>,
     observer: &dyn Observer,
 ) -> Result<Vec<Entry>> {
+    let large = Semaphore::new(1);
     let look = async |found: Found| {
-        let looked = look_at(store, found, observer).await?;
+        let looked = look_at(store, found, &large, observer).await?;
         if let (
             Some(doubt),
             Some(Looked {
@@ -165,8 +166,7 @@ pub(super) fn prefix_of(day: Date) -> String {
 
 /// The manifest of the backup `key`.
 pub async fn read_manifest(store: &Store, key: BackupKey) -> Result<Manifest> {
-    let document = store.get(&key.manifest_key(), MANIFEST_LIMIT_BYTES).await?;
-    Manifest::decode(&key.to_string(), &document)
+    manifests::read(store, key).await
 }
 
 /// The confirmation of the backup `key`; what is wrong with it where it cannot be read as one.
@@ -197,17 +197,28 @@ impl From<Condition> for Looked {
 
 /// What is there under the name of `found`, its manifest read where there is one; nothing where all of it vanished since it was
 /// listed. A store that does not answer is an error.
-async fn look_at(store: &Store, found: Found, observer: &dyn Observer) -> Result<Option<Looked>> {
+async fn look_at(
+    store: &Store,
+    found: Found,
+    large: &Semaphore,
+    observer: &dyn Observer,
+) -> Result<Option<Looked>> {
     let Some(stored_bytes) = found.stored_bytes else {
-        let condition = match (found.has_manifest, found.has_confirmation) {
-            (true, _) => Condition::LoneManifest,
-            (false, true) => Condition::LoneConfirmation,
-            (false, false) => Condition::LoneGlobals,
+        let condition = match found {
+            Found {
+                has_manifest: true, ..
+            } => Condition::LoneManifest,
+            Found {
+                has_confirmation: true,
+                ..
+            } => Condition::LoneConfirmation,
+            Found { has_index: true, .. } => Condition::LoneIndex,
+            _ => Condition::LoneGlobals,
         };
         return Ok(Some(condition.into()));
     };
     if found.has_manifest
-        && let Some(looked) = attestation(store, found, stored_bytes, observer).await?
+        && let Some(looked) = attestation(store, found, stored_bytes, large, observer).await?
     {
         return Ok(Some(looked));
     }
@@ -224,10 +235,11 @@ async fn attestation(
     store: &Store,
     found: Found,
     stored_bytes: u64,
+    large: &Semaphore,
     observer: &dyn Observer,
 ) -> Result<Option<Looked>> {
     let key = found.key;
-    let manifest = match read_manifest(store, key).await {
+    let manifest = match manifests::read_for_catalog(store, key, large).await {
         Ok(manifest) => manifest,
         Err(error) => {
             return match error.kind() {

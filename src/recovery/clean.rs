@@ -52,6 +52,8 @@ pub(super) fn check_replaced(target: &Conninfo, present: &Held, manifest: &Manif
             .entry((namespace(&entry.kind), &entry.schema, &entry.name))
             .or_default() += 1;
     }
+    let schemas = manifest.entries.iter().filter(|entry| entry.kind == "SCHEMA");
+    let schemas: BTreeSet<&str> = schemas.map(|entry| entry.name.as_str()).collect();
     let mut strangers = Vec::new();
     for object in &present.objects {
         let left = contained.get_mut(&key(object)).filter(|left| **left > 0);
@@ -60,10 +62,7 @@ pub(super) fn check_replaced(target: &Conninfo, present: &Held, manifest: &Manif
             continue;
         }
         let is_beside = match object.kind.as_str() {
-            "EXTENSION" => !manifest
-                .entries
-                .iter()
-                .any(|entry| entry.kind == "SCHEMA" && entry.name == object.place),
+            "EXTENSION" => !schemas.contains(object.place.as_str()),
             _ => object.has_extension,
         };
         if !is_beside {

@@ -1,6 +1,6 @@
 //! Generated columns and materialized views: recorded in a backup's snapshot, and compared in its target.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::attempt::Failure;
 use super::platform::Scope;
@@ -101,6 +101,10 @@ pub(super) async fn verify(
         .map(|table| (table.schema.as_str(), table.name.as_str()))
         .collect();
     let recorded = manifest.derived.as_deref().unwrap_or_default();
+    let by_name: HashMap<(&str, &str), &Derived> = recorded
+        .iter()
+        .map(|known| ((known.schema.as_str(), known.name.as_str()), known))
+        .collect();
     let mut compared = Compared::default();
     // What is not there, or holds nothing, is found by other checks.
     for relation in queries::relations(&session).await? {
@@ -112,17 +116,14 @@ pub(super) async fn verify(
         if !is_asked {
             continue;
         }
-        let known = recorded
-            .iter()
-            .find(|known| (&known.schema, &known.name) == (schema, name));
-        let Some(known) = known else {
+        let Some(known) = by_name.get(&(schema.as_str(), name.as_str())) else {
             compared.unrecorded.push(format!("{schema}.{name}"));
             continue;
         };
         match compare(&session, known).await? {
             None => compared.equal += 1,
             Some(reason) => compared.differences.push(Difference {
-                of: known.clone(),
+                of: Derived::clone(known),
                 reason,
             }),
         }

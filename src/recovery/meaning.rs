@@ -5,11 +5,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sha2::{Digest, Sha256};
-
 use crate::archive::{Contents, Entry};
-use crate::model::hex::hex;
 use crate::model::manifest::{EntryDigest, Manifest, Table};
+use crate::model::sha256_sum::Sha256Sum;
 use crate::postgres::rights::Name;
 
 /// How a session reads the archive, not what the database is.
@@ -21,7 +19,7 @@ const LARGE_OBJECT: &str = "LARGE OBJECT ";
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meaning {
     /// Tables that inherit, with a digest of their columns in any order.
-    inheriting: HashMap<Name, String>,
+    inheriting: HashMap<Name, Sha256Sum>,
     /// Tables whose rows the archive loads into another, which it names so.
     loaded_into: HashMap<Name, Vec<String>>,
 }
@@ -59,14 +57,12 @@ impl Meaning {
         found.retain(|entry| !beside.contains(&key(entry)));
 
         let restored = inheriting(restored);
-        let digests: HashMap<(&str, &str), &str> = expected
+        let digests: HashMap<(&str, &str), Sha256Sum> = expected
             .iter()
             .filter(|entry| entry.kind == "TABLE")
             .map(|entry| {
-                (
-                    (entry.schema.as_str(), entry.name.as_str()),
-                    entry.digest.as_str(),
-                )
+                let name = (entry.schema.as_str(), entry.name.as_str());
+                (name, entry.digest)
             })
             .collect();
         for entry in found.iter_mut().filter(|entry| entry.kind == "TABLE") {
@@ -76,7 +72,7 @@ impl Meaning {
             if let ((Some(then), Some(now)), Some(digest)) = (means, digest)
                 && then == now
             {
-                (*digest).clone_into(&mut entry.digest);
+                entry.digest = *digest;
             }
         }
         (expected, found)
@@ -168,7 +164,7 @@ fn beside(restored: &Contents, named: &BTreeSet<(&str, &str, &str)>) -> Vec<Entr
 
 /// Each table that inherits, with a digest of its definition's lines in any order: a table that came to its parent later has its
 /// columns elsewhere than one that is made with it.
-fn inheriting(contents: &Contents) -> HashMap<Name, String> {
+fn inheriting(contents: &Contents) -> HashMap<Name, Sha256Sum> {
     let tables = contents.entries.iter();
     let tables = tables.filter(|entry| entry.kind == "TABLE" && entry.definition.contains("\nINHERITS ("));
     tables
@@ -176,7 +172,7 @@ fn inheriting(contents: &Contents) -> HashMap<Name, String> {
             let lines = entry.definition.lines();
             let mut lines: Vec<&str> = lines.map(|line| line.trim_end_matches(',')).collect();
             lines.sort_unstable();
-            (name(entry), hex(&Sha256::digest(lines.join("\n").as_bytes())))
+            (name(entry), Sha256Sum::of(lines.join("\n").as_bytes()))
         })
         .collect()
 }

@@ -44,6 +44,10 @@ pub mod guard;
 mod index_answers;
 /// The rows of an archive, and the indexes over them, into a target.
 pub mod loader;
+/// A manifest as bytes: in one piece, or as a head and an index.
+pub mod manifest_index;
+/// Manifests in the store.
+mod manifests;
 /// A random marker in the source's settings.
 pub mod marker;
 /// What of a backup means the same in a target although it is worded otherwise.

@@ -6,15 +6,15 @@ use std::thread::available_parallelism;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::background::{Task, in_the_background};
 use crate::archive::gzip::GzipStream;
 use crate::archive::{ArchiveError, Contents, Event, Reader, gzip};
 use crate::error::{Error, Kind, Result};
-use crate::model::hex::hex;
-use crate::model::manifest::{Block, Framing, Manifest};
+use crate::model::blocks::{Block, Blocks};
+use crate::model::manifest::{Framing, Manifest};
+use crate::model::sha256_sum::Sha256Sum;
 use crate::store::Store;
 
 /// How much of an object one request brings, where its blocks are not larger.
@@ -38,7 +38,7 @@ pub struct CheckedArchive {
 impl CheckedArchive {
     /// Begins to download the object of `manifest`.
     pub fn open(store: &Store, manifest: &Manifest) -> Self {
-        Self::open_blocks(store, manifest, manifest.blocks.clone())
+        Self::open_blocks(store, manifest, manifest.blocks.len())
     }
 
     /// Begins to download no more of it than its archive's head takes, where that can be told.
@@ -49,11 +49,20 @@ impl CheckedArchive {
             raw_bytes += block.raw_bytes;
             begins_within
         };
-        let blocks = manifest.blocks.iter().take_while(is_of_head).cloned().collect();
-        Self::open_blocks(store, manifest, blocks)
+        Self::open_blocks(
+            store,
+            manifest,
+            manifest.blocks.iter().take_while(is_of_head).count(),
+        )
     }
 
-    fn open_blocks(store: &Store, manifest: &Manifest, blocks: Vec<Block>) -> Self {
+    /// Begins to download the first `count` blocks.
+    fn open_blocks(store: &Store, manifest: &Manifest, count: usize) -> Self {
+        let blocks = manifest.blocks.clone();
+        let blocks = Left {
+            blocks,
+            places: 0..count,
+        };
         let (sender, pieces) = mpsc::channel(1);
         let (store, key) = (store.clone(), manifest.key.clone());
         let framing = manifest.framing;
@@ -141,7 +150,7 @@ pub fn spans_of(store: &Store, key: &str, length: u64, span_bytes: u64) -> impl 
 async fn send_members(
     store: &Store,
     key: &str,
-    blocks: Vec<Block>,
+    blocks: Left,
     pieces: &mpsc::Sender<Result<Vec<u8>>>,
 ) -> Result<()> {
     let mut inflated = checked_blocks(store, key, blocks, inflate_member);
@@ -157,7 +166,7 @@ async fn send_members(
 async fn send_stream(
     store: &Store,
     key: &str,
-    blocks: Vec<Block>,
+    blocks: Left,
     pieces: &mpsc::Sender<Result<Vec<u8>>>,
 ) -> Result<()> {
     let mut checked = checked_blocks(store, key, blocks, check_block);
@@ -190,7 +199,7 @@ type BlockCheck<T> = fn(&str, &Block, &Bytes) -> Result<T>;
 fn checked_blocks<'a, T: Send + 'static>(
     store: &'a Store,
     key: &'a str,
-    blocks: Vec<Block>,
+    blocks: Left,
     check: BlockCheck<T>,
 ) -> impl Stream<Item = Result<T>> + Unpin + 'a {
     let cores = available_parallelism().map_or(2, usize::from);
@@ -217,7 +226,7 @@ async fn checked<T: Send + 'static>(
     check: BlockCheck<T>,
 ) -> Result<T> {
     let checked = async |stored: Bytes| {
-        let (key, block) = (key.to_owned(), block.clone());
+        let (key, block) = (key.to_owned(), *block);
         in_the_background(move || check(&key, &block, &stored)).await
     };
     match checked(stored).await {
@@ -232,20 +241,16 @@ async fn checked<T: Send + 'static>(
 fn fetched(
     store: &Store,
     key: &str,
-    blocks: Vec<Block>,
+    blocks: Left,
 ) -> impl Stream<Item = Result<(Vec<Block>, Bytes)>> + Unpin {
     let (store, key) = (store.clone(), key.to_owned());
-    let spans = spans(blocks);
-    let largest = spans
-        .iter()
-        .map(|span| extent(span))
-        .map(|extent| extent.end - extent.start)
-        .max();
+    let largest = blocks.clone().map(|span| extent(&span));
+    let largest = largest.map(|extent| extent.end - extent.start).max();
     let fetch_span = move |span: Vec<Block>| {
         let fetched = fetch(&store, &key, extent(&span));
         async move { Ok((span, fetched.await?)) }
     };
-    let fetched = stream::iter(spans).map(fetch_span);
+    let fetched = stream::iter(blocks).map(fetch_span);
     Box::pin(fetched.buffered(requests_at_once(largest.unwrap_or(1))))
 }
 
@@ -269,21 +274,28 @@ pub fn feed(
     Ok(piece.is_empty() || hand_on(piece))
 }
 
-/// Cuts the index into runs of blocks that are fetched with one request each.
-fn spans(blocks: Vec<Block>) -> Vec<Vec<Block>> {
-    let mut spans: Vec<Vec<Block>> = Vec::new();
-    let mut span_bytes = 0;
-    for block in blocks {
-        span_bytes += block.stored_bytes;
-        match spans.last_mut() {
-            Some(span) if span_bytes <= SPAN_BYTES => span.push(block),
-            _ => {
-                span_bytes = block.stored_bytes;
-                spans.push(vec![block]);
-            }
-        }
+/// Blocks that are yet to be fetched, cut into runs that are fetched with one request each. Only a run is copied at a time.
+#[derive(Clone)]
+struct Left {
+    blocks: Blocks,
+    places: Range<usize>,
+}
+
+impl Iterator for Left {
+    type Item = Vec<Block>;
+
+    fn next(&mut self) -> Option<Vec<Block>> {
+        let left = self.blocks.get(self.places.clone())?;
+        let mut span_bytes = 0_u64;
+        let fits = |block: &&Block| {
+            span_bytes = span_bytes.saturating_add(block.stored_bytes);
+            span_bytes <= SPAN_BYTES
+        };
+        let together = left.iter().take_while(fits).count();
+        let span = left.get(..together.max(1))?.to_vec();
+        self.places.start += span.len();
+        Some(span)
     }
-    spans
 }
 
 /// Where a run of blocks lies in its object.
@@ -323,7 +335,7 @@ fn check_block(key: &str, block: &Block, stored: &Bytes) -> Result<Bytes> {
     if stored.len() as u64 != block.stored_bytes {
         return Err(damaged(key, block, "bytes are missing"));
     }
-    if hex(&Sha256::digest(stored)) != block.sha256 {
+    if Sha256Sum::of(stored) != block.sha256 {
         return Err(damaged(key, block, "bytes differ from those that were stored"));
     }
     Ok(stored.clone())

@@ -13,6 +13,7 @@ use crate::archive::gzip;
 use crate::error::{Error, Kind, Result};
 use crate::model::hex::hex;
 use crate::model::manifest::Block;
+use crate::model::sha256_sum::Sha256Sum;
 use crate::store::{StoredPart, Upload};
 
 /// How much of the archive becomes one gzip member.
@@ -55,7 +56,7 @@ pub struct Packed {
 struct Member {
     stored: Vec<u8>,
     raw_bytes: u64,
-    sha256: String,
+    sha256: Sha256Sum,
 }
 
 impl Packer {
@@ -86,7 +87,7 @@ impl Packer {
         self.compressing.push_back(tokio::task::spawn_blocking(move || {
             let stored = gzip::deflate(&raw, LEVEL);
             Member {
-                sha256: hex(&Sha256::digest(&stored)),
+                sha256: Sha256Sum::of(&stored),
                 stored,
                 raw_bytes: raw.len() as u64,
             }

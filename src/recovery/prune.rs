@@ -1,8 +1,8 @@
 //! What has had its time, removed from the store.
 //!
 //! The store is looked at, and listed once more right before anything goes: what goes must be due by both, so a backup that
-//! vanished meanwhile neither counts for the floor nor lets another one go. The manifest goes first, then the confirmation, then the
-//! roles and settings, then the object. What interrupts that leaves an object that is no backup any more, which the next run finds and removes.
+//! vanished meanwhile neither counts for the floor nor lets another one go. The manifest goes first, then its index, then the
+//! confirmation, then the roles and settings, then the object. What interrupts that leaves an object that is no backup any more, which the next run finds and removes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -161,6 +161,9 @@ impl Thing {
             Self::Held(found) => {
                 if found.has_manifest {
                     store.delete(&found.key.manifest_key()).await?;
+                }
+                if found.has_index {
+                    store.delete(&found.key.index_key()).await?;
                 }
                 if found.has_confirmation {
                     store.delete(&found.key.confirmation_key()).await?;

@@ -92,10 +92,19 @@ impl Refused {
         rows
     }
 
+    /// What these entries of rows belong to.
+    fn tables_of(&self, rows: &HashSet<DumpId>) -> HashSet<DumpId> {
+        let rows = rows.iter().filter_map(|id| self.contents.entry(*id));
+        let rows = rows.filter(|entry| entry.kind == "TABLE DATA");
+        rows.flat_map(|entry| entry.dependencies.iter().copied())
+            .collect()
+    }
+
     /// Tries everything once more over one connection, in the archive's order. What the rows themselves break is not tried, nor are
     /// tables whose rows have gone by.
     pub(super) async fn try_again(&mut self, session: &Session) -> Result<()> {
         let lost_rows = self.ids();
+        let without_rows = self.tables_of(&lost_rows);
         let mut left = BTreeMap::new();
         for (place, attempt) in std::mem::take(&mut self.entries) {
             let contents = Arc::clone(&self.contents);
@@ -104,11 +113,7 @@ impl Refused {
             };
             let is_over = match entry.kind.as_str() {
                 "TABLE DATA" => true,
-                "TABLE" => contents.entries.iter().any(|rows| {
-                    rows.kind == "TABLE DATA"
-                        && rows.dependencies.contains(&entry.id)
-                        && lost_rows.contains(&rows.id)
-                }),
+                "TABLE" => without_rows.contains(&entry.id),
                 _ => attempt.refusal.as_ref().is_some_and(Refusal::is_of_rows),
             };
             if is_over {

@@ -160,17 +160,7 @@ pub async fn object(store: &Store, manifest: &Manifest, observer: &dyn Observer)
         survey.feed(&piece).map_err(unreadable)?;
     }
     let surveyed = survey.finish().map_err(unreadable)?;
-    let tables: Vec<TableReport> = manifest
-        .tables
-        .iter()
-        .map(|expected| {
-            let found = surveyed
-                .tables
-                .iter()
-                .find(|found| (&found.schema, &found.name) == (&expected.schema, &expected.name));
-            TableReport::of(expected, found.map(|found| found.content))
-        })
-        .collect();
+    let tables = comparison::tables(&manifest.tables, &surveyed.tables);
     let blocks = Check::none_of(
         "blocks",
         &[],

@@ -8,6 +8,7 @@ use aws_sdk_s3::operation::RequestId;
 use jiff::SignedDuration;
 
 use super::clock::Clocks;
+use super::paging::Unreliable;
 use super::s3::Store;
 use crate::error::{Error, Kind};
 
@@ -32,6 +33,9 @@ impl Store {
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
+        if let Some(unreliable) = unreliable_in(cause) {
+            return self.unreliable(what, unreliable);
+        }
         let error = Error::new(Kind::Store, format!("{what} at {}", self.describe()));
         if let Some(ahead) = self.skew(cause) {
             return error
@@ -55,6 +59,18 @@ impl Store {
             _ => None,
         }
     }
+}
+
+/// What was found wrong with the answer, where that is the error.
+fn unreliable_in(error: &(dyn StdError + 'static)) -> Option<Unreliable> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(unreliable) = cause.downcast_ref::<Unreliable>() {
+            return Some(*unreliable);
+        }
+        next = cause.source();
+    }
+    None
 }
 
 /// In whole minutes, which is what a clock is off by when it matters.

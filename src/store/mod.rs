@@ -7,6 +7,7 @@ mod failure;
 mod http_client;
 mod location;
 mod open_uploads;
+mod paging;
 mod probe;
 mod read;
 mod removal;
@@ -14,6 +15,7 @@ mod removal;
 pub mod retry;
 mod s3;
 mod upload;
+mod whole;
 
 pub use location::{Addressing, Location, NO_REGION, region_of_aws};
 pub use open_uploads::RecordedUpload;

@@ -2,9 +2,11 @@
 
 use std::error::Error as StdError;
 use std::ops::Range;
+use std::time::Duration;
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
 use super::failure::{Access, status_of};
 use super::retry;
@@ -57,25 +59,32 @@ impl Store {
         let mut read = BytesMut::new();
         let mut tag = None;
         let mut tries = 0;
+        let mut progressed = Instant::now();
         loop {
             let before = read.len();
             // Boxed: what the SDK keeps for a request is large, and many reads are under way in one task.
-            let opening = Box::pin(self.open_body(wanted, before as u64, tag.clone()));
+            let left = self.patience.total.saturating_sub(progressed.elapsed());
+            let opening = Box::pin(self.open_body(wanted, before as u64, tag.clone(), left));
             let Some(object) = opening.await? else {
                 return Ok(read.freeze());
             };
             let length = wanted.check(&object, before as u64)?;
             tag = object.e_tag().map(str::to_owned);
             read.reserve(length.unwrap_or(0));
-            let Err(cause) = append(object, length, &mut read).await else {
+            let silence = wanted.is_small().then_some(self.patience.answer);
+            let Err(cause) = append(object, length, silence, &mut read).await else {
                 return Ok(read.freeze());
             };
+            if read.len() > before {
+                progressed = Instant::now();
+            }
+            let is_over = wanted.is_small() && progressed.elapsed() >= self.patience.total;
             tries = if read.len() - before < FAIR_BYTES {
                 tries + 1
             } else {
                 1
             };
-            if tries >= self.patience.transfer_attempts {
+            if is_over || tries >= self.patience.transfer_attempts {
                 let message = format!("{} at {}", wanted.what, self.describe());
                 return Err(Error::new(Kind::Store, message)
                     .caused_by(cause)
@@ -93,7 +102,12 @@ impl Store {
         wanted: &Wanted<'_>,
         read: u64,
         tag: Option<String>,
+        left: Duration,
     ) -> Result<Option<GetObjectOutput>> {
+        let waiting = match wanted.is_small() {
+            true => self.patience.reading(left),
+            false => self.patience.transfer(0),
+        };
         let answer = self
             .client
             .get_object()
@@ -102,7 +116,7 @@ impl Store {
             .set_range(wanted.range_behind(read))
             .set_if_match(tag)
             .customize()
-            .config_override(self.patience.transfer(0))
+            .config_override(waiting)
             .send()
             .await;
         match answer {
@@ -121,6 +135,11 @@ impl Store {
 }
 
 impl Wanted<'_> {
+    /// Whether it is the whole of a small object.
+    fn is_small(&self) -> bool {
+        self.limit_bytes.is_some()
+    }
+
     fn range_behind(&self, read: u64) -> Option<String> {
         match (self.start + read, self.end) {
             (0, None) => None,
@@ -165,16 +184,25 @@ fn first_byte(content_range: &str) -> Option<u64> {
     first.parse().ok()
 }
 
-/// Appends the body to `read`, as much of it as comes. Succeeds only where that is all of it.
+/// Appends the body to `read`, as much of it as comes. Succeeds only where that is all of it. With a limit for `silence`, no piece is
+/// waited for longer; without one the SDK ends a body that stops.
 async fn append(
     object: GetObjectOutput,
     length: Option<usize>,
+    silence: Option<Duration>,
     read: &mut BytesMut,
 ) -> Result<(), Box<dyn StdError + Send + Sync>> {
     let before = read.len();
     let mut body = object.body;
-    while let Some(piece) = body.next().await {
-        read.extend_from_slice(&piece?);
+    loop {
+        let piece = match silence {
+            Some(limit) => tokio::time::timeout(limit, body.next()).await?,
+            None => body.next().await,
+        };
+        match piece {
+            Some(piece) => read.extend_from_slice(&piece?),
+            None => break,
+        }
     }
     match length {
         Some(length) if read.len() - before != length => Err("the answer ended before its length".into()),

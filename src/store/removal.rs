@@ -4,6 +4,7 @@ use aws_sdk_s3::types::EncodingType;
 use jiff::Timestamp;
 
 use super::failure::Access;
+use super::paging::{PageEnd, Paging, Unreliable};
 use super::s3::{Store, decoded};
 use crate::error::Result;
 
@@ -33,10 +34,13 @@ impl Store {
             .map_err(|cause| self.failed(Access::Write, &format!("cannot remove {key}"), &cause))
     }
 
-    /// Every unfinished upload whose key begins with `prefix`, over all pages. What the store does not date is left out.
+    /// Every unfinished upload whose key begins with `prefix`, over all pages. What the store does not date is left out. A listing that
+    /// cannot be relied on is an error.
     pub async fn unfinished_uploads(&self, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
-        let (mut uploads, mut key_marker, mut id_marker) = (Vec::new(), None, None);
+        const WHAT: &str = "cannot list open uploads";
+        let (mut uploads, mut paging, mut place) = (Vec::new(), Paging::default(), (None, None));
         loop {
+            let (key_marker, id_marker) = place;
             let answer = self
                 .client
                 .list_multipart_uploads()
@@ -47,12 +51,28 @@ impl Store {
                 .set_upload_id_marker(id_marker)
                 .send()
                 .await;
-            let page =
-                answer.map_err(|cause| self.failed(Access::Read, "cannot list open uploads", &cause))?;
+            let page = answer.map_err(|cause| self.failed(Access::Read, WHAT, &cause))?;
             let read = |key: &str| match page.encoding_type() {
                 Some(EncodingType::Url) => decoded(key),
                 _ => key.to_owned(),
             };
+            let named = page
+                .uploads()
+                .iter()
+                .map(|upload| (upload.key(), upload.upload_id()));
+            let next = page
+                .next_key_marker()
+                .map(|key| (Some(read(key)), page.next_upload_id_marker().map(str::to_owned)));
+            let end = PageEnd {
+                // Without a next page's beginning it is the last one, also where a store does not say so.
+                is_truncated: page.is_truncated().or(Some(next.is_some())),
+                next,
+            };
+            let followed = match named.clone().any(|(key, id)| key.is_none() || id.is_none()) {
+                true => Err(Unreliable::Unnamed),
+                false => paging.follow(named, end),
+            };
+            let next = followed.map_err(|cause| self.unreliable(WHAT, cause))?;
             uploads.extend(page.uploads().iter().filter_map(|upload| {
                 Some(UnfinishedUpload {
                     key: self.relative(read(upload.key()?)),
@@ -60,11 +80,10 @@ impl Store {
                     begun_at: Timestamp::from_second(upload.initiated()?.secs()).ok()?,
                 })
             }));
-            if page.is_truncated() != Some(true) || page.next_key_marker().is_none() {
-                return Ok(uploads);
+            match next {
+                Some(next) => place = next,
+                None => return Ok(uploads),
             }
-            key_marker = page.next_key_marker().map(read);
-            id_marker = page.next_upload_id_marker().map(str::to_owned);
         }
     }
 

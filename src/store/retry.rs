@@ -30,16 +30,20 @@ pub struct Patience {
     pub transfer_attempts: u32,
     /// For a connection.
     pub connect: Duration,
-    /// For the beginning of an answer.
+    /// For the beginning of the answer to a question: what is small is answered at once, or asked again.
     pub answer: Duration,
+    /// For the beginning of an answer to a part of a transfer.
+    pub transfer_answer: Duration,
     /// Before the first retry.
     pub first_pause: Duration,
     /// Before a late one.
     pub longest_pause: Duration,
     /// After a write that came too soon behind another to its key: R2 takes one a second.
     pub rest: Duration,
-    /// For a question and all its retries together.
+    /// For a question and all its retries together, and for a small answer that stops.
     pub total: Duration,
+    /// For a part of a transfer and all its retries together.
+    pub transfer_total: Duration,
 }
 
 impl Default for Patience {
@@ -48,11 +52,13 @@ impl Default for Patience {
             attempts: 5,
             transfer_attempts: 10,
             connect: Duration::from_secs(5),
-            answer: Duration::from_mins(1),
+            answer: Duration::from_secs(12),
+            transfer_answer: Duration::from_mins(1),
             first_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(8),
             rest: Duration::from_millis(1100),
-            total: Duration::from_mins(10),
+            total: Duration::from_secs(30),
+            transfer_total: Duration::from_mins(10),
         }
     }
 }
@@ -69,27 +75,51 @@ impl Patience {
             .mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
     }
 
-    /// What holds for every request.
+    /// What holds for every request that is not told otherwise: it is a question.
     pub(super) fn configure(&self, config: Builder, retries: &Retries) -> Builder {
-        self.sending(config, 0, self.attempts)
+        self.asking(config, self.attempts, self.total)
             // A quota of this store's own: another one that is down must not use it up.
             .retry_partition(RetryPartition::custom("store").build())
             .retry_classifier(Temporary { rest: self.rest })
             .interceptor(retries.clone())
     }
 
-    /// What holds for a request that carries `bytes`.
-    pub(super) fn transfer(&self, bytes: usize) -> Builder {
-        self.sending(Builder::new(), bytes as u64, self.transfer_attempts)
+    /// What holds for a request that reads a small object, for which so much time is left.
+    pub(super) fn reading(&self, left: Duration) -> Builder {
+        self.asking(Builder::new(), self.transfer_attempts, left)
     }
 
-    fn sending(&self, config: Builder, bytes: u64, attempts: u32) -> Builder {
-        // The SDK's wait for an answer begins with the first byte sent.
-        let sending = Duration::from_secs(bytes / SLOWEST_LINE);
+    /// What holds for a request that writes a small object of so many `bytes`.
+    pub(super) fn writing(&self, bytes: usize) -> Builder {
+        let sending = sending(bytes);
+        self.waiting(
+            Builder::new(),
+            self.attempts,
+            self.answer + sending,
+            self.total + sending,
+        )
+    }
+
+    /// What holds for a request that carries `bytes` of a transfer.
+    pub(super) fn transfer(&self, bytes: usize) -> Builder {
+        let sending = sending(bytes);
+        self.waiting(
+            Builder::new(),
+            self.transfer_attempts,
+            self.transfer_answer + sending,
+            self.transfer_total + sending,
+        )
+    }
+
+    fn asking(&self, config: Builder, attempts: u32, total: Duration) -> Builder {
+        self.waiting(config, attempts, self.answer, total)
+    }
+
+    fn waiting(&self, config: Builder, attempts: u32, answer: Duration, total: Duration) -> Builder {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(self.connect)
-            .read_timeout(self.answer + sending)
-            .operation_timeout(self.total + sending)
+            .read_timeout(answer)
+            .operation_timeout(total)
             .build();
         let retries = RetryConfig::standard()
             .with_max_attempts(attempts)
@@ -97,6 +127,11 @@ impl Patience {
             .with_max_backoff(self.longest_pause);
         config.timeout_config(timeouts).retry_config(retries)
     }
+}
+
+/// How long so many bytes take over the slowest line. The SDK's wait for an answer begins with the first byte sent.
+fn sending(bytes: usize) -> Duration {
+    Duration::from_secs(bytes as u64 / SLOWEST_LINE)
 }
 
 /// Whether an answer says that the same request may succeed later.

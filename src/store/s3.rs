@@ -9,6 +9,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
     BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::EncodingType;
 use jiff::Timestamp;
@@ -19,7 +20,9 @@ use super::failure::{Access, status_of};
 use super::http_client::http_client;
 use super::location::{Addressing, Location};
 use super::open_uploads::OpenUploads;
+use super::paging::{PageEnd, Paging, Unreliable};
 use super::retry::{Patience, Retries};
+use super::whole::WholeDocuments;
 use crate::error::Result;
 use crate::model::catalog::Listed;
 
@@ -90,6 +93,7 @@ impl Store {
             // A machine whose clock is off dates its backups wrongly: the store's refusal is what tells.
             .disable_clock_skew_correction(true)
             .interceptor(clock.clone())
+            .interceptor(WholeDocuments)
             .http_client(http_client(location));
         let config = patience.configure(config, &retries);
         Self {
@@ -148,34 +152,58 @@ impl Store {
         self.retries.count()
     }
 
-    /// Everything under `prefix`, over all pages, sorted by key.
+    /// Everything under `prefix`, over all pages, sorted by key. A listing that cannot be relied on is an error.
     pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        let mut pages = self
-            .client
-            .list_objects_v2()
-            .bucket(&*self.bucket)
-            .prefix(self.full(prefix))
-            // A key may hold characters that XML cannot, and then a listing that names it could not be read at all.
-            .encoding_type(EncodingType::Url)
-            .into_paginator()
-            .send();
-        let mut listed = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|cause| self.failed(Access::Read, "cannot list the bucket", &cause))?;
-            let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
-            listed.extend(page.contents().iter().filter_map(|object| {
-                Some(Listed {
-                    key: self.relative(if is_encoded {
-                        decoded(object.key()?)
-                    } else {
-                        object.key()?.to_owned()
-                    }),
-                    bytes: u64::try_from(object.size()?).ok()?,
+        const WHAT: &str = "cannot list the bucket";
+        let (mut listed, mut paging, mut token) = (Vec::new(), Paging::default(), None);
+        loop {
+            let answer = self
+                .client
+                .list_objects_v2()
+                .bucket(&*self.bucket)
+                .prefix(self.full(prefix))
+                // A key may hold characters that XML cannot, and then a listing that names it could not be read at all.
+                .encoding_type(EncodingType::Url)
+                .set_continuation_token(token)
+                .send()
+                .await;
+            let page = answer.map_err(|cause| self.failed(Access::Read, WHAT, &cause))?;
+            let followed = self
+                .listed(&page)
+                .and_then(|found| {
+                    let end = PageEnd {
+                        is_truncated: page.is_truncated(),
+                        next: page.next_continuation_token().map(str::to_owned),
+                    };
+                    let next = paging.follow(found.iter().map(|object| &object.key), end)?;
+                    listed.extend(found);
+                    Ok(next)
                 })
-            }));
+                .map_err(|cause| self.unreliable(WHAT, cause))?;
+            match followed {
+                Some(next) => token = Some(next),
+                None => break,
+            }
         }
         listed.sort_unstable_by(|left, right| left.key.cmp(&right.key));
         Ok(listed)
+    }
+
+    /// The objects of one page.
+    fn listed(&self, page: &ListObjectsV2Output) -> Result<Vec<Listed>, Unreliable> {
+        let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
+        let expected = page.key_count().and_then(|count| usize::try_from(count).ok());
+        if expected.is_some_and(|expected| page.contents().len() < expected) {
+            return Err(Unreliable::Fewer);
+        }
+        let listed = page.contents().iter().map(|object| {
+            let key = object.key()?;
+            Some(Listed {
+                key: self.relative(if is_encoded { decoded(key) } else { key.to_owned() }),
+                bytes: u64::try_from(object.size()?).ok()?,
+            })
+        });
+        listed.collect::<Option<_>>().ok_or(Unreliable::Unnamed)
     }
 
     /// What is known of `key`, or `None` where there is nothing.
@@ -218,6 +246,7 @@ impl Store {
 
     /// Puts `bytes` at `key` unless something is there (`If-None-Match: *`).
     pub async fn publish(&self, key: &str, bytes: Vec<u8>, content_type: &str) -> Result<Published> {
+        let writing = self.patience.writing(bytes.len());
         let answer = self
             .client
             .put_object()
@@ -226,6 +255,8 @@ impl Store {
             .if_none_match("*")
             .content_type(content_type)
             .body(ByteStream::from(bytes))
+            .customize()
+            .config_override(writing)
             .send()
             .await;
         match answer {

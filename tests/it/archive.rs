@@ -7,7 +7,7 @@ mod older;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use paycraft_dr::archive::{ArchiveError, Compression, Contents, Event, Reader, Section, gzip};
+use paycraft_dr::archive::{ArchiveError, Compression, Contents, Event, MAX_ENTRIES, Reader, Section, gzip};
 use paycraft_dr::recovery::plan::{self, Turn};
 use paycraft_dr::recovery::survey::{Survey, Surveyed};
 use proptest::prelude::*;

@@ -134,8 +134,8 @@ fn backups_from_a_newer_world() {
             output(command)
         };
         assert_ends(&restore().await, 4, "refused", &["PostgreSQL 99", "or newer"]);
-        reseal(&world, &made, |manifest| manifest.manifest_version = 2);
-        assert_ends(&restore().await, 4, "refused", &["version 2", "or a newer one"]);
+        reseal(&world, &made, |manifest| manifest.manifest_version = 3);
+        assert_ends(&restore().await, 4, "refused", &["version 3", "or a newer one"]);
         let holds = query(
             &target,
             "SELECT count(*)::text FROM pg_class WHERE relname = 'tenants'",

@@ -12,13 +12,14 @@ use paycraft_dr::model::identity::Identity;
 use paycraft_dr::model::key::{BackupKey, KeyMeaning, Selector};
 use paycraft_dr::model::left_out::LeftOut;
 use paycraft_dr::model::manifest::{Block, EntryDigest, Framing, Manifest, Sequence, Source, Table, VERSION};
+use paycraft_dr::model::manifest_head::HEAD_VERSION;
 use paycraft_dr::model::objective::{Measured, RTO_OBJECTIVE};
 use paycraft_dr::model::secret::Secret;
 use paycraft_dr::model::timeline::{Event, Phase, Timeline};
 use paycraft_dr::model::verdict::{Check, Outcome, Verdict};
 use proptest::prelude::*;
 
-const KEY: &str = "2026/11/23/backup-20261123-020007.dump.gz";
+pub(super) const KEY: &str = "2026/11/23/backup-20261123-020007.dump.gz";
 
 fn instant(text: &str) -> Timestamp {
     text.parse().expect("an instant")
@@ -62,6 +63,7 @@ mod keys {
             let key = BackupKey::at(Timestamp::from_second(second).expect("in range"));
             prop_assert_eq!(BackupKey::read(&key.to_string()), KeyMeaning::Object(key));
             prop_assert_eq!(BackupKey::read(&key.manifest_key()), KeyMeaning::Manifest(key));
+            prop_assert_eq!(BackupKey::read(&key.index_key()), KeyMeaning::Index(key));
             prop_assert_eq!(key.began_at().as_second(), second);
         }
 
@@ -187,12 +189,12 @@ mod choosing {
     }
 }
 
-fn manifest() -> Manifest {
+pub(super) fn manifest() -> Manifest {
     let block = |offset, sha256: &str| Block {
         offset,
         stored_bytes: 10,
         raw_bytes: 30,
-        sha256: sha256.repeat(32),
+        sha256: sha256.repeat(32).parse().expect("a digest"),
     };
     Manifest {
         manifest_version: VERSION,
@@ -214,7 +216,7 @@ fn manifest() -> Manifest {
         stored_bytes: 20,
         sha256: "ab".repeat(32),
         framing: Framing::Members,
-        blocks: vec![block(0, "01"), block(10, "02")],
+        blocks: vec![block(0, "01"), block(10, "02")].into(),
         tables: vec![Table {
             schema: "public".to_owned(),
             name: "tenants".to_owned(),
@@ -317,12 +319,13 @@ mod manifests {
     #[test]
     fn another_major_version_is_refused_and_an_unknown_field_is_not() {
         let newer = Manifest {
-            manifest_version: VERSION + 1,
+            manifest_version: HEAD_VERSION + 1,
             ..manifest()
         };
         let error = Manifest::decode(KEY, &newer.encode().expect("a document")).expect_err("a newer version");
         assert_eq!(error.kind(), Kind::Refused);
-        assert!(error.message().contains("version 2"));
+        assert!(error.message().contains("version 3"));
+        assert!(error.message().contains("made by a newer paycraft-dr"));
 
         let document = String::from_utf8(manifest().encode().expect("a document")).expect("text");
         let extended = document.replacen("\"key\":", "\"colour\":\"green\",\"key\":", 1);

@@ -25,7 +25,7 @@ fn manifest(key: BackupKey) -> Manifest {
         "tool_version": "0", "pg_dump_version": "15.1", "copy_settings": {}, "head_bytes": 0,
         "source": { "database": "d", "project_ref": null, "system_identifier": null, "server_version": "15.1" },
         "raw_bytes": 1, "stored_bytes": 1, "sha256": "",
-        "blocks": [{ "offset": 0, "stored_bytes": 1, "raw_bytes": 1, "sha256": "" }],
+        "blocks": [{ "offset": 0, "stored_bytes": 1, "raw_bytes": 1, "sha256": "0".repeat(64) }],
         "tables": [], "large_objects": { "rows": 0, "fingerprint": "0".repeat(32) }, "entries": [], "sequences": [],
         "populated_views": [], "extensions": [], "roles": [],
     });
@@ -200,7 +200,7 @@ fn manifests_that_nobody_here_can_judge_stay() {
         let bucket = TestStore::start().await;
         put_backups(&bucket, 0..8);
         let mut newer = manifest(days_ago(50));
-        newer.manifest_version = 2;
+        newer.manifest_version = 3;
         put(&bucket, &days_ago(50).to_string(), b"x");
         put(
             &bucket,
@@ -216,7 +216,7 @@ fn manifests_that_nobody_here_can_judge_stay() {
         let orphans = pruned.kept.iter().filter(|line| line.state == "orphan");
         let reasons: Vec<&str> = orphans.map(|line| line.reason.as_str()).collect();
         assert_eq!(reasons.len(), 3, "{reasons:?}");
-        for (reason, says) in reasons.iter().zip(["version 2", "no seal", "made with 1"]) {
+        for (reason, says) in reasons.iter().zip(["version 3", "no seal", "made with 1"]) {
             assert!(reason.contains(says), "{reason}");
         }
     });
@@ -241,7 +241,7 @@ fn one_manifest_that_cannot_be_read_or_vanishes_does_not_hide_the_rest() {
         let bucket = TestStore::start().await;
         put_backups(&bucket, 1..=20);
         let mut newer = manifest(days_ago(0));
-        newer.manifest_version = 2;
+        newer.manifest_version = 3;
         put(&bucket, &days_ago(0).to_string(), b"x");
         let document = newer.encode().expect("a document");
         put(&bucket, &days_ago(0).manifest_key(), &document);

@@ -33,7 +33,7 @@ struct Scene {
 fn key(text: &str) -> BackupKey {
     match BackupKey::read(text) {
         KeyMeaning::Object(key) | KeyMeaning::Manifest(key) => key,
-        KeyMeaning::Globals(_) | KeyMeaning::Confirmation(_) | KeyMeaning::Foreign => {
+        KeyMeaning::Index(_) | KeyMeaning::Globals(_) | KeyMeaning::Confirmation(_) | KeyMeaning::Foreign => {
             panic!("{text} is no backup's key")
         }
     }

@@ -10,6 +10,7 @@ use paycraft_dr::store::{Published, Store};
 
 use super::kit::{TestStore, run};
 
+mod listings;
 mod names;
 mod reading;
 mod refusals;

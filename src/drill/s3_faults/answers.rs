@@ -1,10 +1,12 @@
 //! Answers as a failure leaves them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, Collected};
-use hyper::Response;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderValue, TRANSFER_ENCODING};
+use hyper::{Response, StatusCode};
 use jiff::Timestamp;
 use s3s::dto::StreamingBlob;
 use s3s::{Body, HttpError};
@@ -54,18 +56,33 @@ pub(super) async fn without(answer: Response<Body>, hidden: &str) -> Result<Resp
     let document = String::from_utf8_lossy(&bytes);
     let mut pieces = document.split("<Contents>");
     let mut shown = pieces.next().unwrap_or_default().to_owned();
+    let mut count = 0;
     for piece in pieces {
         let (entry, rest) = piece.split_once("</Contents>").unwrap_or((piece, ""));
         if !is_about(entry, hidden) {
+            count += 1;
             shown.push_str("<Contents>");
             shown.push_str(entry);
             shown.push_str("</Contents>");
         }
         shown.push_str(rest);
     }
+    let shown = with_count(&shown, count);
     head.headers.remove(TRANSFER_ENCODING);
     head.headers.insert(CONTENT_LENGTH, shown.len().into());
     Ok(Response::from_parts(head, Body::from(shown)))
+}
+
+/// The listing with this number of keys, where it tells one.
+fn with_count(document: &str, count: usize) -> String {
+    let parts = document.split_once("<KeyCount>").and_then(|(before, rest)| {
+        let (_, after) = rest.split_once("</KeyCount>")?;
+        Some((before, after))
+    });
+    match parts {
+        Some((before, after)) => format!("{before}<KeyCount>{count}</KeyCount>{after}"),
+        None => document.to_owned(),
+    }
 }
 
 /// All of a body.
@@ -92,10 +109,21 @@ pub(in crate::drill) fn refused(refusal: &Refusal, now: Timestamp) -> Response<B
     let document = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
     );
+    xml(document, *status, now)
+}
+
+/// The answer that a test wrote. `{n}` in it becomes another number each time.
+pub(super) fn answered(document: &str, now: Timestamp) -> Response<Body> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    xml(document.replace("{n}", &number.to_string()), StatusCode::OK, now)
+}
+
+fn xml(document: String, status: StatusCode, now: Timestamp) -> Response<Body> {
     let mut answer = Response::new(Body::from(document));
-    *answer.status_mut() = *status;
-    let xml = HeaderValue::from_static("application/xml");
-    answer.headers_mut().insert(CONTENT_TYPE, xml);
+    *answer.status_mut() = status;
+    let kind = HeaderValue::from_static("application/xml");
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
     stamp(&mut answer, now);
     answer
 }

@@ -17,6 +17,8 @@ pub enum Failure {
     BodyFlipped(usize),
     /// It is carried out twice, and the second answer is given.
     Twice,
+    /// It is answered with this XML document, and nothing is done. `{n}` in it becomes another number each time.
+    Answered(String),
     /// It is carried out, and a listing it answers with names no key that begins so.
     Hidden(String),
 }

@@ -9,7 +9,7 @@ use hyper::{Request, Response};
 use jiff::Timestamp;
 use s3s::{Body, HttpError};
 
-use super::answers::{broken, cut, flipped, refused, whole, without};
+use super::answers::{answered, broken, cut, flipped, refused, whole, without};
 use super::failure::Failure;
 use super::operation::Operation;
 use super::plan::Plan;
@@ -58,6 +58,10 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for Layer<S> {
                     // Also where nobody is left who could heal it.
                     let _ = healed.changed().await;
                     Err(HttpError::new(Box::new(broken())))
+                }
+                Failure::Answered(document) => {
+                    drain(body).await;
+                    Ok(answered(&document, service.now()))
                 }
                 Failure::Twice => {
                     let bytes = whole(body).await?;

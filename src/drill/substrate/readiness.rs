@@ -16,10 +16,12 @@ const PATIENCE: Patience = Patience {
     transfer_attempts: 1,
     connect: Duration::from_secs(1),
     answer: Duration::from_secs(5),
+    transfer_answer: Duration::from_secs(5),
     first_pause: Duration::from_millis(20),
     longest_pause: Duration::from_millis(20),
     rest: Duration::from_millis(20),
     total: Duration::from_secs(10),
+    transfer_total: Duration::from_secs(10),
 };
 
 /// An S3 server outside this process.

@@ -38,11 +38,13 @@ const STORE_PATIENCE: retry::Patience = retry::Patience {
     transfer_attempts: 10,
     connect: Duration::from_secs(2),
     answer: Duration::from_secs(2),
+    transfer_answer: Duration::from_secs(2),
     first_pause: Duration::from_millis(20),
     // Not shorter than a rest: the SDK waits no longer than this.
     longest_pause: Duration::from_millis(1500),
     rest: Duration::from_millis(1100),
     total: Duration::from_secs(40),
+    transfer_total: Duration::from_secs(40),
 };
 
 /// The servers and the links.

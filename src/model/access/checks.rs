@@ -1,5 +1,7 @@
 //! The checks over owners and rights, and their words.
 
+use std::collections::HashSet;
+
 use super::compare::{Comparison, Finding, Verb};
 use super::privileges::Privileges;
 use super::rights::Grantee;
@@ -44,8 +46,10 @@ pub fn checks(comparison: &Comparison<'_>, accepted: Accepted) -> Vec<Check> {
 
 fn rights(comparison: &Comparison<'_>) -> Check {
     let (findings, regranted) = comparison.findings();
+    let roles = comparison.found.roles.iter();
+    let roles: HashSet<&str> = roles.map(|role| role.name.as_str()).collect();
     let is_missing = |grantee: Grantee<'_>| match grantee {
-        Grantee::Role(name) => !comparison.found.roles.iter().any(|role| role.name == name),
+        Grantee::Role(name) => !roles.contains(name),
         _ => false,
     };
     let mut problems: Vec<String> = findings.iter().flat_map(too_much).collect();

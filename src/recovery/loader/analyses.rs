@@ -53,6 +53,7 @@ impl Analyses {
         let declared: HashSet<DumpId> = declared
             .flat_map(|entry| entry.dependencies.iter().map(|table| trees.root(*table)))
             .collect();
+        let over = builds_over(builds);
         let mut found = Self::default();
         for entry in contents.entries.iter().filter(|entry| selection.keeps(entry.id)) {
             let rows: Vec<DumpId> = match entry.kind.as_str() {
@@ -74,11 +75,8 @@ impl Analyses {
                 continue;
             }
             let tree = trees.root(entry.id);
-            let over = builds
-                .indexes
-                .iter()
-                .filter(|build| build.claims.iter().any(|claimed| claimed.tree == tree));
-            let analysis = analysis(entry, tree, rows, over.map(|build| build.id).collect());
+            let over = over.get(&tree).cloned().unwrap_or_default();
+            let analysis = analysis(entry, tree, rows, over);
             match declared.contains(&tree) {
                 true => found.late.push(analysis),
                 false => found.early.push(analysis),
@@ -86,6 +84,18 @@ impl Analyses {
         }
         found
     }
+}
+
+/// The indexes that are built over each tree of tables.
+fn builds_over(builds: &Builds) -> HashMap<DumpId, Vec<DumpId>> {
+    let mut over: HashMap<DumpId, Vec<DumpId>> = HashMap::new();
+    for build in &builds.indexes {
+        let trees: HashSet<DumpId> = build.claims.iter().map(|claimed| claimed.tree).collect();
+        for tree in trees {
+            over.entry(tree).or_default().push(build.id);
+        }
+    }
+    over
 }
 
 fn analysis(entry: &Entry, tree: DumpId, rows: Vec<DumpId>, builds: Vec<DumpId>) -> Analysis {

@@ -1,6 +1,6 @@
 //! What of a backup is restored into one target.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::judge::{self, KnownTarget, rule};
 use super::rule::Rule;
@@ -50,8 +50,11 @@ impl Selection {
                     .any(|lacking| lacking.definition.trim_end().ends_with(&end))
             })
         };
-        let is_made =
-            |data: &Entry| entries().any(|entry| entry.kind == "TABLE" && name(entry) == name(data));
+        let made: HashSet<Name> = entries()
+            .filter(|entry| entry.kind == "TABLE")
+            .map(name)
+            .collect();
+        let is_made = |data: &Entry| made.contains(&name(data));
         let rows = entries()
             .filter(|entry| entry.kind == "TABLE DATA" && is_in_lacking_schema(entry) && !is_made(entry));
         let left_out = lacking.iter().copied().chain(rows);
@@ -125,9 +128,10 @@ impl Selection {
 
     /// The rows of the product's that are left out, and what is to be done about each table's, for a person.
     pub fn lost_rows(&self, contents: &Contents, manifest: &Manifest) -> Vec<String> {
+        let rules = self.rows_rules(contents);
         let tables = manifest.tables.iter().filter(|table| table.content.rows > 0);
         let lost = tables.filter_map(|table| {
-            let rule = self.rows_rule(contents, &(table.schema.clone(), table.name.clone()))?;
+            let rule = *rules.get(&(table.schema.clone(), table.name.clone()))?;
             let (rows, plural) = (table.content.rows, if table.content.rows == 1 { "" } else { "s" });
             (rule != Rule::MigrationRows).then(|| {
                 let Table { schema, name, .. } = table;
@@ -140,18 +144,22 @@ impl Selection {
         lost.collect()
     }
 
-    /// The rule by which the rows of a table are left out.
-    fn rows_rule(&self, contents: &Contents, table: &Name) -> Option<Rule> {
-        let mut rows = contents.entries.iter().filter(|entry| entry.kind == "TABLE DATA");
-        let rows = rows.find(|entry| name(entry) == *table)?;
-        self.rule(rows.id).filter(|rule| rule.is_excused())
+    /// The tables whose rows are left out, each with the rule.
+    fn rows_rules(&self, contents: &Contents) -> HashMap<Name, Rule> {
+        let rows = contents.entries.iter().filter(|entry| entry.kind == "TABLE DATA");
+        let left_out = rows.filter_map(|entry| {
+            let rule = self.rule(entry.id).filter(|rule| rule.is_excused())?;
+            Some((name(entry), rule))
+        });
+        left_out.collect()
     }
 
     /// Refuses to leave out rows that a foreign key of the product refers to.
     pub(super) fn check_needed(&self, contents: &Contents, manifest: &Manifest) -> Result<()> {
+        let rules = self.rows_rules(contents);
         for table in manifest.tables.iter().filter(|table| table.content.rows > 0) {
             let table: Name = (table.schema.clone(), table.name.clone());
-            let Some(rule) = self.rows_rule(contents, &table) else {
+            let Some(rule) = rules.get(&table) else {
                 continue;
             };
             if let Some(reference) = self.reference_to(contents, &table) {

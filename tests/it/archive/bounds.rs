@@ -47,7 +47,10 @@ fn a_length_is_believed_when_its_bytes_have_come() {
     ] {
         let outcome = survey(&claim.0).map(|_| ());
         assert!(
-            matches!(outcome, Err(ArchiveError::Incomplete | ArchiveError::TooLarge)),
+            matches!(
+                outcome,
+                Err(ArchiveError::Incomplete | ArchiveError::TooLarge | ArchiveError::TooManyEntries(_))
+            ),
             "{outcome:?}"
         );
     }
@@ -63,14 +66,28 @@ fn contents_past_the_limit_are_given_up_however_they_are_cut() {
             .rows_entry(14, id, "TABLE DATA", &"x".repeat(1 << 20))
             .0
     };
-    let archive = (1..=64)
-        .fold(Writer::header(14, 0, 64), |archive, id| archive.bytes(&entry(id)))
+    let archive = (1..=256)
+        .fold(Writer::header(14, 0, 256), |archive, id| {
+            archive.bytes(&entry(id))
+        })
         .0;
-    assert!(archive.len() > 64 << 20);
+    assert!(archive.len() > 256 << 20);
     for size in [archive.len(), 1 << 20, 1 << 16] {
         let outcome = survey_pieces(archive.chunks(size)).map(|_| ());
         assert_eq!(outcome, Err(ArchiveError::TooLarge), "in pieces of {size}");
     }
+}
+
+#[test]
+fn more_entries_than_are_read_are_refused_by_their_number() {
+    let count = MAX_ENTRIES + 1;
+    let claim = Writer::header(14, 0, i32::try_from(count).expect("a number"));
+    let error = survey(&claim.0).map(|_| ()).expect_err("too many");
+    assert_eq!(error, ArchiveError::TooManyEntries(count));
+    assert!(
+        error.to_string().contains("1000001 entries, and 1000000 at most"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn backup(day: u32, source: &str, suspicion: &[&str]) -> (Found, Known) {
         key: BackupKey::at(started_at),
         stored_bytes: Some(1),
         has_manifest: true,
+        has_index: false,
         globals_bytes: None,
         has_confirmation: false,
     };
