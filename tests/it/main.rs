@@ -50,6 +50,7 @@ mod restore;
 mod source_held;
 mod supabase;
 mod versions;
+mod wide_rows;
 mod workflows;
 mod workload;
 
