@@ -105,9 +105,10 @@ impl<S: Socket> MakeTlsConnect<S> for Connector {
     type Error = Infallible;
 
     fn make_tls_connect(&mut self, host: &str) -> Result<Beginning<S>, Infallible> {
+        let tls = MakeTlsConnect::<S>::make_tls_connect(&mut self.tls, host)?;
         Ok(Beginning {
             trust: self.trust,
-            tls: self.tls.make_tls_connect(host)?,
+            tls,
         })
     }
 }

@@ -279,7 +279,10 @@ mod tests {
             let sent = &sent[..sent.len() - missing];
             let whole_pieces = (sent.len() - HEADER_BYTES) / PIECE_BYTES;
             let seen = seen(sent, &[1000], &[4096]);
-            assert_eq!(seen.iter().filter(|byte| **byte == 7).count(), sent.len() - HEADER_BYTES);
+            assert_eq!(
+                seen.iter().filter(|byte| **byte == 7).count(),
+                sent.len() - HEADER_BYTES
+            );
             let (whole, part) = seen.split_at(whole_pieces * (HEADER_BYTES + PIECE_BYTES));
             assert_eq!(joined(whole).len(), whole_pieces.min(1));
             assert!(part.len() < HEADER_BYTES + PIECE_BYTES, "{missing} missing");

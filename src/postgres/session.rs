@@ -47,7 +47,8 @@ impl Session {
                 .hint(conninfo.unreachable_hint())
         };
         let answer = timeout(limit, connector::open(conninfo)).await;
-        let answer = answer.map_err(|_| unreachable(format!("no answer within {} s", limit.as_secs()).into()))?;
+        let answer =
+            answer.map_err(|_| unreachable(format!("no answer within {} s", limit.as_secs()).into()))?;
         let (client, driver) = answer.map_err(|cause| {
             let cause = match cause {
                 NotOpened::Socket(cause) => return unreachable(cause.into()),

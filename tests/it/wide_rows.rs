@@ -36,7 +36,11 @@ pub async fn assert_comes_in_pieces(session: &Session) {
         longest = longest.max(piece.len());
         text.extend_from_slice(&piece);
     }
-    assert!(text == [&vec![b'x'; BYTES][..], b"\nend\n"].concat(), "{} bytes", text.len());
+    assert!(
+        text == [&vec![b'x'; BYTES][..], b"\nend\n"].concat(),
+        "{} bytes",
+        text.len()
+    );
     assert!(longest <= 1 << 20, "a piece of {longest} bytes");
 }
 
@@ -62,7 +66,10 @@ fn a_long_row_is_restored_and_proven_in_the_memory_of_short_ones() {
         let Some(world) = World::new().await else { return };
         for (schema, day) in [(NARROW, "2026-11-21"), (WIDE, "2026-11-22")] {
             let source = world.postgres.source(schema).await;
-            world.back_up_at(&source, &format!("{day}T02:00:07Z")).await.expect("a backup");
+            world
+                .back_up_at(&source, &format!("{day}T02:00:07Z"))
+                .await
+                .expect("a backup");
             let target = world.postgres.database(Side::Target).await;
             let day = day.replace('-', "/");
             for verb in ["restore", "verify"] {
@@ -86,7 +93,9 @@ fn a_change_at_the_end_of_a_long_row_is_found() {
     run(async {
         let Some(world) = World::new().await else { return };
         let (_, target) = world
-            .proven("CREATE TABLE notes (id int, note text); INSERT INTO notes VALUES (1, repeat('x', 5000000))")
+            .proven(
+                "CREATE TABLE notes (id int, note text); INSERT INTO notes VALUES (1, repeat('x', 5000000))",
+            )
             .await;
         let change = "UPDATE notes SET note = left(note, -1) || 'y'";
         let undo = "UPDATE notes SET note = left(note, -1) || 'x'";
@@ -110,11 +119,18 @@ fn a_row_that_no_dump_can_hold_is_told_with_its_table() {
         assert_eq!(error.kind(), Kind::Source, "{error}");
         let told = error.causes().join(" ");
         assert!(told.contains("\"films\""), "{told}");
-        assert!(error.next_step().expect("a hint").contains("1 GiB"), "{:?}", error.next_step());
+        assert!(
+            error.next_step().expect("a hint").contains("1 GiB"),
+            "{:?}",
+            error.next_step()
+        );
         assert_eq!(world.bucket.store.list("").await.expect("a listing"), []);
         // Other tests find the disk as it was.
         execute(&source, "DROP TABLE films").await;
-        assert!(world.restore(Selector::Latest).await.is_err(), "no backup was published");
+        assert!(
+            world.restore(Selector::Latest).await.is_err(),
+            "no backup was published"
+        );
     });
 }
 
