@@ -246,7 +246,7 @@ mod tests {
         ) {
             let messages: Vec<(u8, Vec<u8>)> = lengths
                 .iter()
-                .map(|(kind, length)| (*kind, (0..*length).map(|n| (n % 251) as u8).collect()))
+                .map(|(kind, length)| (*kind, (0..251).cycle().take(*length).collect()))
                 .collect();
             let sent: Vec<u8> = messages.iter().flat_map(|(kind, data)| message(*kind, data)).collect();
             let mut expected: Vec<(u8, Vec<u8>)> = Vec::new();
@@ -279,10 +279,7 @@ mod tests {
             let sent = &sent[..sent.len() - missing];
             let whole_pieces = (sent.len() - HEADER_BYTES) / PIECE_BYTES;
             let seen = seen(sent, &[1000], &[4096]);
-            assert_eq!(
-                seen.iter().filter(|byte| **byte == 7).count(),
-                sent.len() - HEADER_BYTES
-            );
+            assert_eq!(memchr::memchr_iter(7, &seen).count(), sent.len() - HEADER_BYTES);
             let (whole, part) = seen.split_at(whole_pieces * (HEADER_BYTES + PIECE_BYTES));
             assert_eq!(joined(whole).len(), whole_pieces.min(1));
             assert!(part.len() < HEADER_BYTES + PIECE_BYTES, "{missing} missing");
