@@ -23,5 +23,7 @@ pub mod statement;
 /// The installed versions of PostgreSQL, and the command lines of its programs.
 pub mod tools;
 
+mod connector;
 mod environment;
+mod pieces;
 mod tls;

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use super::connector::{self, NotOpened};
 use super::conninfo::{Conninfo, Side};
 use super::patience::Patience;
 use crate::error::{Error, Result};
@@ -40,13 +41,19 @@ impl Session {
         let side = conninfo.side();
         let message = format!("cannot connect to the {side} database {conninfo}");
         let limit = conninfo.connect_timeout() * CONNECT_STEPS;
-        let answer = timeout(limit, conninfo.config().connect(conninfo.tls().connector())).await;
-        let answer = answer.map_err(|_| {
+        let unreachable = |cause: Box<dyn std::error::Error + Send + Sync>| {
             Error::new(side.kind(), &message)
-                .caused_by(format!("no answer within {} s", limit.as_secs()))
+                .caused_by(cause)
                 .hint(conninfo.unreachable_hint())
-        })?;
-        let (client, connection) = answer.map_err(|cause| {
+        };
+        let answer = timeout(limit, connector::open(conninfo)).await;
+        let answer =
+            answer.map_err(|_| unreachable(format!("no answer within {} s", limit.as_secs()).into()))?;
+        let (client, driver) = answer.map_err(|cause| {
+            let cause = match cause {
+                NotOpened::Socket(cause) => return unreachable(cause.into()),
+                NotOpened::Refused(cause) => cause,
+            };
             let hint = match (cause.code(), tls_trouble(&cause)) {
                 (Some(code), _) if *code == SqlState::TOO_MANY_CONNECTIONS => {
                     format!(
@@ -65,10 +72,6 @@ impl Session {
             };
             refused(Error::new(side.kind(), &message), cause).hint(hint)
         })?;
-        let driver = tokio::spawn(async move {
-            // How the connection ended is told by whichever statement was under way.
-            let _ = connection.await;
-        });
         Ok(Self {
             client,
             side,

@@ -11,8 +11,9 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::connector::Connector;
 
 /// How much a connection must be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,16 +110,11 @@ impl Tls {
         })
     }
 
-    pub(super) fn mode(&self) -> SslMode {
-        match self.trust {
-            Trust::Plain => SslMode::Disable,
-            Trust::IfOffered => SslMode::Prefer,
-            Trust::Encrypted | Trust::KnownAuthority | Trust::KnownHost => SslMode::Require,
-        }
-    }
-
-    pub(super) fn connector(&self) -> MakeRustlsConnect {
-        MakeRustlsConnect::new(ClientConfig::clone(&self.config))
+    pub(super) fn connector(&self) -> Connector {
+        Connector::new(
+            self.trust,
+            MakeRustlsConnect::new(ClientConfig::clone(&self.config)),
+        )
     }
 
     /// The same for libpq.

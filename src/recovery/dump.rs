@@ -26,6 +26,16 @@ const SIGNS_OF_CHANGE: [&str; 6] = [
     "deadlock detected",
 ];
 
+/// What the server says of a row that it cannot send: its buffer for one holds 1 GiB.
+const SIGNS_OF_LENGTH: [&str; 3] = [
+    "invalid memory alloc request size",
+    "string buffer exceeds maximum allowed length",
+    "out of memory",
+];
+const ROW_CANNOT_BE_SENT: &str = "no backup was made: the server cannot send a row of the table that pg_dump names. No row may be longer \
+    than 1 GiB as text, and bytea takes twice its size there: make the value smaller, or keep it in a large object. Where no row is that \
+    long, see the server's log for a lack of memory or for damage";
+
 /// How far a dump is. What else reads the source begins when it has begun: a role may have few connections, and pg_dump needs one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Progress {
@@ -93,6 +103,9 @@ async fn judged(error: Error, snapshot: &SourceSnapshot) -> Failure {
             "no backup was made: something was changed or dropped while pg_dump read it; back up while no migration runs, \
              or allow more attempts with --attempts",
         ));
+    }
+    if SIGNS_OF_LENGTH.iter().any(|sign| said.contains(sign)) {
+        return Failure::Final(error.hint(ROW_CANNOT_BE_SENT));
     }
     Failure::Final(
         error.hint(

@@ -25,6 +25,7 @@ use super::kit::{
     SMALL_SCHEMA, Warnings, World, assert_proven, execute, failed, output, postgres, program, query, run,
     skip,
 };
+use super::wide_rows::assert_comes_in_pieces;
 
 /// A server with a certificate for `localhost`, and the authority that vouches for it.
 struct Encrypted {
@@ -120,6 +121,8 @@ fn each_sslmode_trusts_as_much_as_it_says() {
                 encrypted,
                 "{host} {parameters}"
             );
+            let session = Session::connect(&conninfo).await.expect("a connection");
+            assert_comes_in_pieces(&session).await;
         }
         for (host, parameters, hint) in [
             (

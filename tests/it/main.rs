@@ -51,6 +51,7 @@ mod restore;
 mod source_held;
 mod supabase;
 mod versions;
+mod wide_rows;
 mod workflows;
 mod workload;
 

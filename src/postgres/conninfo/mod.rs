@@ -7,7 +7,7 @@ mod variants;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -220,14 +220,7 @@ impl Conninfo {
             )
             .application_name(APPLICATION)
             .channel_binding(channel_binding(value("channel_binding"))?);
-        if host.starts_with('/') {
-            config.host_path(&host);
-        } else {
-            config.host(&host);
-        }
-        if let Some(address) = address {
-            config.hostaddr(address);
-        }
+        add_host(&mut config, &host, address);
         if let Some(password) = value("password") {
             config.password(password);
         }
@@ -247,7 +240,6 @@ impl Conninfo {
             None => Trust::IfOffered,
         };
         let tls = Tls::new(trust, roots.or(usual.map(Roots::File)))?;
-        config.ssl_mode(tls.mode());
         Ok(Self {
             side,
             config,
@@ -380,6 +372,12 @@ impl Conninfo {
         &self.tls
     }
 
+    /// The socket's file, where the server is reached over one of this machine.
+    pub(super) fn socket_file(&self) -> Option<PathBuf> {
+        let is_socket = self.host.starts_with('/') && self.addresses.is_empty();
+        is_socket.then(|| Path::new(&self.host).join(format!(".s.PGSQL.{}", self.port)))
+    }
+
     /// As libpq words it. What no version of the crate has yet could only be stricter.
     fn channel_binding(&self) -> &'static str {
         match self.config.get_channel_binding() {
@@ -422,6 +420,19 @@ impl Conninfo {
         variables.extend(self.tls.environment());
         variables
     }
+}
+
+/// Where an address is given, a socket's directory is no more than a name, and none that a certificate is made for.
+fn add_host(config: &mut Config, host: &str, address: Option<IpAddr>) {
+    let Some(address) = address else {
+        config.host(host);
+        return;
+    };
+    config.hostaddr(address);
+    match host.starts_with('/') {
+        true => config.host(address.to_string()),
+        false => config.host(host),
+    };
 }
 
 fn channel_binding(value: Option<&str>) -> std::result::Result<ChannelBinding, Unreadable> {

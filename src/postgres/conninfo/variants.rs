@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use tokio_postgres::Config;
 
-use super::{APPLICATION, CONNECTION_CHECK_MS, Conninfo, Side};
+use super::{APPLICATION, CONNECTION_CHECK_MS, Conninfo, Side, add_host};
 use crate::postgres::patience::Patience;
 
 impl Conninfo {
@@ -41,14 +41,13 @@ impl Conninfo {
         other.addresses = addresses.to_vec();
         let mut config = Config::new();
         for address in addresses {
-            config.host(&self.host).hostaddr(*address);
+            add_host(&mut config, &self.host, Some(*address));
         }
         config
             .port(self.port)
             .user(&self.user)
             .dbname(&self.database)
             .application_name(self.config.get_application_name().unwrap_or(APPLICATION))
-            .ssl_mode(self.tls.mode())
             .channel_binding(self.config.get_channel_binding());
         config.connect_timeout(self.connect_timeout());
         if let Some(password) = self.config.get_password() {
