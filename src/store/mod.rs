@@ -8,6 +8,7 @@ mod open_uploads;
 mod probe;
 mod read;
 mod removal;
+mod requests;
 /// What is tried again, how often, and after which pause.
 pub mod retry;
 mod s3;

@@ -7,6 +7,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use bytes::{Bytes, BytesMut};
 
 use super::failure::{Access, status_of};
+use super::requests::Body;
 use super::retry;
 use super::s3::Store;
 use crate::error::{Error, Kind, Result};
@@ -67,7 +68,10 @@ impl Store {
             let length = wanted.check(&object, before as u64)?;
             tag = object.e_tag().map(str::to_owned);
             read.reserve(length.unwrap_or(0));
-            let Err(cause) = append(object, length, &mut read).await else {
+            let body = Body::of(wanted.key);
+            let arrived = append(object, length, &mut read).await;
+            body.ended(read.len() - before, arrived.is_ok());
+            let Err(cause) = arrived else {
                 return Ok(read.freeze());
             };
             tries = if read.len() - before < FAIR_BYTES {

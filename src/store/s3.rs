@@ -18,6 +18,7 @@ use percent_encoding::percent_decode_str;
 use super::clock::StoreClock;
 use super::failure::{Access, status_of};
 use super::open_uploads::OpenUploads;
+use super::requests::RequestLog;
 use super::retry::{Patience, Retries};
 use crate::error::Result;
 use crate::model::catalog::Listed;
@@ -103,6 +104,7 @@ impl Store {
             // A machine whose clock is off dates its backups wrongly: the store's refusal is what tells.
             .disable_clock_skew_correction(true)
             .interceptor(clock.clone())
+            .interceptor(RequestLog)
             .http_client(http);
         let config = patience.configure(config, &retries);
         Self {

@@ -122,7 +122,7 @@ pub async fn ask(session: &Session, question: &Question) -> Result<Told> {
     let about = &question.about;
     // A failure must not end the transaction that holds the snapshot.
     batch(session, WHAT, "SAVEPOINT asked").await?;
-    let answer = session.client().query_opt(&question.sql, &[]).await;
+    let answer = session.query_opt(&question.sql, &[]).await;
     let told = match answer {
         Ok(Some(row)) if row.get::<_, bool>(0) => Told::Trouble(format!(
             "{about}: rows break it: it cannot be made again over them"
