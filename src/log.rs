@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
-use tracing::{Level, Span, enabled, info};
+use tracing::level_filters::LevelFilter;
+use tracing::{Span, info};
 
 /// Who waits longer is named in the log.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
@@ -29,9 +30,9 @@ pub fn phase() -> Span {
     PHASE.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Whether waits are logged.
+/// Whether a log may be told of anything but warnings. Costs one look at a number.
 pub fn is_kept() -> bool {
-    enabled!(Level::INFO)
+    LevelFilter::current() >= LevelFilter::INFO
 }
 
 /// A wait that is logged when it lasts. Dropped, it is over.

@@ -35,7 +35,9 @@ impl Redactor {
         let mut known = Self::new(secrets);
         let escaped: Vec<String> = known.forms.iter().flat_map(|form| escaped(form)).collect();
         known.forms.extend(escaped);
-        known.forms.sort_unstable_by_key(|form| std::cmp::Reverse(form.len()));
+        known
+            .forms
+            .sort_unstable_by_key(|form| std::cmp::Reverse(form.len()));
         known.forms.dedup();
         known
     }

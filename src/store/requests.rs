@@ -1,11 +1,9 @@
 //! What a log is told of requests: what is asked of which key, how often, how long it took and how it ended. Headers are not
-//! logged, and of a query only which part of an upload it is about: the rest may sign, or name an upload.
+//! logged, and of a query only a prefix of keys and the number of a part: the rest may sign, or name an upload.
 
 use std::time::Instant;
 
-use aws_sdk_s3::config::interceptors::{
-    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
-};
+use aws_sdk_s3::config::interceptors::{BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef};
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
@@ -47,7 +45,10 @@ impl Intercept for RequestLog {
         if !log::is_kept() {
             return Ok(());
         }
-        let operation = bag.load::<Metadata>().map_or("request", Metadata::name).to_owned();
+        let operation = bag
+            .load::<Metadata>()
+            .map_or("request", Metadata::name)
+            .to_owned();
         let number = bag.load::<RequestAttempts>().map_or(1, RequestAttempts::attempts);
         let (key, part) = target(context.request().uri());
         let method = context.request().method().to_owned();
@@ -85,16 +86,20 @@ impl Intercept for RequestLog {
     }
 }
 
-/// The path of a request, and which part of an upload it is about.
+/// The key of a request, or the prefix of keys that it lists, and which part of an upload it is about.
 fn target(uri: &str) -> (String, Option<&str>) {
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
     // Before an endpoint is known it is a path alone.
     let path = path.split_once("://").map_or(path, |(_, rest)| {
         rest.split_once('/').map_or("", |(_, path)| path)
     });
-    let key = percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy();
-    let part = query.split('&').find_map(|pair| pair.strip_prefix("partNumber="));
-    (key.into_owned(), part)
+    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name));
+    let key = match path.trim_start_matches('/') {
+        "" => value("prefix=").unwrap_or_default(),
+        key => key,
+    };
+    let key = percent_decode_str(key).decode_utf8_lossy();
+    (key.into_owned(), value("partNumber="))
 }
 
 /// The body of an answer on its way.

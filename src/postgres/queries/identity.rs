@@ -37,9 +37,7 @@ pub async fn identity(session: &Session) -> Result<Identity> {
                 (extract(epoch FROM (SELECT stats_reset FROM pg_catalog.pg_stat_bgwriter)) * 1000000)::int8,
                 pg_snapshot_xmax(pg_current_snapshot())::text,
                 nullif(current_setting($1, true), '')";
-    let row = session
-        .bear(session.query_one(sql, &[&MARKER_SETTING]))
-        .await?;
+    let row = session.bear(session.query_one(sql, &[&MARKER_SETTING])).await?;
     let Ok(row) = row else {
         return Ok(Identity::default());
     };

@@ -76,7 +76,10 @@ fn is_digit_or_dollar(word: &Word) -> bool {
 
 /// Whether no space is wanted between two words.
 fn is_tight(before: Option<&Word>, word: &Word) -> bool {
-    matches!(before, None | Some(Word::Sign('.' | '(' | '[' | ':')))
+    let is_operator =
+        |word: Option<&Word>| matches!(word, Some(Word::Sign(sign)) if "<>=!|&-+*/~@#%^".contains(*sign));
+    is_operator(before) && is_operator(Some(word))
+        || matches!(before, None | Some(Word::Sign('.' | '(' | '[' | ':')))
         || matches!(word, Word::Sign('.' | ',' | '(' | ')' | '[' | ']' | ':'))
 }
 
@@ -84,11 +87,7 @@ fn is_tight(before: Option<&Word>, word: &Word) -> bool {
 /// keywords, and the name behind them.
 fn kind_and_name(statement: &Statement<'_>) -> String {
     let is_keyword = |word: &&str| word.bytes().all(|byte| byte.is_ascii_uppercase());
-    let keywords: Vec<&str> = statement
-        .text
-        .split_whitespace()
-        .take_while(is_keyword)
-        .collect();
+    let keywords: Vec<&str> = statement.text.split_whitespace().take_while(is_keyword).collect();
     let behind = statement.words.get(keywords.len()..).unwrap_or_default();
     let name = qualified_name(behind).map(|(parts, _)| parts.join("."));
     let parts: Vec<String> = keywords.into_iter().map(str::to_owned).chain(name).collect();

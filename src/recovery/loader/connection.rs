@@ -102,7 +102,9 @@ impl Connection<'_> {
             return Ok(());
         };
         copy.batches += 1;
-        let _wait = self.session.wait(|| format!("the target to take rows of {}", self.common.name(table)));
+        let _wait = self
+            .session
+            .wait(|| format!("the target to take rows of {}", self.common.name(table)));
         let sent = self.session.bear(copy.sink.send(batch.rows)).await?;
         match sent {
             Ok(()) => Ok(()),
@@ -138,7 +140,9 @@ impl Connection<'_> {
         let loaded = self.session.bear(copy.sink.as_mut().finish()).await?;
         drop(wait);
         match loaded {
-            Ok(rows) => debug!(parent: &log::phase(), table = self.common.name(table), rows, batches, "rows loaded"),
+            Ok(rows) => {
+                debug!(parent: &log::phase(), table = self.common.name(table), rows, batches, "rows loaded")
+            }
             Err(cause) => self.refuse_rows(table, cause)?,
         }
         self.drop_copy();
