@@ -68,10 +68,12 @@ impl Wait {
                 pause = LONGEST_PAUSE.min(pause * 2);
                 let found = timeout(LOOK_TIMEOUT, look()).await.ok().flatten();
                 let seconds = began.elapsed().as_secs();
-                span.in_scope(|| match found {
-                    Some(found) => info!(seconds, found, "still waiting for {what}"),
-                    None => info!(seconds, "still waiting for {what}"),
-                });
+                let _within = span.enter();
+                if let Some(found) = found {
+                    info!(seconds, found, "still waiting for {what}");
+                } else {
+                    info!(seconds, "still waiting for {what}");
+                }
             }
         });
         Self(Some(waiting.abort_handle()))

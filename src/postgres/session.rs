@@ -2,6 +2,7 @@
 
 mod logged;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -42,7 +43,7 @@ pub struct Session {
     driver: Option<JoinHandle<()>>,
     number: u64,
     /// Where a look at what a statement waits for goes, while a log is kept.
-    database: Option<Conninfo>,
+    database: Option<Arc<Conninfo>>,
 }
 
 impl Session {
@@ -59,10 +60,7 @@ impl Session {
         drop(wait);
         let seconds = began.elapsed().as_secs_f64();
         let is_connected = matches!(&answer, Ok(Ok(_)));
-        span.in_scope(|| match is_connected {
-            true => debug!(database = %conninfo, seconds, "connected"),
-            false => debug!(database = %conninfo, seconds, "not connected"),
-        });
+        span.in_scope(|| debug!(database = %conninfo, is_connected, seconds, "tried to connect"));
         let answer = answer.map_err(|_| {
             Error::new(side.kind(), &message)
                 .caused_by(format!("no answer within {} s", limit.as_secs()))
@@ -97,7 +95,7 @@ impl Session {
             patience: conninfo.patience(),
             driver: Some(driver),
             number,
-            database: log::is_kept().then(|| conninfo.clone()),
+            database: log::is_kept().then(|| Arc::new(conninfo.clone())),
         })
     }
 

@@ -78,10 +78,12 @@ impl Intercept for RequestLog {
         attempt.wait.end();
         let seconds = attempt.began.elapsed().as_secs_f64();
         let status = context.response().map(|response| response.status().as_u16());
-        attempt.span.in_scope(|| match status {
-            Some(status) => debug!(status, attempt = attempt.number, seconds, "answered"),
-            None => debug!(attempt = attempt.number, seconds, "not answered"),
-        });
+        let _within = attempt.span.enter();
+        if let Some(status) = status {
+            debug!(status, attempt = attempt.number, seconds, "answered");
+        } else {
+            debug!(attempt = attempt.number, seconds, "not answered");
+        }
         Ok(())
     }
 }
@@ -123,9 +125,11 @@ impl Body {
     /// Tells how many `bytes` of it came, and whether that is all.
     pub(super) fn ended(self, bytes: usize, is_whole: bool) {
         let seconds = self.began.elapsed().as_secs_f64();
-        self.span.in_scope(|| match is_whole {
-            true => debug!(bytes, seconds, "read"),
-            false => info!(bytes, seconds, "broke off, and is asked for again"),
-        });
+        let _within = self.span.enter();
+        if is_whole {
+            debug!(bytes, seconds, "read");
+        } else {
+            info!(bytes, seconds, "broke off, and is asked for again");
+        }
     }
 }

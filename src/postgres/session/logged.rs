@@ -1,6 +1,7 @@
 //! Statements over a session. A log is told of each: as much of it as may be shown, how long it took, and how it ended; and while
 //! one waits, for whom.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -58,7 +59,7 @@ impl Session {
             return Wait::default();
         };
         let look = move || {
-            let database = database.clone();
+            let database = Arc::clone(&database);
             async move { seen(&database).await }
         };
         Wait::begin_looking(&span(self.side, self.number), what, look)

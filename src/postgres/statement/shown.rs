@@ -56,10 +56,9 @@ fn without_constants(words: &[Word]) -> String {
         match word {
             Word::Bare(name) => text.push_str(name),
             Word::Quoted(name) => text.push_str(&identifier(name)),
-            Word::Constant => text.push('?'),
             Word::Sign(sign) if !is_digit || is_parameter => text.push(*sign),
             Word::Sign(_) if goes_on => {}
-            Word::Sign(_) => text.push('?'),
+            Word::Constant | Word::Sign(_) => text.push('?'),
         }
         before = Some(word);
     }
@@ -91,8 +90,8 @@ fn kind_and_name(statement: &Statement<'_>) -> String {
     let behind = statement.words.get(keywords.len()..).unwrap_or_default();
     let name = qualified_name(behind).map(|(parts, _)| parts.join("."));
     let parts: Vec<String> = keywords.into_iter().map(str::to_owned).chain(name).collect();
-    match parts.is_empty() {
-        true => "a statement".to_owned(),
-        false => parts.join(" "),
+    if parts.is_empty() {
+        return "a statement".to_owned();
     }
+    parts.join(" ")
 }

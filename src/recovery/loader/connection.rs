@@ -141,7 +141,8 @@ impl Connection<'_> {
         drop(wait);
         match loaded {
             Ok(rows) => {
-                debug!(parent: &log::phase(), table = self.common.name(table), rows, batches, "rows loaded")
+                let table = self.common.name(table);
+                debug!(parent: &log::phase(), table, rows, batches, "rows loaded");
             }
             Err(cause) => self.refuse_rows(table, cause)?,
         }
