@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use ::http::uri::{Authority, PathAndQuery, Scheme};
@@ -17,6 +17,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
+use tracing::{debug, info_span};
+
+use crate::log::{self, Wait};
 
 /// The most of an answer that is read.
 const MOST_ANSWER_BYTES: usize = 1 << 20;
@@ -89,9 +92,18 @@ impl Address {
 
     /// Sends `message` and waits for the whole answer, at most for `timeout`.
     pub async fn send(&self, message: &Message, timeout: Duration) -> Result<Answer, Failure> {
-        tokio::time::timeout(timeout, self.exchange(message))
+        let span = info_span!(parent: log::phase(), "exchange", address = %self);
+        let _wait = Wait::begin(&span, || format!("an answer of {self}"));
+        let began = Instant::now();
+        let answer = tokio::time::timeout(timeout, self.exchange(message))
             .await
-            .unwrap_or(Err(Failure::TimedOut(timeout)))
+            .unwrap_or(Err(Failure::TimedOut(timeout)));
+        let seconds = began.elapsed().as_secs_f64();
+        span.in_scope(|| match &answer {
+            Ok(answer) => debug!(status = answer.status, seconds, "answered"),
+            Err(failure) => debug!(%failure, seconds, "not answered"),
+        });
+        answer
     }
 
     async fn exchange(&self, message: &Message) -> Result<Answer, Failure> {

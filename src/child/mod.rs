@@ -13,12 +13,15 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{ChildStdout, Command};
+use tracing::{Span, debug, info_span};
 
 use self::leash::Leash;
 pub use self::said::Wanted;
 pub use self::said::shown;
 use self::said::{Discretion, KEPT_LINES, Said};
 use crate::error::{Error, Kind, Result};
+use crate::log::{self, Wait};
+use crate::model::redaction::without_passwords;
 
 /// How long a child may take to end by itself once asked.
 const GRACE: Duration = Duration::from_secs(2);
@@ -31,6 +34,9 @@ pub struct Child {
     process: tokio::process::Child,
     leash: Option<Leash>,
     said: Said,
+    span: Span,
+    began: Instant,
+    logged_wait: Wait,
 }
 
 /// How a program ended.
@@ -58,7 +64,8 @@ impl Child {
             .stderr(Stdio::piped());
         let mut child = Self::spawn(program, command)?;
         if let Some(stderr) = child.process.stderr.take() {
-            child.said.keep(stderr, Some(Discretion::about(program)), wanted);
+            let discretion = Some(Discretion::about(program));
+            child.said.keep(stderr, discretion, wanted, child.span.clone());
         }
         Ok(child)
     }
@@ -73,7 +80,7 @@ impl Child {
             .stdout(saying.try_clone().map_err(no_pipe)?)
             .stderr(saying);
         let mut child = Self::spawn(program, command)?;
-        child.said.keep(said, None, None);
+        child.said.keep(said, None, None, Span::none());
         if let (Some(input), Some(mut stdin)) = (input, child.process.stdin.take()) {
             let input = input.to_owned();
             // Whether it wants to read all of it is its own affair.
@@ -91,11 +98,16 @@ impl Child {
                 .caused_by(cause)
                 .hint(format!("make sure that {program} is installed and may be run"))
         })?;
+        let span = info_span!(parent: log::phase(), "child", program, process = process.id());
+        span.in_scope(|| debug!(argv = ?argv(&command), "started"));
         Ok(Self {
             program: program.to_owned(),
             process,
             leash,
             said: Said::default(),
+            began: Instant::now(),
+            logged_wait: Wait::begin(&span, || format!("{program} to end")),
+            span,
         })
     }
 
@@ -120,9 +132,13 @@ impl Child {
     }
 
     async fn wait(&mut self) -> Result<ExitStatus> {
-        self.process.wait().await.map_err(|cause| {
+        let status = self.process.wait().await.map_err(|cause| {
             Error::new(Kind::Internal, format!("cannot wait for {}", self.program)).caused_by(cause)
-        })
+        })?;
+        self.logged_wait.end();
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.span.in_scope(|| debug!(%status, seconds, "ended"));
+        Ok(status)
     }
 
     async fn told(mut self, status: ExitStatus) -> Ended {
@@ -139,6 +155,7 @@ impl Child {
         let Some(id) = self.process.id() else { return };
         let group = self.leash.as_ref().map_or(id.cast_signed(), Leash::group);
         let Some(group) = Pid::from_raw(group) else { return };
+        self.span.in_scope(|| debug!("being ended"));
         // Not only the leader must be gone: what it started may still be writing into a directory that is about to go.
         for signal in [Signal::TERM, Signal::KILL] {
             let _ = kill_process_group(group, signal);
@@ -159,6 +176,15 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// The command line, each argument without the passwords that it may hold.
+fn argv(command: &Command) -> Vec<String> {
+    let command = command.as_std();
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words
+        .map(|word| without_passwords(&word.to_string_lossy()))
+        .collect()
 }
 
 impl Ended {

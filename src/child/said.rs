@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::task::JoinHandle;
+use tracing::{Span, debug};
 
 /// How long the end of the stream is waited for once the program has ended.
 const GRACE: Duration = Duration::from_secs(2);
@@ -52,19 +53,27 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// Keeps what `discretion` lets through of `stream`: all that is `wanted`, or the last lines.
+    /// Keeps what `discretion` lets through of `stream`: all that is `wanted`, or the last lines. A log is told of all that it lets
+    /// through, within `span`, and of nothing where there is no discretion.
     pub(super) fn keep(
         &mut self,
         stream: impl AsyncRead + Unpin + Send + 'static,
         mut discretion: Option<Discretion>,
         wanted: Option<Wanted>,
+        span: Span,
     ) {
         let lines = Arc::clone(&self.lines);
         let mut push = move |line: &mut Vec<u8>| {
             let text = String::from_utf8_lossy(line).into_owned();
             line.clear();
             let kept = match &mut discretion {
-                Some(discretion) => discretion.pass(&text),
+                Some(discretion) => {
+                    let kept = discretion.pass(&text);
+                    if let Some(kept) = &kept {
+                        span.in_scope(|| debug!("{kept}"));
+                    }
+                    kept
+                }
                 None => Some(text),
             };
             let Some(kept) = kept else { return };

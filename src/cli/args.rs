@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use jiff::Timestamp;
 
 use super::examples;
+use super::log::LogFormat;
 use super::verbs::{
     attest::AttestArguments, backup::BackupArguments, completions::CompletionsArguments,
     confirm::ConfirmArguments, cutover::CutoverArguments, doctor::DoctorArguments, list::ListArguments,
@@ -29,9 +30,15 @@ pub struct Arguments {
     /// Show no progress
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Show every check and every table
-    #[arg(short, long, global = true, action = ArgAction::SetTrue)]
-    pub verbose: bool,
+    /// Show every check and every table, and log what happens; -vv logs each statement, request and program, -vvv more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Append the log to a file instead of stderr, at least as with -v
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+    /// How the log is written
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
+    pub log_format: LogFormat,
     /// Settings, as TOML; flags and environment win over it
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -198,6 +205,8 @@ fn after_help() -> String {
   PAYCRAFT_WEBHOOK_URL  told how backup, drill and recover end, and when status fails
   PAYCRAFT_PING_URL     pinged at the same times, with /fail behind it where they failed
   Each may instead be named with _FILE behind it, holding the path of a file with the value.
+  PAYCRAFT_LOG          what is logged: a level (info, debug, trace), or one for each part, such as
+                        info,paycraft_dr::store=debug; -v wins over it
   Where these are not set, the names of others count: SOURCE_DB_URL or DATABASE_URL; S3_BUCKET and the like with S3_ for R2_;
   AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
   AWS_CA_BUNDLE, HTTPS_PROXY, HTTP_PROXY and NO_PROXY hold for the store's connections.

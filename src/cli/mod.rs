@@ -4,6 +4,8 @@
 pub mod args;
 /// The configuration file.
 pub mod config;
+/// The log.
+pub mod log;
 /// What a command came to, as a value and as JSON.
 pub mod outcome;
 /// Progress while a verb runs.
@@ -37,10 +39,17 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(refusal) => return ExitCode::from(output::refuse(&refusal)),
     };
+    let log = match log::Log::begin(&arguments) {
+        Ok(log) => log,
+        Err(error) => return ExitCode::from(output::print(&arguments, Err(error))),
+    };
     let code = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
             let notification = notification::Notification::begin(&arguments, &runtime);
-            let outcome = runtime.block_on(run::run(&arguments));
+            let outcome = runtime.block_on(run::run(&arguments, log.as_ref()));
+            if let Some(log) = &log {
+                log.end(&outcome);
+            }
             let document = notification.document(&arguments, &outcome);
             let code = output::print(&arguments, outcome);
             runtime.block_on(notification.end(document));

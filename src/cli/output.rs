@@ -35,7 +35,7 @@ pub(super) fn print(arguments: &Arguments, outcome: Result<Report, Error>) -> u8
     }
     let failure = match outcome {
         Ok(report) => {
-            let text = report.done.text(arguments.verbose);
+            let text = report.done.text(arguments.verbose > 0);
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
             report.failure
         }

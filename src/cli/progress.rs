@@ -9,6 +9,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::units::{duration, rate, size};
 use crate::model::timeline::{Event, Observer, Phase};
 
+/// The bar that is drawn, if one is.
+static DRAWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
 const REDRAW: Duration = Duration::from_millis(100);
 
 /// Shows the events of a run on stderr.
@@ -49,6 +52,7 @@ impl Progress {
             bar.enable_steady_tick(REDRAW);
             bar
         });
+        draw(bar.clone());
         Running {
             began: Instant::now(),
             bytes: 0,
@@ -93,6 +97,7 @@ impl Observer for Progress {
             }
             Event::Ended(phase) => {
                 let Some(ended) = running.take() else { return };
+                draw(None);
                 if let Some(bar) = &ended.bar {
                     bar.finish_and_clear();
                 }
@@ -116,10 +121,27 @@ impl Observer for Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        draw(None);
         if let Some(bar) = running.and_then(|running| running.bar) {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Writes `text`, which ends its line, to stderr: above the bar, where one is drawn.
+pub(super) fn write_above(text: &str) {
+    let bar = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let write = || {
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    };
+    match bar {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+fn draw(bar: Option<ProgressBar>) {
+    *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = bar;
 }
 
 fn style(template: &str) -> ProgressStyle {

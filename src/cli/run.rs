@@ -6,6 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Arguments, Command};
 use super::config::Config;
+use super::log::{Log, LoggedEvents};
 use super::outcome::Report;
 use super::progress::Progress;
 use super::settings::{Settings, jobs};
@@ -23,20 +24,28 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// A signal drops the verb where it stands: its children, servers and directories go with it. What only the store can undo is
 /// undone afterwards.
-pub async fn run(arguments: &Arguments) -> Result<Report> {
+pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Report> {
     let progress = Progress::new(arguments.quiet);
+    let logged = log.map(|log| LoggedEvents::new(log.run(), &progress));
+    let observer: &dyn Observer = match &logged {
+        Some(logged) => logged,
+        None => &progress,
+    };
     let read = |name: &str| std::env::var(name).ok();
     let config = arguments.config.as_deref().map(Config::read).transpose()?;
     let settings = Settings {
         environment: &read,
         config: config.unwrap_or_default(),
     };
+    if let Some(log) = log {
+        log.withhold(&settings.all_secrets());
+    }
     let flags = arguments.command.store();
     let store = flags.map(|flags| settings.open_store(flags)).transpose()?;
     let context = Context {
         arguments,
         settings: &settings,
-        observer: &progress,
+        observer,
         store: store.as_ref(),
     };
     let clearing = tokio::task::spawn_blocking(scratch::clear_leftovers);
@@ -56,7 +65,7 @@ pub async fn run(arguments: &Arguments) -> Result<Report> {
             Err(_) => Some("the store did not answer in time".to_owned()),
         };
         if let Some(left) = left {
-            progress.observe(Event::Warned(format!("an upload may be left behind: {left}")));
+            observer.observe(Event::Warned(format!("an upload may be left behind: {left}")));
         }
     }
     Err(match progress.advice() {

@@ -11,7 +11,7 @@ use super::config::Config;
 use crate::drill::substrate::{Images, Limits};
 use crate::error::{Error, Kind, Result};
 use crate::model::PRODUCTION_PROJECT;
-use crate::model::cutover::step::{Known, SecretSource};
+use crate::model::cutover::step::{Known, SecretSource, Step};
 use crate::model::secret::Secret;
 use crate::model::selection::Among;
 use crate::model::source::{SourceChoice, SourceName};
@@ -180,6 +180,14 @@ impl Settings<'_> {
         values.map(Secret::new).collect()
     }
 
+    /// The same, and those of the cutover's steps and of others.
+    pub(super) fn all_secrets(&self) -> Vec<Secret> {
+        let steps = self.config.cutover.step.iter().flat_map(Step::secrets);
+        let steps = steps.filter_map(|source| self.secret(source).ok());
+        let known = self.known_secrets().into_iter().chain(inherited_secrets());
+        known.chain(steps).collect()
+    }
+
     /// What containers of drills are made from: flags, or variables.
     #[cfg(feature = "drill")]
     pub fn images(&self, postgres: Option<&str>, s3: Option<&str>) -> Result<Images> {
@@ -262,6 +270,18 @@ pub(super) fn withheld() -> Vec<String> {
         .into_iter()
         .chain(files)
         .collect()
+}
+
+/// Values of variables that by their names hold secrets of others. They are the steps' own, and never shown.
+pub(super) fn inherited_secrets() -> impl Iterator<Item = Secret> {
+    const WORDS: [&str; 4] = ["TOKEN", "SECRET", "PASSWORD", "KEY"];
+    const SHORTEST_BYTES: usize = 8;
+    std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.to_str()?.to_ascii_uppercase();
+        let value = value.into_string().ok()?;
+        let is_secret = value.len() >= SHORTEST_BYTES && WORDS.iter().any(|word| name.contains(word));
+        is_secret.then(|| Secret::new(value))
+    })
 }
 
 /// The value of `name` from the file at `path`, which `setting` names.

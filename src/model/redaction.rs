@@ -30,6 +30,18 @@ impl Redactor {
         Self { forms }
     }
 
+    /// The same for lines of a log, in which a value may be escaped as JSON or Rust do.
+    pub fn for_lines<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        let mut known = Self::new(secrets);
+        let escaped: Vec<String> = known.forms.iter().flat_map(|form| escaped(form)).collect();
+        known.forms.extend(escaped);
+        known
+            .forms
+            .sort_unstable_by_key(|form| std::cmp::Reverse(form.len()));
+        known.forms.dedup();
+        known
+    }
+
     /// `text` with every secret that it repeats replaced.
     pub fn redact(&self, text: &str) -> String {
         self.forms
@@ -50,6 +62,14 @@ impl std::fmt::Debug for Redactor {
     }
 }
 
+/// `form` within quotes, as JSON and Rust write it, and as JSON writes what Rust wrote; without the quotes.
+fn escaped(form: &str) -> [String; 3] {
+    let unquoted = |text: String| text[1..text.len() - 1].to_owned();
+    let as_json = |text: &str| unquoted(serde_json::Value::from(text).to_string());
+    let as_rust = unquoted(format!("{form:?}"));
+    [as_json(form), as_json(&as_rust), as_rust]
+}
+
 fn forms(secret: &str) -> Vec<String> {
     let mut forms: Vec<String> = vec![secret.to_owned()];
     forms.extend(secret.lines().map(|line| line.trim().to_owned()));
@@ -64,6 +84,17 @@ fn forms(secret: &str) -> Vec<String> {
 pub fn holds_password(text: &str) -> bool {
     let is_one = |password: &&str| !password.is_empty();
     url_passwords(text).iter().any(is_one) || named_passwords(text).iter().any(is_one)
+}
+
+/// `text` without the passwords that [`holds_password`] finds.
+pub fn without_passwords(text: &str) -> String {
+    let mut found = url_passwords(text);
+    found.extend(named_passwords(text));
+    found.retain(|password| !password.is_empty());
+    found.sort_unstable_by_key(|password| std::cmp::Reverse(password.len()));
+    found
+        .iter()
+        .fold(text.to_owned(), |text, password| text.replace(password, STAND_IN))
 }
 
 /// The password of every URL in `text`. An `@` or `/` that should have been encoded ends none of them early.

@@ -1,17 +1,23 @@
 //! A connection and the task that drives it.
 
-use std::time::Duration;
+mod logged;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tracing::{Span, debug, info_span};
 
 use super::connector::{self, NotOpened};
 use super::conninfo::{Conninfo, Side};
 use super::patience::Patience;
 use crate::error::{Error, Result};
+use crate::log::{self, Wait};
 
 /// What a server answers to a wrong user, password or database name.
 const ACCESS_CODES: [SqlState; 3] = [
@@ -26,6 +32,9 @@ const CONNECT_STEPS: u32 = 3;
 /// How long the end of a connection is waited for.
 const FAREWELL: Duration = Duration::from_millis(250);
 
+/// How many connections were begun. A log tells them apart by this.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
 /// An open connection. Dropped, it is closed.
 #[derive(Debug)]
 pub struct Session {
@@ -33,6 +42,9 @@ pub struct Session {
     side: Side,
     patience: Patience,
     driver: Option<JoinHandle<()>>,
+    number: u64,
+    /// Where a look at what a statement waits for goes, while a log is kept.
+    database: Option<Arc<Conninfo>>,
 }
 
 impl Session {
@@ -46,7 +58,15 @@ impl Session {
                 .caused_by(cause)
                 .hint(conninfo.unreachable_hint())
         };
+        let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1;
+        let span = span(side, number);
+        let wait = Wait::begin(&span, || format!("a connection to {conninfo}"));
+        let began = Instant::now();
         let answer = timeout(limit, connector::open(conninfo)).await;
+        drop(wait);
+        let seconds = began.elapsed().as_secs_f64();
+        let is_connected = matches!(&answer, Ok(Ok(_)));
+        span.in_scope(|| debug!(database = %conninfo, is_connected, seconds, "tried to connect"));
         let answer =
             answer.map_err(|_| unreachable(format!("no answer within {} s", limit.as_secs()).into()))?;
         let (client, driver) = answer.map_err(|cause| {
@@ -77,10 +97,12 @@ impl Session {
             side,
             patience: conninfo.patience(),
             driver: Some(driver),
+            number,
+            database: log::is_kept().then(|| Arc::new(conninfo.clone())),
         })
     }
 
-    /// The connection, for a statement of [`super::queries`] or COPY.
+    /// The connection itself. What is asked over it is in no log.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -110,6 +132,11 @@ impl Session {
         };
         refused(Error::new(side.kind(), what), cause).hint(hint)
     }
+}
+
+/// A connection at work, within the phase that it works for.
+fn span(side: Side, number: u64) -> Span {
+    info_span!(parent: log::phase(), "connection", side = %side, number)
 }
 
 /// What to do where a connection was made and could not be encrypted as asked.

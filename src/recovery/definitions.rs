@@ -136,6 +136,8 @@ impl<'a> Definitions<'a> {
             &place.join(stage.list_name()),
             self.leniency,
         );
+        let what = || "the target, where pg_restore makes definitions".to_owned();
+        let _wait = self.target.session().wait(what);
         let program = Child::start_hearing("pg_restore", command, Some(tells_of_failure))?;
         let ended = tokio::select! {
             ended = program.ended() => ended?,

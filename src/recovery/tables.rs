@@ -210,6 +210,7 @@ pub(super) async fn fingerprint(
     pin_mut!(rows);
     let mut hasher = TableHasher::new();
     let mut unreported = 0;
+    let _wait = session.wait(|| format!("the last rows of {name}"));
     let failed = |cause| session.failed(format!("cannot read {name}"), cause);
     while let Some(piece) = session.bear(rows.try_next()).await?.map_err(failed)? {
         hasher.update(&piece);

@@ -11,6 +11,7 @@ mod paging;
 mod probe;
 mod read;
 mod removal;
+mod requests;
 /// What is tried again, how often, and after which pause.
 pub mod retry;
 mod s3;

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::failure::{Access, status_of};
+use super::requests::Body;
 use super::retry;
 use super::s3::Store;
 use crate::error::{Error, Kind, Result};
@@ -72,7 +73,10 @@ impl Store {
             tag = object.e_tag().map(str::to_owned);
             read.reserve(length.unwrap_or(0));
             let silence = wanted.is_small().then_some(self.patience.answer);
-            let Err(cause) = append(object, length, silence, &mut read).await else {
+            let body = Body::of(wanted.key);
+            let arrived = append(object, length, silence, &mut read).await;
+            body.ended(read.len() - before, arrived.is_ok());
+            let Err(cause) = arrived else {
                 return Ok(read.freeze());
             };
             if read.len() > before {

@@ -21,6 +21,7 @@ use super::http_client::http_client;
 use super::location::{Addressing, Location};
 use super::open_uploads::OpenUploads;
 use super::paging::{PageEnd, Paging, Unreliable};
+use super::requests::RequestLog;
 use super::retry::{Patience, Retries};
 use super::whole::WholeDocuments;
 use crate::error::Result;
@@ -94,6 +95,7 @@ impl Store {
             .disable_clock_skew_correction(true)
             .interceptor(clock.clone())
             .interceptor(WholeDocuments)
+            .interceptor(RequestLog)
             .http_client(http_client(location));
         let config = patience.configure(config, &retries);
         Self {

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use paycraft_dr::error::Kind;
 
 /// Who may name whom. A layer may name itself and those listed; everything may name `error`.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("error", &[]),
-    ("child", &[]),
-    ("http", &[]),
+    ("log", &[]),
+    ("child", &["log", "model"]),
+    ("http", &["log"]),
     ("model", &[]),
     ("archive", &[]),
-    ("postgres", &["model"]),
-    ("store", &["model"]),
+    ("postgres", &["log", "model"]),
+    ("store", &["log", "model"]),
     (
         "recovery",
-        &["archive", "child", "http", "model", "postgres", "store"],
+        &["archive", "child", "http", "log", "model", "postgres", "store"],
     ),
     (
         "drill",
@@ -24,7 +25,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     (
         "cli",
         &[
-            "archive", "drill", "http", "model", "postgres", "recovery", "store",
+            "archive", "drill", "http", "log", "model", "postgres", "recovery", "store",
         ],
     ),
 ];

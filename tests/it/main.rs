@@ -17,6 +17,7 @@ mod guard;
 mod house;
 mod identity;
 mod legacy;
+mod log;
 mod manifests;
 mod model;
 mod proxy;

@@ -1,6 +1,6 @@
 //! SQL taken apart in words.
 
-use paycraft_dr::postgres::statement::{ForeignKeySteps, statements};
+use paycraft_dr::postgres::statement::{ForeignKeySteps, shown, statements};
 
 fn steps(sql: &str) -> Option<ForeignKeySteps> {
     match &statements(sql, false)[..] {
@@ -49,4 +49,55 @@ fn a_foreign_key_that_takes_one_step_is_left_whole() {
     ] {
         assert_eq!(steps(sql), None, "{sql}");
     }
+}
+
+#[test]
+fn a_log_is_shown_questions_without_constants_and_of_all_else_kind_and_name() {
+    for (sql, expected) in [
+        ("SELECT  1,\n 'x;y' , $12 -- secret\n", "select ?, ?, $12"),
+        (
+            "SELECT a.\"B c\" FROM t WHERE n >= 47.5 AND s = E'x'",
+            "select a.\"B c\" from t where n >= ?.? and s = ?",
+        ),
+        (
+            "SET lock_timeout = '5s'; RESET search_path",
+            "SET lock_timeout; RESET search_path",
+        ),
+        ("SET x = secret", "SET x"),
+        (
+            "COPY (SELECT a FROM t WHERE b = 'x') TO STDOUT",
+            "copy(select a from t where b = ?) to stdout",
+        ),
+        ("COPY public.t (a, b) FROM stdin;\n", "COPY public.t"),
+        (
+            "CREATE UNIQUE INDEX i ON public.t (a) WHERE b <> 'secret'",
+            "CREATE UNIQUE INDEX i",
+        ),
+        (
+            "ALTER TABLE ONLY public.\"T\" ADD CHECK (a <> 'secret')",
+            "ALTER TABLE ONLY public.T",
+        ),
+        (
+            "CREATE SUBSCRIPTION s CONNECTION 'password=secret'",
+            "CREATE SUBSCRIPTION s",
+        ),
+        (
+            "CREATE USER MAPPING FOR u SERVER s OPTIONS (password 'secret')",
+            "CREATE USER MAPPING FOR u",
+        ),
+        ("ALTER DATABASE d SET app.key TO 'secret'", "ALTER DATABASE d"),
+        (
+            "GRANT SELECT ON TABLE public.t TO u",
+            "GRANT SELECT ON TABLE public.t",
+        ),
+        ("DO $x$ secret $x$", "DO"),
+        ("'secret'", "a statement"),
+        // Where a backslash may end a constant or not.
+        ("SELECT 'a\\', secret; DROP TABLE '; secret'", "SELECT"),
+        ("COMMENT ON TABLE t IS 'a\\'; secret'", "COMMENT ON TABLE t"),
+    ] {
+        assert_eq!(shown(sql), expected, "{sql}");
+    }
+    let long = format!("SELECT {}", "a, ".repeat(1000));
+    assert_eq!(shown(&long).chars().count(), 1001);
 }

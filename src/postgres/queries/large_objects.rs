@@ -38,7 +38,7 @@ pub enum Way {
 
 /// Makes the session ready to write large objects.
 pub async fn prepare(session: &Session) -> Result<Way> {
-    let made = session.client().batch_execute(
+    let made = session.batch_execute(
         "CREATE TEMPORARY TABLE paycraft_dr_pieces (oid oid, place bigint, bytes bytea) ON COMMIT DELETE ROWS;
          ALTER TABLE pg_temp.paycraft_dr_pieces ALTER bytes SET STORAGE EXTERNAL",
     );
@@ -46,7 +46,7 @@ pub async fn prepare(session: &Session) -> Result<Way> {
         return Ok(Way::Table);
     }
     // A role that may not is one that may seldom set this either.
-    let silent = session.client().batch_execute("SET log_parameter_max_length = 0");
+    let silent = session.batch_execute("SET log_parameter_max_length = 0");
     let _ = session.bear(silent).await?;
     Ok(Way::Parameters)
 }

@@ -70,7 +70,7 @@ pub async fn give_workers(session: &Session, what: &str, are_given: bool) -> Res
 
 /// Runs what makes one entry of an archive, `what`. It may take hours, and the server says nothing meanwhile. Where the server refuses it and the session goes on, says why.
 pub async fn attempt(session: &Session, what: &str, statement: &str) -> Result<Result<(), Refusal>> {
-    match session.client().batch_execute(statement).await {
+    match session.batch_execute(statement).await {
         Ok(()) => Ok(Ok(())),
         Err(cause) => Refusal::of(session, format!("cannot make the {what}"), cause).map(Err),
     }
@@ -181,7 +181,7 @@ async fn alter(session: &Session, what: &str, tables: &[String], change: &str) -
 /// Begins to load rows with an archive's own COPY statement.
 pub async fn copy_in(session: &Session, statement: &str) -> Result<CopyInSink<Bytes>, tokio_postgres::Error> {
     let statement = statement.trim_end().trim_end_matches(';');
-    session.client().copy_in(statement).await
+    session.copy_in(statement).await
 }
 
 /// Whether something is at work in the session's database for the role that opened it: a statement runs, and waits for no client

@@ -102,7 +102,7 @@ pub async fn facts(session: &Session) -> Result<Facts> {
     .await?;
     // Not every role may read the control file; without it the guard has one fact less.
     let sql = "SELECT system_identifier::text FROM pg_control_system()";
-    let identifier = session.bear(session.client().query_one(sql, &[])).await?;
+    let identifier = session.bear(session.query_one(sql, &[])).await?;
     Ok(Facts {
         database: row.get(0),
         server_version: row.get(1),
@@ -271,7 +271,7 @@ pub async fn be_patient(session: &Session) -> Result<()> {
     // Both go at once, so that the second costs no time.
     let (patient, _) = tokio::join!(
         batch(session, "cannot prepare the session", &sql),
-        session.client().batch_execute(&check)
+        session.batch_execute(&check)
     );
     patient
 }
@@ -292,7 +292,7 @@ pub(super) async fn one(
     sql: &str,
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Row> {
-    let row = session.bear(session.client().query_one(sql, values)).await?;
+    let row = session.bear(session.query_one(sql, values)).await?;
     unless_failed(session, what, row).await
 }
 
@@ -302,12 +302,12 @@ pub(super) async fn all(
     sql: &str,
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>> {
-    let rows = session.bear(session.client().query(sql, values)).await?;
+    let rows = session.bear(session.query(sql, values)).await?;
     unless_failed(session, what, rows).await
 }
 
 pub(super) async fn batch(session: &Session, what: &str, sql: &str) -> Result<()> {
-    let done = session.bear(session.client().batch_execute(sql)).await?;
+    let done = session.bear(session.batch_execute(sql)).await?;
     unless_failed(session, what, done).await
 }
 
@@ -347,7 +347,7 @@ pub async fn lock_holders(session: &Session) -> Option<String> {
            FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
           WHERE l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
             AND l.pid <> pg_backend_pid() AND l.mode = 'AccessExclusiveLock' AND l.relation >= 16384";
-    let asked = session.bear(session.client().query_one(sql, &[])).await;
+    let asked = session.bear(session.query_one(sql, &[])).await;
     asked.ok().and_then(Result::ok).and_then(|row| row.get(0))
 }
 

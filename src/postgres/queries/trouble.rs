@@ -193,6 +193,6 @@ async fn answer(session: &Session, question: &Question) -> Result<bool, tokio_po
         client.batch_execute("DEALLOCATE asked").await?;
         return Ok(false);
     }
-    let row = client.query_opt(&question.sql, &[]).await?;
+    let row = session.query_opt(&question.sql, &[]).await?;
     Ok(row.is_some_and(|row| row.get(0)))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio_postgres::CopyInSink;
+use tracing::debug;
 
 use super::analyses::Analysis;
 use super::builds::Build;
@@ -13,6 +14,7 @@ use super::prepare;
 use super::queue::{Batch, Queue, Work};
 use crate::archive::{Contents, DumpId, Entry};
 use crate::error::{Error, Kind, Result};
+use crate::log;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
 use crate::postgres::refusal::Refusal;
@@ -29,6 +31,15 @@ pub(super) struct Common {
     pub(super) fires_no_triggers: bool,
     /// Whether the first statement that the server refuses ends the restore.
     pub(super) stops_at_first_error: bool,
+}
+
+impl Common {
+    fn name(&self, table: DumpId) -> String {
+        let entry = self.contents.entry(table);
+        entry.map_or_else(String::new, |entry| {
+            format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag)
+        })
+    }
 }
 
 struct Connection<'a> {
@@ -91,6 +102,9 @@ impl Connection<'_> {
             return Ok(());
         };
         copy.batches += 1;
+        let _wait = self
+            .session
+            .wait(|| format!("the target to take rows of {}", self.common.name(table)));
         let sent = self.session.bear(copy.sink.send(batch.rows)).await?;
         match sent {
             Ok(()) => Ok(()),
@@ -119,10 +133,18 @@ impl Connection<'_> {
         let Some(copy) = &mut self.copy else {
             return Ok(());
         };
-        let table = copy.table;
+        let (table, batches) = (copy.table, copy.batches);
+        let wait = self
+            .session
+            .wait(|| format!("the target to keep the rows of {}", self.common.name(table)));
         let loaded = self.session.bear(copy.sink.as_mut().finish()).await?;
-        if let Err(cause) = loaded {
-            self.refuse_rows(table, cause)?;
+        drop(wait);
+        match loaded {
+            Ok(rows) => {
+                let table = self.common.name(table);
+                debug!(parent: &log::phase(), table, rows, batches, "rows loaded");
+            }
+            Err(cause) => self.refuse_rows(table, cause)?,
         }
         self.drop_copy();
         Ok(())
@@ -137,11 +159,7 @@ impl Connection<'_> {
 
     /// Goes on without rows that the server refused, where that may be.
     fn refuse_rows(&self, table: DumpId, cause: tokio_postgres::Error) -> Result<()> {
-        let entry = self.common.contents.entry(table);
-        let name = entry.map_or_else(String::new, |entry| {
-            format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag)
-        });
-        let what = format!("cannot load the rows of {name}");
+        let what = format!("cannot load the rows of {}", self.common.name(table));
         if self.common.stops_at_first_error {
             return Err(self.session.failed(what, cause));
         }

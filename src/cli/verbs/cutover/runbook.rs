@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::run::Context;
-use crate::cli::settings::withheld;
+use crate::cli::settings::{inherited_secrets, withheld};
 use crate::error::{Error, Kind, Result};
 use crate::model::cutover::Secrets;
 use crate::model::cutover::step::{Known, SecretSource, Step};
@@ -115,16 +115,4 @@ fn check_same(target: &Conninfo, given: &Conninfo) -> Result<()> {
     let message = format!("--target names {target}, and the steps would put {given} into service");
     Err(Error::new(Kind::Usage, message)
         .hint("leave --target out, or set TARGET_DB_URL to the same database"))
-}
-
-/// Values of variables that by their names hold secrets of others. They are the steps' own, and never shown.
-fn inherited_secrets() -> impl Iterator<Item = Secret> {
-    const WORDS: [&str; 4] = ["TOKEN", "SECRET", "PASSWORD", "KEY"];
-    const SHORTEST_BYTES: usize = 8;
-    std::env::vars_os().filter_map(|(name, value)| {
-        let name = name.to_str()?.to_ascii_uppercase();
-        let value = value.into_string().ok()?;
-        let is_secret = value.len() >= SHORTEST_BYTES && WORDS.iter().any(|word| name.contains(word));
-        is_secret.then(|| Secret::new(value))
-    })
 }
