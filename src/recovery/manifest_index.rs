@@ -59,6 +59,10 @@ pub fn pack(manifest: &mut Manifest, index_key: String) -> Result<Packed> {
     manifest.blocks = blocks;
     let mut index = lists?;
     let lists = part(&index);
+    if manifest.blocks.is_empty() {
+        // Nothing at all would be no gzip.
+        index.extend(gzip::deflate(&[], LEVEL));
+    }
     for blocks in manifest.blocks.chunks(BLOCKS_TOGETHER) {
         let mut lines = Vec::new();
         for block in blocks {
