@@ -237,7 +237,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
         #[test]
         fn any_messages_in_any_reads_are_the_same_in_pieces(
             lengths in prop::collection::vec((prop::sample::select(&b"dddDCZ"[..]), some_length()), 0..12),
