@@ -60,7 +60,8 @@ impl Site {
         let token = secret_file(place.path(), "token", "hushed-file-token");
         let steps = format!(
             "[[cutover.step]]\nname = \"sync\"\nwhy = \"It has to be.\"\ncommand = [\"sh\", \"-c\", 'echo \"$T $U\"; cat']\n\
-             secret_env = {{ T = {{ env = \"OTHER\" }}, U = {{ file = {token:?} }} }}\nstdin = {{ from = \"target-url\" }}\n"
+             secret_env = {{ T = {{ env = \"OTHER\" }}, U = {{ file = \"{}\" }} }}\nstdin = {{ from = \"target-url\" }}\n",
+            token.display()
         );
         std::fs::write(place.path().join("dr.toml"), steps).expect("a file");
         let site = Self {
