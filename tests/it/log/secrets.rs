@@ -199,7 +199,7 @@ fn no_secret_and_no_row_is_in_any_log() {
 /// Verbs that need no more than what is there, and how they end.
 const VERBS: [(&[&str], i32); 13] = [
     (&["recover", "--json", "--config", "dr.toml"], 0),
-    (&["verify", "--against", "--json"], 0),
+    (&["verify", "--against", "--json"], 3),
     (&["cutover", "plan", "--json", "--config", "dr.toml"], 0),
     (&["cutover", "apply", "--json", "--config", "dr.toml"], 0),
     (&["list", "--json"], 0),
