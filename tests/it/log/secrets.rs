@@ -206,7 +206,7 @@ const VERBS: [(&[&str], i32); 13] = [
     (&["verify", "--object", "--json"], 0),
     (&["prune", "--json"], 0),
     (&["status", "--no-drill", "--json"], 0),
-    (&["doctor", "--json"], 0),
+    (&["doctor", "--json"], 3),
     (&["scenarios", "--json"], 0),
     (&["completions", "bash"], 0),
     (&["man", "manual"], 0),
