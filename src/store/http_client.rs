@@ -1,6 +1,6 @@
 //! The HTTP client below the SDK: TLS, the certificates it trusts, and proxies.
 
-use aws_sdk_s3::config::SharedHttpClient;
+use aws_sdk_s3::config::{RuntimeComponents, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector};
@@ -25,7 +25,7 @@ pub(super) fn http_client(location: &Location) -> SharedHttpClient {
         let mut connector = Connector::builder();
         connector
             .set_connector_settings(settings.cloned())
-            .set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+            .set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector
             .proxy_config(proxies.clone())
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
