@@ -1,7 +1,7 @@
 //! The manifest of a large backup: a short document at the manifest's key, and an index beside it.
 //!
 //! A plain manifest (version 1) takes about 140 bytes for each block of 1 MiB, and every `list` and `status` reads it. One that
-//! would be larger than [`PLAIN_LIMIT_BYTES`] is stored as two objects instead. The head is one sealed JSON object of version 2, which
+//! would be larger than 8 MiB is stored as two objects instead. The head is one sealed JSON object of version 2, which
 //! an older program refuses as one that it cannot read. It names the index, the size and the digest of each of its parts.
 //!
 //! The index is gzip, and inflates to lines of JSON. Its first part is one line: the manifest as version 1 has it, sealed by nothing,
