@@ -48,7 +48,7 @@ pub fn deflate(raw: &[u8], level: i32) -> Vec<u8> {
 pub fn inflate(stored: &[u8], raw_bytes: usize) -> Result<Vec<u8>, GzipError> {
     let mut raw = vec![0; raw_bytes];
     match Decompressor::new().gzip_decompress(stored, &mut raw) {
-        // The member's trailer was found behind its data. Where it stands nowhere but at the end, nothing follows the member.
+        // The member's trailer was found behind its data. Where it is nowhere but at the end, nothing follows the member.
         Ok(length) if length == raw_bytes && stands_first_at_end(&trailer(&raw), stored) => Ok(raw),
         Ok(_) | Err(DecompressionError::InsufficientSpace) => Err(GzipError::Length),
         Err(DecompressionError::BadData) => Err(GzipError::Damaged),

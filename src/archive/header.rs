@@ -32,7 +32,7 @@ pub struct Created {
     pub is_summer_time: bool,
 }
 
-/// What stands before the table of contents.
+/// What comes before the table of contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The format's version.

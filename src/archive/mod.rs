@@ -6,7 +6,6 @@
 mod contents;
 mod cursor;
 mod error;
-/// Gzip members: the blocks of an object.
 pub mod gzip;
 mod header;
 mod inflate;

@@ -29,7 +29,7 @@ pub struct Reader {
     field: [u8; FIELD_BYTES],
     field_length: usize,
     inflater: Option<Inflater>,
-    /// What of the inflater's output was not handed out yet.
+    /// The part of the inflater's output that was not handed out yet.
     inflated: Range<usize>,
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Rows {
     AtRowStart,
     /// The next byte is inside a row.
     InsideRow,
-    /// A backslash began a row, and nobody has seen it yet.
+    /// A backslash began a row, and was not handed on yet.
     HoldingBackslash,
     /// So much of the end was seen.
     Ending(usize),
@@ -31,11 +31,11 @@ pub(super) enum Rows {
 pub(super) struct Taken {
     /// How much of the piece is done with.
     pub(super) used: usize,
-    /// What of it is data.
+    /// Which part of it is data.
     pub(super) data: TakenData,
 }
 
-/// What of a piece is data.
+/// Which part of a piece is data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TakenData {
     Nothing,

@@ -80,13 +80,13 @@ pub enum Command {
     /// Restore, verify and cut over, on one clock
     #[command(after_help = examples::RECOVER)]
     Recover(RecoverArguments),
-    /// Remove what has had its time: past 30 days, but never the newest attested backups
+    /// Remove expired backups: older than 30 days, but never the newest attested ones
     #[command(after_help = examples::PRUNE)]
     Prune(PruneArguments),
     /// Say whether backups, storage and drills are as promised
     #[command(after_help = examples::STATUS)]
     Status(StatusArguments),
-    /// Look for whatever would stop a restore tonight
+    /// Look for anything that would stop a restore tonight
     #[command(after_help = examples::DOCTOR)]
     Doctor(DoctorArguments),
     /// Rehearse the whole cycle on private servers

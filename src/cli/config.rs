@@ -11,7 +11,7 @@ use crate::model::acceptance::Acceptance;
 use crate::model::cutover::step::{self, Step};
 use crate::model::redaction::holds_password;
 
-/// Everything the file may say. Whatever it leaves out has a default or is given otherwise.
+/// Everything the file may say. All that it leaves out has a default or is given otherwise.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -59,7 +59,7 @@ pub struct StoreSection {
     pub prefix: Option<String>,
     /// The region that requests are signed for.
     pub region: Option<String>,
-    /// Where the bucket's name stands in an address: `path` or `virtual-host`.
+    /// Where the bucket's name is in an address: `path` or `virtual-host`.
     pub addressing: Option<String>,
     /// A file that holds the access key id.
     pub access_key_id_file: Option<PathBuf>,
@@ -205,11 +205,11 @@ impl Config {
     }
 }
 
-/// Where and what is wrong. What stands behind a key is not repeated: somebody may have written a secret there.
+/// Where and what is wrong. The value of a key is not repeated: it may be a secret.
 fn place(text: &str, cause: &toml::de::Error) -> String {
     let message = cause.message();
     if holds_password(message) {
-        return "a password stands in it".to_owned();
+        return "it holds a password".to_owned();
     }
     let Some(before) = cause.span().and_then(|span| text.get(..span.start)) else {
         return message.to_owned();

@@ -30,7 +30,7 @@ pub(super) fn ask(target: &Conninfo, flag: Option<&str>) -> BoxFuture<'static, R
         if !std::io::stdin().is_terminal() {
             return Err(Error::new(
                 Kind::Refused,
-                format!("{target} is production, and nobody is there to be asked"),
+                format!("{target} is production, and there is no terminal to ask at"),
             )
             .hint("run it on a terminal, or in a script give the database's name with --yes-really NAME"));
         }
@@ -51,7 +51,7 @@ fn type_name(target: &str) -> std::io::Result<String> {
         "\n{target} is PRODUCTION. What it holds may be lost.\nType the name of the database to go on: "
     )?;
     stderr.flush()?;
-    // Whoever ends the run meanwhile has something to say there.
+    // A signal that ends the run meanwhile is told there.
     drop(stderr);
     let mut name = String::new();
     std::io::stdin().read_line(&mut name)?;

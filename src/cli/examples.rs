@@ -4,7 +4,7 @@
 
 pub(super) const BACKUP: &str = "\
 Examples:
-  # Back production up; each secret stands in a file
+  # Back production up; each secret is in a file
   SUPABASE_DB_URL_FILE=/run/secrets/db paycraft-dr backup
   # The same, for a program to read
   paycraft-dr backup --json
@@ -58,14 +58,14 @@ Example:
 
 pub(super) const CUTOVER: &str = "\
 Examples:
-  # What would be run, and what of it is done
+  # What would be run, and which steps are done
   paycraft-dr --config paycraft-dr.toml cutover plan
   # Run what remains
   paycraft-dr --config paycraft-dr.toml cutover apply";
 
 pub(super) const CUTOVER_PLAN: &str = "\
 Examples:
-  # What would be run, and what of it is done; changes nothing
+  # What would be run, and which steps are done; changes nothing
   paycraft-dr --config paycraft-dr.toml cutover plan
   # As if nothing had been done
   paycraft-dr --config paycraft-dr.toml cutover plan --restart";

@@ -1,6 +1,6 @@
 //! How the C library's allocator is set up.
 
-/// Makes freed buffers ready for the next, on whatever thread that is.
+/// Makes freed buffers ready for the next, on any thread.
 ///
 /// Blocks of a MiB are allocated on one thread and freed on another. glibc would keep such buffers in a heap for each thread, and a
 /// backup that holds 40 MiB at once would grow to 200 MiB. Given back to the system each time, they would have to be zeroed and

@@ -1,20 +1,12 @@
 //! The command line: the only part of the program that reads the environment, prints, or decides the exit code.
 
-/// What a user may type.
 pub mod args;
-/// The configuration file.
 pub mod config;
-/// The log.
 pub mod log;
-/// What a command came to, as a value and as JSON.
 pub mod outcome;
-/// Progress while a verb runs.
 pub mod progress;
-/// One verb for one command, and what a signal does to it.
 pub mod run;
-/// Flags, environment and the configuration file as validated values.
 pub mod settings;
-/// One file for one command.
 pub mod verbs;
 
 mod consent;

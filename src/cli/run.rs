@@ -22,7 +22,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs the command until it ends or a signal does.
 ///
-/// A signal drops the verb where it stands: its children, servers and directories go with it. What only the store can undo is
+/// A signal drops the verb: its children, servers and directories go with it. What only the store can undo is
 /// undone afterwards.
 pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Report> {
     let progress = Progress::new(arguments.quiet);

@@ -42,7 +42,7 @@ impl Settings<'_> {
         Ok(None)
     }
 
-    /// The value of `name`, or what stands in the file that `name_FILE` or the configuration names. Empty counts as unset.
+    /// The value of `name`, or the contents of the file that `name_FILE` or the configuration names. Empty counts as unset.
     pub(super) fn value_of(&self, name: &str) -> Result<Option<String>> {
         let read = |name: &str| (self.environment)(name).filter(|value| !value.is_empty());
         if let Some(value) = read(name) {
@@ -217,7 +217,7 @@ impl Settings<'_> {
         }
     }
 
-    /// Who drills: the flag, or whoever is logged in.
+    /// Who drills: the flag, or the user who is logged in.
     pub fn operator(&self, flag: Option<&str>) -> Result<String> {
         match flag {
             Some(name) => Ok(name.to_owned()),

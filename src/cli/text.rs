@@ -28,7 +28,7 @@ pub(super) fn line(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "{name:<10} {value}");
 }
 
-/// A backup's key, and that nobody recorded what it held where that is so.
+/// A backup's key, and that its contents are not recorded where that is so.
 pub(super) fn backup_line(key: &str, is_attested: bool) -> String {
     let state = if is_attested { "" } else { " (unattested)" };
     format!("{key}{state}")
@@ -78,7 +78,7 @@ pub(super) fn timeline(text: &mut String, phases: &[Span]) {
     text.push('\n');
 }
 
-/// What of the backup could not be made: what keeps rows from people first.
+/// Which parts of the backup could not be made: what keeps rows from people first.
 pub(super) fn missing(text: &mut String, missing: &[Missing]) {
     if missing.is_empty() {
         return;
@@ -104,7 +104,7 @@ pub(super) fn counts(text: &mut String, verification: &Verification) {
     text.push('\n');
 }
 
-/// An outcome in a column: what is not well stands out.
+/// An outcome in a column: problems stand out.
 pub(super) fn mark(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Passed => "passed ",

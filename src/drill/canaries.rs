@@ -190,7 +190,7 @@ fn change_a_letter(bytes: &mut [u8]) -> bool {
 }
 
 /// Compares the target with a manifest that is wrong in every part that has a check: how many parts those are, and the names of
-/// those that nobody noticed.
+/// those that were not noticed.
 async fn unseen_differences(original: &Original<'_>) -> Result<(usize, Vec<&'static str>)> {
     let (wrong, parts) = wrong_everywhere(original.manifest);
     let Original {

@@ -101,7 +101,7 @@ pub(super) async fn recover(
     Ok(())
 }
 
-/// What of `before` is gone or has another size. What others stored meanwhile is theirs.
+/// Which objects of `before` are gone or have another size. What others stored meanwhile is theirs.
 fn changes(before: &[Listed], after: &[Listed]) -> Vec<String> {
     let missing = before.iter().filter(|object| !after.contains(object));
     missing

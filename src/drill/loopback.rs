@@ -1,4 +1,4 @@
-//! Ports of this machine that nobody else can reach.
+//! Ports of this machine that no other machine can reach.
 
 use std::net::{Ipv4Addr, TcpListener};
 

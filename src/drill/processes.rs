@@ -21,7 +21,7 @@ pub(super) fn all() -> impl Iterator<Item = Process> {
     entries.filter_map(|entry| {
         let id = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
         let status = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        // The name stands in parentheses and may hold anything; behind it come the state and the parent.
+        // The name is in parentheses and may hold anything; behind it come the state and the parent.
         let (_, rest) = status.rsplit_once(')')?;
         let mut fields = rest.split_whitespace();
         let (state, parent) = (fields.next()?, fields.next()?);

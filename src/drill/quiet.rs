@@ -1,4 +1,4 @@
-//! An observer of what nobody follows.
+//! An observer that shows nothing.
 
 use crate::model::timeline::{Event, Observer};
 

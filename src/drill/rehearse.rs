@@ -72,7 +72,7 @@ pub struct Options<'a> {
 }
 
 /// Restores what `options` name into a fresh cluster and holds what happened against what had to happen. Nothing is left running
-/// or lying about, whatever the outcome.
+/// or lying about, with any outcome.
 ///
 /// An error means that no drill could begin; a drill that failed is a rehearsal with a failure in it.
 pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<Rehearsal> {

@@ -1,4 +1,4 @@
-//! A database that stands for production: whatever a drill does, nothing may write it.
+//! A database in the place of production: no drill may write it.
 
 use crate::error::Result;
 use crate::postgres::conninfo::Conninfo;

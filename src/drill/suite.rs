@@ -20,7 +20,7 @@ use super::substrate::Ground;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::tools::Tools;
 
-/// How long the end of drills that nobody wants any more is waited for.
+/// Timeout for the end of cancelled drills.
 const ENDING: Duration = Duration::from_secs(20);
 
 /// What all drills of a suite are held with.
@@ -162,7 +162,7 @@ impl UnderWay {
     }
 }
 
-/// Ends when nobody wants the drills any more.
+/// Ends when the drills are cancelled.
 async fn unwanted(wanted: Option<watch::Receiver<()>>) {
     if let Some(mut wanted) = wanted {
         // Nothing is ever sent: the only change is the end of the sender.
@@ -174,7 +174,7 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         self.wanted.take();
         self.presence.take();
-        // Whatever is left after that is cleared away by those who watch over this process.
+        // What is left after that is cleared away by those who watch over this process.
         let _ = self.absence.recv_timeout(ENDING);
     }
 }

@@ -1,4 +1,4 @@
-//! What of our environment the programs that a drill calls are given: where programs are, and nothing else.
+//! Which part of our environment the programs that a drill calls are given: where programs are, and nothing else.
 
 use std::process::Command;
 

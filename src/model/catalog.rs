@@ -28,7 +28,7 @@ pub enum Condition {
     LoneIndex,
     /// Roles and settings without anything that they belong to.
     LoneGlobals,
-    /// An object and a manifest that does not speak for it, or that nobody here can read, and why.
+    /// An object and a manifest that does not speak for it, or that this program cannot read, and why.
     Doubtful(String),
 }
 
@@ -153,7 +153,7 @@ pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
 }
 
 /// The backup that `selector` means among `found` (newest first), as seen at `now`: an attested one where there is any, otherwise
-/// the newest object without a manifest. Whoever reads that one finds out whether it is whole. What is dated in the future is
+/// the newest object without a manifest. Reading that one tells whether it is whole. What is dated in the future is
 /// not the latest; by its day or key it can be had.
 pub fn choose(found: &[Found], selector: Selector, now: Timestamp) -> Result<Found> {
     let is_wanted = |candidate: &&Found| match selector {
@@ -188,7 +188,7 @@ fn nothing_chosen(found: &[Found], near: Option<&Found>, selector: Selector, now
                 future.key
             );
             return Error::new(Kind::Store, message).hint(
-                "check this machine's clock; a backup that is named by its key is restored whatever its date",
+                "check this machine's clock; a backup that is named by its key is restored with any date",
             );
         }
         (None, _) => Error::new(Kind::Store, format!("there is no backup for {selector}")),

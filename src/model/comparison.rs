@@ -14,7 +14,7 @@ use super::{ALWAYS_COUNTED, CANONICAL_TABLES};
 /// How the content of one table compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Content {
-    /// The same rows, byte for byte, in whatever order.
+    /// The same rows, byte for byte, in any order.
     #[serde(rename = "equal")]
     Equal,
     /// Other rows.
@@ -329,7 +329,7 @@ fn split_named<'s, 'a>(entries: &mut &'s [&'a EntryDigest], name: EntryName<'_>)
     named
 }
 
-/// Every sequence stands where it stood.
+/// Every sequence has the value that it had.
 pub fn sequences(expected: &[Sequence], found: &[Sequence]) -> Check {
     let by_name: HashMap<(&str, &str), &Sequence> = found
         .iter()

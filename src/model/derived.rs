@@ -11,7 +11,7 @@ use super::verdict::Check;
 const NAME: &str = "derived";
 const NOT_RECORDED: &str = "the backup does not record what it held";
 
-/// What of a relation is computed.
+/// Which part of a relation is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Computed {
     /// Columns of a table. Its fingerprint is over all its columns.
@@ -29,7 +29,7 @@ pub struct Derived {
     pub schema: String,
     /// Its name.
     pub name: String,
-    /// What of it is computed.
+    /// Which part of it is computed.
     pub computed: Computed,
     /// The columns that were read, in order.
     pub columns: Vec<String>,

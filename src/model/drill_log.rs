@@ -1,7 +1,7 @@
 //! The Markdown table of past drills.
 //!
 //! `Date | Operator | Backup restored | RTO observed | Tables verified | Outcome | Notes`. The row whose cells hold
-//! `bootstrap` is a placeholder that the first drill replaces. Whatever else stands in the file stays as it is, byte for byte.
+//! `bootstrap` is a placeholder that the first drill replaces. Everything else in the file stays as it is, byte for byte.
 
 use jiff::civil::Date;
 

@@ -1,6 +1,6 @@
 //! A status as Prometheus reads it: the text exposition format, version 0.0.4.
 //!
-//! What is not known is left out, as a number that stands for *unknown* would be believed.
+//! What is not known is left out, as a number that means *unknown* would be believed.
 
 use std::fmt::Write;
 

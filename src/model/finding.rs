@@ -16,7 +16,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Nothing stands in the way.
+    /// Nothing is in the way.
     pub fn passed(name: &'static str, detail: impl Into<String>) -> Self {
         Self::told(name, Outcome::Passed, detail)
     }

@@ -124,7 +124,7 @@ impl Serialize for BackupKey {
 /// Which backup a command is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selector {
-    /// The most recent one, of whatever day.
+    /// The most recent one of any day.
     Latest,
     /// The most recent one of a day (UTC).
     Day(Date),

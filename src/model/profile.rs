@@ -36,7 +36,7 @@ pub const PLATFORM_EXTENSIONS: [&str; 5] = ["pg_graphql", "pg_net", "pgjwt", "pg
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// Nobody: whoever connects may make everything.
+    /// No platform: the connecting role may make everything.
     Plain,
     /// Supabase: its schemas, event triggers and extensions are there before the product, and are not the product's to make.
     Supabase,

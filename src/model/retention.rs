@@ -2,8 +2,8 @@
 //!
 //! The rules, all by the instant in the key and never by the date of an upload. A *good* backup is an attested one that is under
 //! no suspicion, or that an operator confirmed.
-//! 1. What is dated after `now` stays: nobody knows its age. It counts for nothing below.
-//! 2. What has a manifest that nobody here can judge stays, for a person to look at.
+//! 1. What is dated after `now` stays: its age is not known. It counts for nothing below.
+//! 2. What has a manifest that this program cannot judge stays, for a person to look at.
 //! 3. A backup of another source than the configured one stays. Where none is configured, each source is ruled by itself.
 //! 4. A backup that is no older than the policy's days stays; exactly as old is not older.
 //! 5. While the newest backup of a source is under suspicion, no older one of that source goes: the source may have become empty,
@@ -51,7 +51,7 @@ impl Default for Policy {
     }
 }
 
-/// What stands under one backup's name.
+/// What is stored under one backup's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The backup's key.
@@ -99,7 +99,7 @@ pub struct HeldUpload {
     pub begun_at: Timestamp,
 }
 
-/// Everything in a store that bears a backup's name. Nothing else is ever touched, so nothing else gets in here.
+/// Everything in a store with a backup's name. Nothing else is ever touched, so nothing else gets in here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
     /// Objects and manifests.

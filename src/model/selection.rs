@@ -92,7 +92,7 @@ pub fn source_of(choice: &SourceChoice, names: &BTreeSet<SourceName>) -> Result<
     }
 }
 
-/// What of `candidates` (newest first) `selector` may mean, as seen at `now`. The result is still to be chosen from; refused is a
+/// Which of `candidates` (newest first) `selector` may mean, as seen at `now`. The result is still to be chosen from; refused is a
 /// choice that a person has to make.
 pub fn narrow(
     candidates: &[Candidate<'_>],

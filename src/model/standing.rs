@@ -56,9 +56,9 @@ pub struct Drill {
     pub last_at: Option<Date>,
     /// The first Monday that the next drill is for.
     pub next_due: Date,
-    /// Whether a month's drill was missed; nothing where nobody knows.
+    /// Whether a month's drill was missed; nothing where that is not known.
     pub overdue: Option<bool>,
-    /// Why nobody knows.
+    /// Why it is not known.
     #[serde(skip)]
     pub unknown: Option<String>,
 }
@@ -143,7 +143,7 @@ impl Drill {
                 let rule = "each first Monday of a month wants one, held on that day or later";
                 told("drill", false, format!("{last}; {rule}; {next}"))
             }
-            (None, why) => Check::skipped("drill", why.as_deref().unwrap_or("nobody knows")),
+            (None, why) => Check::skipped("drill", why.as_deref().unwrap_or("not known")),
         }
     }
 }

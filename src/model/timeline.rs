@@ -72,11 +72,11 @@ pub enum Event {
     Warned(String),
     /// Something a person may want to know, such as the seed of what follows.
     Noted(String),
-    /// What whoever ends the run from here on has to do next. It takes the place of what was advised before.
+    /// The next step of the person who ends the run from here on. It takes the place of what was advised before.
     Advised(String),
 }
 
-/// Whoever follows a run.
+/// Follows a run.
 pub trait Observer: Send + Sync {
     /// Takes note of `event`. Must not block.
     fn observe(&self, event: Event);

@@ -1,4 +1,4 @@
-//! How a definition is worded, whatever printed it.
+//! How a definition is worded, by any printer.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// person.
 const DRAWN: &str = "pg_attver=";
 
-/// A definition without what the server drew for itself, so that it reads alike whatever minor releases printed it.
+/// A definition without what the server drew for itself, so that it reads alike from any minor release.
 ///
 /// Only whole statements of the form `ALTER … ALTER COLUMN … SET (options);` are touched, one to a line as pg_dump writes them.
 pub(super) fn without_drawn_options(definition: &str) -> Cow<'_, str> {

@@ -14,7 +14,7 @@ pub struct Unreadable {
     pub platforms: Vec<Name>,
     /// Those of which the role may not read anything. pg_dump would stop there.
     pub denied: Vec<Name>,
-    /// Those of which policies would hide rows. pg_dump reads all rows or none, so it would stop there too, whatever they hide.
+    /// Those of which policies would hide rows. pg_dump reads all rows or none, so it would stop there too, for any rows they hide.
     pub filtered: Vec<Name>,
 }
 
@@ -51,7 +51,7 @@ pub async fn unreadable(session: &Session) -> Result<Unreadable> {
         let may_read: bool = row.get(2);
         let list = match may_read {
             true => &mut unreadable.filtered,
-            // pg_dump takes a table's sequence along with it, whatever else it is told.
+            // pg_dump takes a table's sequence along with it, under any other flags.
             false if profile.owns_schema(&name.0) && !row.get::<_, bool>(4) => &mut unreadable.platforms,
             false => &mut unreadable.denied,
         };

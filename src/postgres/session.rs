@@ -82,7 +82,7 @@ impl Session {
                     )
                 }
                 (Some(code), _) if !ACCESS_CODES.contains(code) => {
-                    format!("the {side}'s server answered and let nobody in: see its log")
+                    format!("the {side}'s server answered and refused the connection: see its log")
                 }
                 (Some(_), _) => {
                     format!("check user, password and database name of the {side}'s connection string")

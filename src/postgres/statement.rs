@@ -11,7 +11,7 @@ use super::queries::identifier;
 enum Word {
     /// A keyword or an unquoted name, in lower case.
     Bare(String),
-    /// What stands between double quotes.
+    /// What is between double quotes.
     Quoted(String),
     /// A string constant of any kind.
     Constant,
@@ -222,7 +222,7 @@ impl Scanner<'_> {
         Word::Bare(word.to_lowercase())
     }
 
-    /// What stands between the quotes, each doubled one once.
+    /// What is between the quotes, each doubled one once.
     fn quoted(&mut self, quote: char, has_escapes: bool) -> String {
         let mut inner = String::new();
         self.at += 1;

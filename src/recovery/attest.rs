@@ -1,6 +1,6 @@
 //! An object without a manifest, read to its end: what its manifest says, and publishing it.
 //!
-//! Such objects were made by the shell workflow: `pg_dump -Fc | gzip`. Nobody recorded what they held when they were made, so
+//! Such objects were made by the shell workflow: `pg_dump -Fc | gzip`. What they held when they were made is not recorded, so
 //! the manifest describes what is there now; from then on any change shows.
 
 use bytes::Bytes;
@@ -150,7 +150,7 @@ impl Reading {
     }
 }
 
-/// What nobody recorded is taken from the archive's own header and from pg_dump's habits.
+/// What is not recorded is taken from the archive's own header and from pg_dump's habits.
 fn manifest_of(
     key: BackupKey,
     facts: &ObjectFacts,

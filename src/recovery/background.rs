@@ -1,4 +1,4 @@
-//! Work that goes on while nobody waits for it.
+//! Work that goes on in the background.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,7 +1,7 @@
 //! Source → archive → blocks → object → roles and settings → manifest.
 //!
 //! One pass: while the archive flows to the store it is read, so the manifest describes exactly the bytes stored. The
-//! manifest is written last, and a backup exists when it does. Whatever fails before leaves no backup behind.
+//! manifest is written last, and a backup exists when it does. All that fails before leaves no backup behind.
 
 use serde::Serialize;
 use tokio::sync::watch;

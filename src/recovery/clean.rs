@@ -85,7 +85,7 @@ pub(super) fn check_replaced(target: &Conninfo, present: &Held, manifest: &Manif
         Kind::Refused,
         format!("{target} holds what the backup does not contain: {named}{more}"),
     )
-    .hint("drop these yourself if nobody needs them, or restore into another database"))
+    .hint("drop these yourself if they are not needed, or restore into another database"))
 }
 
 /// What is dropped and removed from a target, decided before the first change.
@@ -231,7 +231,7 @@ pub(super) async fn empty_configuration(
     queries::configuration::delete(target.session(), &deletes).await
 }
 
-/// What of a target is looked at: not what a platform makes.
+/// Which parts of a target are looked at: not what a platform makes.
 pub(super) fn without_platforms(mut present: Held, profile: Profile) -> Held {
     present.objects.retain(|object| match object.kind.as_str() {
         _ if profile == Profile::Plain => true,

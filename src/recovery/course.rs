@@ -20,7 +20,7 @@ pub(super) struct Course<'a> {
     is_changed: bool,
     /// Everything of the archive but its rows, once they are being made.
     pub(super) definitions: Option<Definitions<'a>>,
-    /// What of it could not be made.
+    /// Which parts of it could not be made.
     pub(super) refused: Option<Refused>,
 }
 

@@ -113,7 +113,7 @@ fn random_key() -> Result<DigestKey> {
 }
 
 impl Collected {
-    /// Stores the object. What stands there already is only good where it is the same: an answer may have been lost.
+    /// Stores the object. What is there already is only good where it is the same: an answer may have been lost.
     pub(super) async fn publish(self, store: &Store) -> Result<Globals> {
         let Self { stored, described } = self;
         let key = &described.key;

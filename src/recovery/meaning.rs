@@ -1,4 +1,4 @@
-//! What of a backup means the same in a target although it is worded otherwise, or stands elsewhere.
+//! Which parts of a backup mean the same in a target although they are worded otherwise, or are elsewhere.
 //!
 //! Some of an archive's text depends on the session or on the order of events, and no restore brings it back alike, `pg_restore` neither.
 //! Such text is left to the check that asks for what it means, or compared in a form that does not depend on it.
@@ -15,7 +15,7 @@ const OF_THE_SESSION: [&str; 3] = ["ENCODING", "STDSTRINGS", "SEARCHPATH"];
 /// What the comment on a large object is an entry of.
 const LARGE_OBJECT: &str = "LARGE OBJECT ";
 
-/// What of a backup is compared by meaning.
+/// Which parts of a backup are compared by meaning.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meaning {
     /// Tables that inherit, with a digest of their columns in any order.
@@ -25,7 +25,7 @@ pub(super) struct Meaning {
 }
 
 impl Meaning {
-    /// What of these contents is compared by meaning.
+    /// Which parts of these contents are compared by meaning.
     pub(super) fn of(contents: &Contents) -> Self {
         let rows = contents.entries.iter().filter(|entry| entry.kind == "TABLE DATA");
         let loaded_into = rows.filter_map(|entry| {

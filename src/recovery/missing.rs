@@ -14,7 +14,7 @@ use crate::model::verdict::Check;
 /// How many entries are named one by one.
 const NAMED: usize = 20;
 
-/// Tells what is missing: first what of it keeps rows from people, or that nothing of that kind is missing. The SQL goes into the file
+/// Tells what is missing: first what keeps rows from people, or that nothing of that kind is missing. The SQL goes into the file
 /// `place`, which only its owner may read: it may hold passwords, and nothing of it is printed.
 pub(super) fn tell(
     key: &str,

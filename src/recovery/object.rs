@@ -258,7 +258,7 @@ fn requests_at_once(span_bytes: u64) -> usize {
     length(WINDOW_BYTES / span_bytes.max(1)).clamp(1, REQUESTS_AT_ONCE)
 }
 
-/// Inflates the next bytes of a stream and hands on what comes out, until `hand_on` says that nobody wants more.
+/// Inflates the next bytes of a stream and hands on what comes out, until `hand_on` says that no more is wanted.
 pub fn feed(
     inflater: &mut GzipStream,
     stored: &[u8],
@@ -307,7 +307,7 @@ fn extent(span: &[Block]) -> Range<u64> {
             .map_or(start, |block| block.offset + block.stored_bytes)
 }
 
-/// Fetches also while nobody waits for it, once it has begun.
+/// Once begun, it also fetches while its caller does something else.
 fn fetch(store: &Store, key: &str, range: Range<u64>) -> impl Future<Output = Result<Bytes>> + use<> {
     let (store, key) = (store.clone(), key.to_owned());
     async move { Task::spawn(async move { store.get_range(&key, range).await }).await? }

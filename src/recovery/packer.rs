@@ -1,6 +1,6 @@
 //! Raw archive → gzip members → equal parts of one upload.
 //!
-//! Blocks are compressed on all cores and parts sent side by side, each kind in bounded number: whoever is slowest holds up
+//! Blocks are compressed on all cores and parts sent side by side, each kind in bounded number: the slowest holds up
 //! the one who pushes.
 
 use std::collections::VecDeque;

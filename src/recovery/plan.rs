@@ -150,7 +150,7 @@ pub fn encoding(contents: &Contents) -> &str {
 }
 
 /// The settings that the database itself had, as far as the archive tells: only where it was asked to, it holds those of the database
-/// as a whole. `ALTER DATABASE shop SET "TimeZone" TO 'Asia/Kolkata';` stands on a line of its own.
+/// as a whole. `ALTER DATABASE shop SET "TimeZone" TO 'Asia/Kolkata';` is on a line of its own.
 pub fn database_settings(contents: &Contents) -> BTreeMap<String, String> {
     let database = &contents.header.database;
     let quoted = format!("\"{}\"", database.replace('"', "\"\""));

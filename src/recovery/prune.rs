@@ -1,4 +1,4 @@
-//! What has had its time, removed from the store.
+//! Expired backups, removed from the store.
 //!
 //! The store is looked at, and listed once more right before anything goes: what goes must be due by both, so a backup that
 //! vanished meanwhile neither counts for the floor nor lets another one go. The manifest goes first, then its index, then the
@@ -88,7 +88,7 @@ pub async fn take_stock_among(store: &Store, among: &Among, observer: &dyn Obser
     })
 }
 
-/// Removes what has had its time of what is in `stock` and still there.
+/// Removes what is expired in `stock` and still there.
 pub async fn prune(store: &Store, stock: Stock, request: Request, observer: &dyn Observer) -> Result<Pruned> {
     let Stock {
         mut seen,

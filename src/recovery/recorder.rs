@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::model::timeline::{Event, Observer, Span, Timeline};
 
-/// Writes the timeline of a run from its events and hands each on to whoever shows them.
+/// Writes the timeline of a run from its events and hands each on to the observer that shows them.
 pub struct Recorder<'a> {
     began: Instant,
     timeline: Mutex<Timeline>,

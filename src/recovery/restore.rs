@@ -73,7 +73,7 @@ pub struct Request<'a> {
     pub accepts_missing_settings: bool,
     /// Whether planner statistics are gathered.
     pub analyzes: bool,
-    /// What ends a restore, and what of the source is not kept.
+    /// What ends a restore, and which parts of the source are not kept.
     pub leniency: Leniency,
     /// Where the SQL is written that makes what could not be made.
     pub missing_sql: Option<&'a Path>,
@@ -90,9 +90,9 @@ pub struct Restored {
     pub is_attested: bool,
     /// What it was restored into.
     pub target: Conninfo,
-    /// What of the backup was left out, and why.
+    /// Which parts of the backup were left out, and why.
     pub skipped: Vec<SkippedEntry>,
-    /// What of the backup could not be made.
+    /// Which parts of the backup could not be made.
     pub missing: Vec<Missing>,
     /// How the target compares.
     pub verification: Verification,
@@ -359,7 +359,7 @@ async fn transfer<'a>(
     Ok(loader)
 }
 
-/// Makes what rows go into, and opens the connections they go over. Whatever can fail without the target comes before it is changed.
+/// Makes what rows go into, and opens the connections they go over. All that can fail without the target comes before it is changed.
 async fn begin<'a>(
     request: Request<'a>,
     manifest: &Manifest,
@@ -436,7 +436,7 @@ async fn begin_load<'a>(
     .await
 }
 
-/// Decides what of the backup is restored. Nothing is changed.
+/// Decides which parts of the backup are restored. Nothing is changed.
 async fn select(request: Request<'_>, target: &ClearedTarget, contents: &Contents) -> Result<Selection> {
     let session = target.session();
     let encoding = plan::encoding(contents).to_owned();

@@ -57,7 +57,7 @@ fn recorded(manifest: &Manifest) -> Option<&Roles> {
 }
 
 /// Makes these roles as the backup records them, with their memberships, and says who cannot log in. Nothing is refused: they were
-/// checked. What of the memberships could not be made is told here, and found by the checks.
+/// checked. Memberships that could not be made are told here, and found by the checks.
 pub async fn create(
     session: &Session,
     manifest: &Manifest,

@@ -84,7 +84,7 @@ fn try_new(purpose: Purpose) -> std::io::Result<Option<Scratch>> {
     }))
 }
 
-/// A directory of a run that was killed. Nobody else works on it as long as this lives.
+/// A directory of a run that was killed. No other run works on it as long as this lives.
 #[derive(Debug)]
 pub(super) struct Dead {
     path: PathBuf,

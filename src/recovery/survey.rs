@@ -35,7 +35,7 @@ pub struct Surveyed {
 }
 
 impl Survey {
-    /// Reads the next piece, of whatever length.
+    /// Reads the next piece, of any length.
     pub fn feed(&mut self, mut piece: &[u8]) -> Result<(), ArchiveError> {
         self.raw_bytes += piece.len() as u64;
         loop {
@@ -67,7 +67,7 @@ impl Survey {
     }
 }
 
-/// A survey on a thread of its own, beside whoever reads the archive.
+/// A survey on a thread of its own, beside the reader of the archive.
 #[derive(Debug)]
 pub struct Surveying {
     pieces: mpsc::Sender<Bytes>,

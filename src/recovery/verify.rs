@@ -196,7 +196,7 @@ pub fn unattested_object(manifest: &Manifest) -> Verification {
         .collect();
     let (stored_bytes, raw_bytes) = (manifest.stored_bytes, manifest.raw_bytes);
     let (rows, count) = (manifest.rows(), tables.len());
-    let why = "nobody recorded what it held when it was made";
+    let why = "what it held when it was made is not recorded";
     let mut checks = vec![
         Check::none_of("gzip", &[], format!("whole: {raw_bytes} bytes in {stored_bytes}")),
         Check::none_of("archive", &[], format!("whole: {rows} rows in {count} tables")),
@@ -235,7 +235,7 @@ async fn read_large_objects(session: &Session) -> Result<Fingerprint> {
     Ok(hasher.finish())
 }
 
-/// What of the backup a verification of this target asks for: all that its platform does not bring itself. Without a
+/// Which parts of the backup a verification of this target asks for: all that its platform does not bring itself. Without a
 /// `profile` the target tells whether it is on a platform. Settings that cannot be read are an error, unless missing ones are accepted.
 pub async fn scope(
     store: &Store,

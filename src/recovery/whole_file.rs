@@ -1,4 +1,4 @@
-//! A file that is replaced as a whole: whoever reads it sees the old one or the new one, also after a crash.
+//! A file that is replaced as a whole: a reader sees the old one or the new one, also after a crash.
 
 use std::io::Write;
 use std::path::Path;

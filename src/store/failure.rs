@@ -154,7 +154,7 @@ enum Trouble {
     Silence,
     /// Something answered that is no store.
     NotS3,
-    /// Whatever else may happen to a connection.
+    /// All else that may happen to a connection.
     Broken,
 }
 

@@ -17,7 +17,7 @@ pub struct Location {
     pub bucket: String,
     /// The region that requests are signed for.
     pub region: String,
-    /// Where the bucket's name stands in an address.
+    /// Where the bucket's name is in an address.
     pub addressing: Addressing,
     /// Who asks.
     pub access_key_id: String,
@@ -45,7 +45,7 @@ impl Location {
     }
 }
 
-/// Where the bucket's name stands in an address.
+/// Where the bucket's name is in an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Addressing {
     /// `https://HOST/BUCKET/KEY`.

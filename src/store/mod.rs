@@ -12,7 +12,6 @@ mod probe;
 mod read;
 mod removal;
 mod requests;
-/// What is tried again, how often, and after which pause.
 pub mod retry;
 mod s3;
 mod upload;

@@ -174,9 +174,7 @@ impl Wanted<'_> {
         if begins_at != Some(from) || is_too_long {
             return Err(Error::new(Kind::Store, self.what.clone())
                 .caused_by("the store sent other bytes than it was asked for")
-                .hint(
-                    "look at what stands between here and the store: ranges of objects do not come through",
-                ));
+                .hint("look at what is between here and the store: ranges of objects do not come through"));
         }
         Ok(length.and_then(|bytes| usize::try_from(bytes).ok()))
     }

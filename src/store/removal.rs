@@ -1,4 +1,4 @@
-//! Removing what is there: objects, and uploads that nobody will finish.
+//! Removing what is there: objects, and uploads that will not be finished.
 
 use aws_sdk_s3::types::EncodingType;
 use jiff::Timestamp;
@@ -87,7 +87,7 @@ impl Store {
         }
     }
 
-    /// Lets go of an upload that nobody will finish. One that is gone is no error.
+    /// Lets go of an upload that will not be finished. One that is gone is no error.
     pub async fn abort_unfinished(&self, upload: &UnfinishedUpload) -> Result<()> {
         self.abort(&upload.key, &upload.id).await
     }

@@ -81,7 +81,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes the object of `parts`, which may come in any order, unless something stands at the key.
+    /// Makes the object of `parts`, which may come in any order, unless something is at the key.
     pub async fn complete(self, mut parts: Vec<StoredPart>) -> Result<()> {
         parts.sort_unstable_by_key(|part| part.number);
         let parts = parts
@@ -106,7 +106,7 @@ impl Upload {
             .config_override(self.store.patience.transfer(0))
             .send();
         if let Err(cause) = Box::pin(completing).await {
-            // Where the answer to a try before was lost, the upload is gone, and the object stands there.
+            // Where the answer to a try before was lost, the upload is gone, and the object is there.
             let may_be_done = matches!(status_of(&cause), Some(404 | 412));
             if !(may_be_done && Box::pin(self.is_complete()).await) {
                 let what = format!("cannot complete the upload of {}", self.key);
@@ -159,7 +159,7 @@ impl Store {
         })?;
         self.open.name(number, id);
         if self.retries() > retries {
-            // A try whose answer was lost may have begun an upload that nobody knows.
+            // A try whose answer was lost may have begun an upload that is not known here.
             Box::pin(self.abort_all(key, Some(id))).await?;
         }
         Ok(Upload {

@@ -203,7 +203,7 @@ fn a_drill_keeps_its_backups_in_an_s3_server_of_others() {
         let unable = place.path().join("minio");
         write_program(&unable, "exit 1");
         for (program, says) in [
-            (&nobodys, "nobody knows how"),
+            (&nobodys, "it is not known how"),
             (&unable, "the S3 server ended at once"),
         ] {
             let mut command = drill(place.path(), &[]);

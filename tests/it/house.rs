@@ -166,3 +166,73 @@ fn exit_codes_are_distinct() {
     assert_eq!(codes.len(), Kind::ALL.len());
     assert!(!codes.contains(&0));
 }
+
+/// Words that a reader must translate first, with plain ones for them.
+const ODD_WORDS: [(&str, &str); 9] = [
+    ("whatever", "any, all that"),
+    ("whoever", "the person, role or program that is meant"),
+    ("nobody", "no role, no program; or leave it out"),
+    ("what of", "which part of"),
+    ("stands", "is"),
+    ("bears", "has, holds"),
+    ("mends", "repairs"),
+    ("lest", "so that … not"),
+    ("has had its time", "is expired"),
+];
+
+/// Whether the text has the word, and not as a part of another one or between backticks.
+fn has_word(text: &str, word: &str) -> bool {
+    let text = text.to_lowercase();
+    let unquoted = text.split('`').step_by(2).collect::<Vec<_>>().join(" ");
+    let is_letter = |letter: Option<char>| letter.is_some_and(char::is_alphabetic);
+    unquoted.match_indices(word).any(|(at, found)| {
+        let (before, after) = (&unquoted[..at], &unquoted[at + found.len()..]);
+        !is_letter(before.chars().next_back()) && !is_letter(after.chars().next())
+    })
+}
+
+#[test]
+fn comments_and_pages_are_in_plain_words() {
+    let mut found = Vec::new();
+    let mut look = |path: &Path, number: usize, text: &str| {
+        for (word, plain) in ODD_WORDS {
+            if has_word(text, word) {
+                let place = path.strip_prefix(root()).unwrap_or(path).display();
+                found.push(format!("{place}:{}: {word:?}: write {plain}", number + 1));
+            }
+        }
+    };
+    for path in sources(&root().join("src")) {
+        let text = std::fs::read_to_string(&path).expect("a file");
+        let comments = text.lines().map(str::trim_start).enumerate();
+        for (number, line) in comments.filter(|(_, line)| line.starts_with("//")) {
+            look(&path, number, line);
+        }
+    }
+    let pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(|page| root().join(page));
+    let docs = std::fs::read_dir(root().join("docs"))
+        .expect("a directory")
+        .flatten();
+    for path in pages.into_iter().chain(docs.map(|entry| entry.path())) {
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("a page");
+        for (number, line) in text.lines().enumerate() {
+            look(&path, number, line);
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "a reader at 3 a.m. must not have to translate:\n{}",
+        found.join("\n")
+    );
+}
+
+#[test]
+fn a_word_is_found_where_it_is_one() {
+    assert!(has_word("It bears Nobody's name.", "nobody"));
+    assert!(!has_word("an understandsable text, `nobody` the user", "nobody"));
+    assert!(!has_word("understands", "stands"));
+    assert!(has_word("what of\tit", "what of"));
+}

@@ -9,7 +9,7 @@ use tracing::{Span, debug, info, info_span, warn};
 use crate::log;
 use crate::model::timeline::{Event, Observer};
 
-/// Logs each event and hands it on to whoever shows it.
+/// Logs each event and hands it on to the observer that shows it.
 pub(in crate::cli) struct LoggedEvents<'a> {
     run: &'a Span,
     next: &'a dyn Observer,

@@ -1,4 +1,4 @@
-//! The log: what is in it, how it is written and where, and that no secret stands in it.
+//! The log: what is in it, how it is written and where, and that it holds no secret.
 //!
 //! Without `-v`, `PAYCRAFT_LOG` and `--log-file` there is none, and an event costs one look at a number.
 

@@ -1,4 +1,4 @@
-//! `paycraft-dr clear-containers`: what a drill in containers starts beside itself, and nobody types.
+//! `paycraft-dr clear-containers`: what a drill in containers starts beside itself; it is not for people.
 
 use clap::Args;
 use serde_json::{Value, json};

@@ -21,7 +21,7 @@ use crate::recovery::doctor::{self, Examination};
 use crate::recovery::guard::Production;
 use crate::store::{Location, Store};
 
-/// Look for whatever would stop a restore tonight.
+/// Look for anything that would stop a restore tonight.
 #[derive(Args, Debug)]
 pub struct DoctorArguments {
     /// The database that is backed up, without its password [env: SUPABASE_DB_URL]

@@ -16,7 +16,7 @@ use crate::model::retention::{DAYS, FLOOR, Policy};
 use crate::recovery::abandoned;
 use crate::recovery::prune::{self, Line, Pruned, Request};
 
-/// Remove what has had its time.
+/// Remove expired backups.
 #[derive(Args, Debug)]
 pub struct PruneArguments {
     /// Remove nothing, and say what would be

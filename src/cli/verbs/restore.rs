@@ -36,7 +36,7 @@ pub struct RestoreArguments {
     /// The database to restore into, without its password [env: TARGET_DB_URL]
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
-    /// Who owns what is in it: `supabase`, or `plain` for nobody; left out, it is asked
+    /// Who owns what is in it: `supabase`, or `plain` for no platform; left out, it is asked
     #[arg(long, value_name = "PROFILE", value_parser = |text: &str| worded(text.parse::<Profile>()))]
     pub profile: Option<Profile>,
     /// How much of the rows is compared: `content`, or `counts` for a quick look that proves nothing
@@ -86,7 +86,7 @@ pub struct RestoreArguments {
 /// What may be done to a target.
 #[derive(Args, Clone, Debug)]
 pub struct PermissionArguments {
-    /// Drop from the target what the backup contains; whatever else is there is refused by name
+    /// Drop from the target what the backup contains; all else that is there is refused by name
     #[arg(long)]
     pub clean: bool,
     /// Your word, where nothing shows it, that the target is not production: the target database's name

@@ -34,7 +34,7 @@ pub struct VerifyArguments {
     /// The restored database, without its password [env: TARGET_DB_URL]
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
-    /// Who owns what is in it: `supabase`, or `plain` for nobody; left out, it is asked
+    /// Who owns what is in it: `supabase`, or `plain` for no platform; left out, it is asked
     #[arg(long, value_name = "PROFILE", conflicts_with = "object", value_parser = |text: &str| worded(text.parse::<Profile>()))]
     pub profile: Option<Profile>,
     /// How much of a database's rows is compared: `content`, or `counts` for a quick look that proves nothing

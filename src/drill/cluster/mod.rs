@@ -1,4 +1,4 @@
-//! A private PostgreSQL server: a directory and a port of its own, a password nobody else knows, gone with its value.
+//! A private PostgreSQL server: a directory and a port of its own, a secret password, gone with its value.
 //!
 //! The server runs under a watchdog that holds the read end of a pipe of ours. When the pipe closes, because the value was
 //! dropped or because this process was killed, the watchdog stops the server and removes its directory.
@@ -80,7 +80,7 @@ const SERVER: &str = "server";
 /// How a cluster is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traits {
-    /// Whether what it commits survives a crash of the machine. Off where nobody would mind.
+    /// Whether what it commits survives a crash of the machine. Off where that does not matter.
     pub is_durable: bool,
     /// Whether its disk can be made full.
     pub has_limited_disk: bool,
@@ -246,7 +246,7 @@ impl Cluster {
             .map_err(|error| error.hint("install util-linux, which brings prlimit"))
     }
 
-    /// Stops the server where it stands: it holds its connections, and answers none.
+    /// Stops the server's processes: it holds its connections, and answers none.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
     }
@@ -323,7 +323,7 @@ impl Cluster {
         })
     }
 
-    /// Keeps reading what the server says, lest it wait for a reader. What it said last comes back when it has ended.
+    /// Keeps reading what the server says, so that it never waits for a reader. What it said last comes back when it has ended.
     fn listen(&mut self) -> JoinHandle<String> {
         const KEPT_BYTES: usize = 64 << 10;
         let errors = self.watchdog.stderr.take();

@@ -40,7 +40,7 @@ pub(super) async fn serve(client: TcpStream, upstream: SocketAddr, number: u64, 
         return;
     }
     let Ok(server) = TcpStream::connect(upstream).await else {
-        // As near as a proxy comes to a port that nobody listens on.
+        // As near as a proxy comes to a port without a listener.
         let _ = client.set_zero_linger();
         return;
     };

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::operation::Operation;
 use super::plan::Plan;
 
-/// Whoever answers requests that do not fail.
+/// Answers the requests that do not fail.
 pub(in crate::drill) trait Service: Clone + Send + Sync + 'static {
     /// Answers one.
     fn answer(&self, request: Request<Body>) -> BoxFuture<'static, Result<Response<Body>, HttpError>>;
@@ -55,7 +55,7 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for Layer<S> {
                     // Asked for before the body is read: the end of the waiting may come meanwhile.
                     let mut healed = plan.healed();
                     drain(body).await;
-                    // Also where nobody is left who could heal it.
+                    // Also where nothing is left that could heal it.
                     let _ = healed.changed().await;
                     Err(HttpError::new(Box::new(broken())))
                 }

@@ -1,6 +1,6 @@
 //! Failures of an S3 service, on the level of its requests: which of them fail, how, and how often.
 //!
-//! The same layer stands in front of the drill's own server and, as a relay, in front of any other.
+//! The same layer is in front of the drill's own server and, as a relay, in front of any other.
 
 mod answers;
 mod failure;

@@ -1,4 +1,4 @@
-//! Who may talk to the server: one key, proved by a SigV4 signature over whatever region the client names.
+//! Who may talk to the server: one key, proved by a SigV4 signature over any region that the client names.
 
 use std::fmt;
 

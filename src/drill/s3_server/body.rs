@@ -144,13 +144,13 @@ impl Content {
     }
 }
 
-/// Where a reader stands: a position in one of the blobs, and how much is still wanted.
+/// A reader's position: a place in one of the blobs, and how much is still wanted.
 struct Reader {
     content: Content,
     blob: usize,
     offset: u64,
     wanted: u64,
-    /// The current blob's file, once it was needed; it stands at `offset`.
+    /// The current blob's file, once it was needed; its position is `offset`.
     open: Option<File>,
 }
 
@@ -165,7 +165,7 @@ impl Reader {
         }
     }
 
-    /// The next piece, and the reader that stands behind it.
+    /// The next piece, and the reader behind it.
     fn next_piece(mut self) -> io::Result<Option<(Bytes, Self)>> {
         if self.wanted == 0 {
             return Ok(None);

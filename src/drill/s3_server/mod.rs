@@ -22,13 +22,10 @@ mod auth;
 mod backend;
 mod body;
 mod checksums;
-/// Preconditions and ranges.
 pub mod conditions;
 mod fields;
 mod gate;
-/// One page of a listing.
 pub mod listing;
-/// Which parts may become an object.
 pub mod multipart;
 mod objects;
 mod rules;

@@ -115,7 +115,7 @@ fn signed_at(headers: &HeaderMap) -> Option<Timestamp> {
     TimeZone::UTC.to_timestamp(civil).ok()
 }
 
-/// The region in `KEY/20261123/auto/s3/aws4_request`, which stands in a header, or in the query of a presigned request.
+/// The region in `KEY/20261123/auto/s3/aws4_request`, which is in a header, or in the query of a presigned request.
 fn region(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (_, scope) = header

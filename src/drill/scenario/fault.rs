@@ -101,7 +101,7 @@ impl Strike {
         }
     }
 
-    /// Whether it does not strike by itself: whoever plays the verbs asks for it.
+    /// Whether it does not strike by itself: the trial asks for it.
     pub fn is_asked_for(&self) -> bool {
         matches!(
             self,

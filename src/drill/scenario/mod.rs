@@ -28,7 +28,7 @@ pub struct Scenario {
     pub argument: String,
     /// What happens, in one sentence.
     pub description: String,
-    /// Why that matters to whoever is on call, in one sentence.
+    /// Why that matters to the engineer on call, in one sentence.
     pub why: String,
     /// COPY text in the source, in bytes.
     #[serde(default = "one_mebibyte")]

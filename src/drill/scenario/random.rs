@@ -54,7 +54,7 @@ pub fn draw(seed: u64) -> Scenario {
         name: format!("{RANDOM}-{seed}"),
         argument: RANDOM.to_owned(),
         description: names.join(", "),
-        why: "what nobody thought of must keep every invariant as well".to_owned(),
+        why: "faults that chance draws must keep every invariant as well".to_owned(),
         scale_bytes: if rng.random_ratio(1, 4) { 4 << 20 } else { 1 << 20 },
         history_days,
         backs_up: true,

@@ -6,7 +6,7 @@ use super::{Expectation, Scenario};
 use crate::error::{Error, Kind, Result};
 
 impl Scenario {
-    /// Reads the scenario `name` from its TOML text. `place` is where that stands, for messages.
+    /// Reads the scenario `name` from its TOML text. `place` is where that is, for messages.
     pub fn parse(name: &str, text: &str, place: &str) -> Result<Self> {
         let unusable = |what: String| {
             Error::new(Kind::Usage, format!("{place} is no scenario: {what}"))

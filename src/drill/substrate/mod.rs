@@ -84,7 +84,7 @@ pub struct Ground {
 
 #[derive(Debug)]
 struct Shared {
-    // Fields are dropped in this order: whoever removes what a killed process leaves comes last.
+    // Fields are dropped in this order: what clears up after a killed process comes last.
     place: Place,
     directory: Scratch,
     _leash: Leash,
@@ -289,7 +289,7 @@ pub struct Substrate {
 }
 
 impl Substrate {
-    /// A directory for whatever else a drill keeps in files.
+    /// A directory for all else that a drill keeps in files.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
@@ -346,7 +346,7 @@ impl Substrate {
     }
 }
 
-/// A directory for what drills keep in files, and whoever removes it should this process be killed.
+/// A directory for what drills keep in files, and what removes it should this process be killed.
 struct Files {
     directory: Scratch,
     leash: Leash,

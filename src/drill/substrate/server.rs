@@ -60,7 +60,7 @@ impl Server {
         }
     }
 
-    /// Stops the server where it stands: it holds its connections, and answers none.
+    /// Stops the server's processes: it holds its connections, and answers none.
     pub async fn pause(&self) -> Result<()> {
         match self {
             Self::Local(cluster) => {

@@ -1,4 +1,4 @@
-//! Breaks things when their time has come, by the events of the run itself, and mends them when the breaking time ends.
+//! Breaks things when their time has come, by the events of the run itself, and repairs them when the breaking time ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,7 @@ struct Armed {
 
 enum State {
     Waiting,
-    /// It struck, or is striking; what of it lasts, where anything does.
+    /// It struck, or is striking; the lasting part, if there is one.
     Struck(Option<Box<Lasting>>),
     Healed {
         fired: bool,
@@ -61,7 +61,7 @@ impl<'a> Injector<'a> {
         }
     }
 
-    /// What a fault asks of whoever plays the verbs, while the breaking time lasts. Asking is its firing.
+    /// What a fault asks of the trial, while the breaking time lasts. Asking is its firing.
     pub(super) fn asks<T>(
         &self,
         phase: impl Fn(Phase) -> bool,

@@ -1,4 +1,4 @@
-//! What must hold after every trial, whatever broke in it.
+//! What must hold after every trial, for any fault.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::model::verdict::Check;
 use crate::postgres::conninfo::Side;
 use crate::recovery::{catalog, prune, verify};
 
-/// How long what a killed process started may take to see that nobody reads it any more.
+/// How long what a killed process started may take to see that it has no reader any more.
 const AFTERLIFE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
 

@@ -45,7 +45,7 @@ pub(super) fn judge(
             if proven.days() == u64::from(*to_days) =>
         {
             if !says.is_empty() && !warnings.iter().any(|warning| warning.contains(says.as_str())) {
-                problems.push(format!("nobody was warned with {says:?}"));
+                problems.push(format!("no warning said {says:?}"));
             }
         }
         (Expectation::Refuses(refuses), Err(failed)) => {
@@ -54,7 +54,7 @@ pub(super) fn judge(
         (Expectation::KeepsTheInvariants | Expectation::TurnsRed(_), Ok(_)) => {}
         (Expectation::KeepsTheInvariants, Err(failed)) => {
             if failed.exit_code == Kind::Internal.exit_code() {
-                problems.push(format!("it failed in a way nobody thought of: {}", failed.words));
+                problems.push(format!("it failed in an unexpected way: {}", failed.words));
             }
         }
         (_, Ok(proven)) => problems.push(format!("it {}", proven.in_words())),

@@ -155,7 +155,7 @@ pub(super) async fn play(
         rehearsal.checks.extend(trial.invariants().await?);
     }
     if is_gone {
-        // Production's server is gone, and nobody can ask it.
+        // Production's server is gone and cannot be asked.
         return Ok(());
     }
     let changes = sentinel.changes().await?;
@@ -261,7 +261,7 @@ impl Trial<'_> {
         let mut differences = match lock(&self.held).get(&proven.facts.key) {
             Some(held) => held.differences(&found),
             None => vec![format!(
-                "nobody knows what the source held when {} was made",
+                "it is not known what the source held when {} was made",
                 proven.facts.key
             )],
         };
@@ -275,7 +275,7 @@ impl Trial<'_> {
         ))
     }
 
-    /// Whether known-bad backups like the proven one would have been noticed. Nobody can tell where a fault has made a bad one of
+    /// Whether known-bad backups like the proven one would have been noticed. That cannot be told where a fault has made a bad one of
     /// it since it was restored.
     async fn canaries(&self, proven: &Proven) -> Result<Option<Check>> {
         let KeyMeaning::Object(key) = BackupKey::read(&proven.facts.key) else {

@@ -66,14 +66,14 @@ struct Post {
     cluster: Server,
 }
 
-/// What stands between a client and the store.
+/// What is between a client and the store.
 struct StoreLink {
     proxy: Proxy,
     relay: Relay,
 }
 
 impl<'a> Stage<'a> {
-    /// Starts what a scenario needs from the beginning. Where nothing breaks, nothing stands in between.
+    /// Starts what a scenario needs from the beginning. Where nothing breaks, nothing is in between.
     pub(super) async fn set(substrate: &'a Substrate, scenario: &Scenario, seed: u64) -> Result<Self> {
         let breaks = !scenario.faults.is_empty();
         let mut location = substrate.location().clone();

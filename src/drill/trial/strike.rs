@@ -117,7 +117,7 @@ pub(super) async fn strike(what: &Strike, stage: &Stage<'_>) -> Result<Option<La
 }
 
 impl Lasting {
-    /// Mends it, and tells whether it did anything.
+    /// Ends it, and tells whether it did anything.
     pub(super) async fn heal(self, stage: &Stage<'_>) -> Result<bool> {
         match self {
             Self::Toxic(link, id) => {

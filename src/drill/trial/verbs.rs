@@ -90,7 +90,7 @@ impl Trial<'_> {
 
     async fn store_backup(&self) -> Result<(), Failed> {
         let failed = |error| Failed::of(Verb::Backup, error);
-        // What the source holds now is what the backup must hold: nobody but the ledger's writer writes.
+        // What the source holds now is what the backup must hold: only the ledger's writer writes.
         let source = self.stage.direct(Side::Source, DATABASE).map_err(failed)?;
         let held = Contents::of(&source).await.map_err(failed)?;
         let is_blind = self.errs(&Mistake::BlindRole);

@@ -1,6 +1,5 @@
 //! A PayCraft-like database, made from a seed and a size.
 
-/// The text format of `COPY`.
 pub mod copy_text;
 mod draw;
 mod json;

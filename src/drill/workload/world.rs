@@ -60,7 +60,7 @@ impl World {
         push_token(out, &self.mixed(entity, number).to_be_bytes());
     }
 
-    /// Appends the e-mail address of a row: unique per entity, under a domain that nobody can own.
+    /// Appends the e-mail address of a row: unique per entity, under a domain that cannot be registered.
     pub(super) fn push_email(&self, out: &mut Vec<u8>, entity: Entity, number: u64) {
         const DOMAINS: [&str; 3] = ["example.com", "example.org", "example.net"];
         let bits = self.bits(entity, number);

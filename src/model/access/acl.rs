@@ -10,17 +10,17 @@ use super::{Access, Grant, RoleId};
 /// One item of an access list, with names instead of positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AclItem {
-    /// Who may; nobody in particular stands for PUBLIC.
+    /// The grantee; none means PUBLIC.
     pub grantee: Option<String>,
     /// What.
     pub privileges: Privileges,
-    /// What of it the grantee may grant to others.
+    /// The part that the grantee may grant to others.
     pub grantable: Privileges,
     /// Who granted it.
     pub grantor: String,
 }
 
-/// Reads `"odd name"=arw*/postgres`, an `aclitem` as text. Before `=` nothing stands for PUBLIC, which no role can be mistaken for.
+/// Reads `"odd name"=arw*/postgres`, an `aclitem` as text. No name before `=` means PUBLIC, which no role can be mistaken for.
 pub fn parse(item: &str) -> Option<AclItem> {
     let (grantee, rest) = identifier(item)?;
     let rest = rest.strip_prefix('=')?;

@@ -83,7 +83,7 @@ pub struct Grant {
     /// What.
     #[serde(rename = "may")]
     pub privileges: Privileges,
-    /// What of it the grantee may grant to others.
+    /// The part that the grantee may grant to others.
     #[serde(default, skip_serializing_if = "no_privileges")]
     pub grantable: Privileges,
     /// Who granted it.
@@ -250,7 +250,7 @@ pub struct DefaultPrivileges {
     pub on: String,
     /// The access list.
     pub grants: usize,
-    /// PostgreSQL's own list, which stands where there is no other; for a schema, an empty one.
+    /// PostgreSQL's own list, which holds where there is no other; for a schema, an empty one.
     pub usual: usize,
 }
 
@@ -361,7 +361,7 @@ impl Access {
     pub fn named_roles(&self) -> Vec<String> {
         let mut named = BTreeSet::new();
         let mut take = |owner: Option<RoleId>, grants: usize, has_foreign_owner: bool| {
-            // What the extension's owner or PostgreSQL's may do is nobody else's business.
+            // What the extension's owner or PostgreSQL's may do concerns no other role.
             let is_own = |role: &RoleId| !has_foreign_owner || Some(*role) != owner;
             named.extend(owner.filter(is_own));
             for grant in self.list(grants) {

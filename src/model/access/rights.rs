@@ -32,7 +32,7 @@ impl Grantee<'_> {
 pub struct Held {
     /// What may be done.
     pub privileges: Privileges,
-    /// What of it may be granted.
+    /// The part that may be granted.
     pub grantable: Privileges,
 }
 

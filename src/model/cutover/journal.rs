@@ -10,14 +10,14 @@ use crate::error::{Error, Kind, Result};
 
 /// The version of the records.
 const VERSION: u32 = 1;
-/// A cutover that nobody went on with for so long is another day's; its steps are not taken as done.
+/// A cutover that was not continued for so long is another day's; its steps are not taken as done.
 const STALE_AFTER: Duration = Duration::from_hours(24);
 
 /// One line of a journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Record {
-    /// A cutover to a target begins. What stands before it belongs to another.
+    /// A cutover to a target begins. What comes before it belongs to another.
     Opened {
         /// When.
         at: Timestamp,
@@ -76,7 +76,7 @@ pub enum StepState {
     Done(Timestamp),
 }
 
-/// How a run stands to what the journal holds.
+/// How a run relates to what the journal holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opening {
     /// It goes on with the journal's last cutover.
@@ -90,7 +90,7 @@ pub enum Opening {
 /// What remains to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remaining {
-    /// How the run stands to what the journal holds.
+    /// How the run relates to what the journal holds.
     pub opening: Opening,
     /// How far each step has come.
     pub states: Vec<StepState>,
@@ -165,7 +165,7 @@ pub fn read(lines: &[u8]) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-/// What of `steps` remains to be done to put `target` into service.
+/// Which of `steps` remain to be done to put `target` into service.
 ///
 /// Gone on with is the journal's last cutover, if it was to the same target and not long ago, and `restart` does not ask for
 /// another. Once a step has to be run, all behind it are: what they do may rest on it.

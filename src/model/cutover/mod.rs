@@ -1,8 +1,6 @@
-//! The way back into service: its steps as data, and what of them remains to be done.
+//! The way back into service: its steps as data, and which of them remain to be done.
 
-/// What was done, record by record, and what remains.
 pub mod journal;
-/// The steps, as a configuration writes them.
 pub mod step;
 
 use std::collections::BTreeMap;

@@ -60,7 +60,7 @@ pub struct CommandLine {
     pub timeout: Duration,
 }
 
-/// Where a secret is found. The secret itself never stands in a configuration.
+/// Where a secret is found. The secret itself is never in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretSource {
@@ -68,7 +68,7 @@ pub enum SecretSource {
     From(Known),
     /// The value of a variable.
     Env(String),
-    /// What stands in a file.
+    /// The contents of a file.
     File(PathBuf),
 }
 

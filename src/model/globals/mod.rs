@@ -1,4 +1,4 @@
-//! What of a server belongs to a backup and is in no archive: roles, memberships, and settings of the database and of roles.
+//! The parts of a server that belong to a backup and are in no archive: roles, memberships, and settings of the database and of roles.
 //!
 //! A value of a setting may be a secret. The manifest holds names and digests alone; the values are in the globals object beside the
 //! backup, and so is the key of the digests, without which no value can be tried against them.

@@ -59,7 +59,7 @@ const UNDERSTOOD: [&str; 13] = [
     "user",
 ];
 
-/// Parameters that others understand and we do not. An error names only these: what else stands where a name should may be a piece of
+/// Parameters that others understand and we do not. An error names only these: anything else in the place of a name may be a piece of
 /// a password.
 const KNOWN_ELSEWHERE: [&str; 25] = [
     "connection_limit",

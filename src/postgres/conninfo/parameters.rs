@@ -129,7 +129,7 @@ fn add_missing(parameters: &mut Parameters, more: Parameters) {
     }
 }
 
-/// Whether the text stands in quotes, or has lost one of them. Neither a URL nor a parameter's name begins with one.
+/// Whether the text is in quotes, or has lost one of them. Neither a URL nor a parameter's name begins with one.
 pub(super) fn is_quoted(text: &str) -> bool {
     text.trim_start().starts_with(['"', '\''])
 }
@@ -159,11 +159,11 @@ fn read_url(text: &str) -> Result<Parameters, Unreadable> {
         Ok(())
     };
     let (place, query) = text.split_once('?').unwrap_or((text, ""));
-    // The ? of a password that nobody encoded: what follows it is no list of parameters.
+    // The ? of a password that was not encoded: what follows it is no list of parameters.
     if query.contains('@') {
         return Err("has an @ behind a ?, and they must be percent-encoded: %40 and %3F".to_owned());
     }
-    // A password may hold a slash that nobody encoded: what decides is the last @ before the database.
+    // A password may hold a slash that was not encoded: what decides is the last @ before the database.
     let (credentials, place) = place.rsplit_once('@').unwrap_or(("", place));
     let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
     put("user", user)?;

@@ -19,7 +19,7 @@ const CONTENT: [&str; 8] = [
     "AGGREGATE",
 ];
 
-/// Something that a user made and that stands by itself. What is made and dropped with another object is none: indexes, constraints,
+/// Something that a user made and that is part of nothing else. What is made and dropped with another object is none: indexes, constraints,
 /// triggers, policies, the types of rows and arrays, the functions of a range type, sequences that a column owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserObject {

@@ -131,7 +131,7 @@ pub async fn read_large_object(session: &Session, oid: u32, offset: i64, length:
     Ok(row.get(0))
 }
 
-/// Where every sequence stands that the role may read.
+/// The value of every sequence that the role may read.
 pub async fn sequences(session: &Session) -> Result<Vec<Sequence>> {
     let what = "cannot read the sequences";
     let sql = format!(

@@ -17,7 +17,7 @@ pub struct Relation {
     pub schema: String,
     /// Its name.
     pub name: String,
-    /// What of it is computed.
+    /// Which part of it is computed.
     pub computed: Computed,
     /// Its columns, in order.
     pub columns: Vec<String>,

@@ -86,7 +86,7 @@ fn drop_statement(object: &UserObject) -> String {
     format!("DROP {kind} IF EXISTS {identity} CASCADE")
 }
 
-/// The order in which kinds are dropped. Tables come before what they are guarded by and made of, so that none ever stands without its
+/// The order in which kinds are dropped. Tables come before what they are guarded by and made of, so that none is ever without its
 /// policies. An operator class is found by its access method only, and a schema must be empty, or dropping it takes all locks at once.
 fn rank(object: &UserObject) -> u8 {
     match object.kind.as_str() {

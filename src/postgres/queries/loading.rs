@@ -97,7 +97,7 @@ pub async fn without_statistics(session: &Session) -> Result<Vec<String>> {
     Ok(strings(&all(session, what, &sql, &[]).await?))
 }
 
-/// Says with which access method and in which tablespace the next table is made; `None` stands for the database's own.
+/// Says with which access method and in which tablespace the next table is made; `None` means the database's own.
 pub async fn place_tables(
     session: &Session,
     access_method: Option<&str>,
@@ -128,7 +128,7 @@ pub async fn settle(session: &Session) -> Result<()> {
 /// Keeps the server's autovacuum from the tables, given as schema and name, and returns those it is kept from now. Where a table is
 /// another role's or has a setting of its own, it stays as it is.
 ///
-/// Autovacuum comes to a table within a minute of its rows. Whatever is then built over the table waits for `deadlock_timeout`, a
+/// Autovacuum comes to a table within a minute of its rows. All that is then built over the table waits for `deadlock_timeout`, a
 /// second, before the server takes autovacuum away from it again, and what that had done is lost.
 pub async fn hold_off_autovacuum(session: &Session, tables: &[(&str, &str)]) -> Result<Vec<String>> {
     let (schemas, names): (Vec<&str>, Vec<&str>) = tables.iter().copied().unzip();

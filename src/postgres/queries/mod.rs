@@ -3,37 +3,21 @@
 //! What a role may do, what could stop a dump or a restore, and whether a pooler keeps sessions are asked by files of their own
 //! beside this one. Outside of `postgres` no SQL is worded but what an archive holds.
 
-/// Who may do what: reading it, asking the server, making it equal.
 pub mod access;
-/// What users made in a database, of every kind.
 pub mod clearing;
-/// Everything of a database that is compared with what a backup recorded.
 pub mod comparing;
-/// Tables of extensions whose rows are a user's in part.
 pub mod configuration;
-/// Generated columns and materialized views.
 pub mod derived;
-/// Taking away what a database holds.
 pub mod dropping;
-/// Roles, memberships and settings: reading, wording and making them.
 pub mod globals;
-/// What tells a database from all others.
 pub mod identity;
-/// Whether indexes find the rows that are there.
 pub mod index_answers;
-/// Bytes of large objects into a database, unseen by its log.
 pub mod large_objects;
-/// Rows into a target, and what is built over them.
 pub mod loading;
-/// Which restore has a database to itself, and what earlier ones left at work in it.
 pub mod occupancy;
-/// Whether a database is on a platform, and what it takes to fill the platform's tables.
 pub mod platform;
-/// A snapshot of the source that several sessions share.
 pub mod snapshot;
-/// What would keep a database from being made again as it is.
 pub mod trouble;
-/// What in a database calls functions of which nothing is known.
 pub mod unknown;
 
 use std::collections::BTreeMap;
@@ -180,7 +164,7 @@ pub async fn other_wordings(
     Ok(other.collect())
 }
 
-/// The session settings under which the rows of a dump are usually written, where nobody recorded them: a server in UTC with
+/// The session settings under which the rows of a dump are usually written, where they are not recorded: a server in UTC with
 /// its other settings left alone, but for those that the `database` had.
 pub fn usual_copy_settings(encoding: &str, database: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let usual = [
@@ -276,7 +260,7 @@ pub async fn be_patient(session: &Session) -> Result<()> {
     patient
 }
 
-/// A name as SQL wants it, whatever characters it has.
+/// A name as SQL wants it, with any characters in it.
 pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

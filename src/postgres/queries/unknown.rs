@@ -43,7 +43,7 @@ pub struct Unknown {
     pub types: HashSet<Name>,
 }
 
-/// What of the session's database calls unknown functions.
+/// Which parts of the session's database call unknown functions.
 ///
 /// The server's catalog tells: each generated column, check, view, index, partition key and type is followed to the functions
 /// behind it, through operators, operator classes, domains, arrays, composite types and views. Built-in functions are known but for

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::cutover::journal::{Record, read, whole_lines};
 use crate::recovery::whole_file::folder_of;
 
-/// An open journal that nobody else writes.
+/// An open journal with one writer.
 pub(super) struct JournalFile {
     path: PathBuf,
     file: File,

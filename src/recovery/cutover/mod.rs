@@ -3,7 +3,6 @@
 mod command;
 mod journal;
 mod polling;
-/// Whether the planner of a target knows its tables.
 pub mod statistics;
 
 use std::ffi::OsStr;
@@ -31,7 +30,7 @@ pub struct Request<'a> {
     pub target: &'a str,
     /// The journal's file.
     pub journal: &'a Path,
-    /// Whether to begin again whatever the journal says.
+    /// Whether to begin again in spite of the journal.
     pub restart: bool,
     /// What the steps are run with.
     pub means: Means<'a>,
@@ -52,7 +51,7 @@ pub struct Means<'a> {
     pub path: Option<&'a OsStr>,
 }
 
-/// A cutover that nothing stands in the way of, with its journal locked.
+/// A cutover that can begin, with its journal locked.
 pub struct Prepared<'a> {
     request: Request<'a>,
     remaining: Remaining,
@@ -174,7 +173,7 @@ impl Means<'_> {
 }
 
 impl<'a> Prepared<'a> {
-    /// Locks the journal and looks for whatever would stop a step halfway. Nothing is run, and nothing is written down yet.
+    /// Locks the journal and looks for anything that would stop a step halfway. Nothing is run, and nothing is written down yet.
     pub fn new(request: Request<'a>) -> Result<Self> {
         check_configured(request.steps)?;
         for (step, problem) in request.steps.iter().zip(problems(request.steps, &request.means)) {

@@ -1,4 +1,4 @@
-//! Whatever would stop a restore tonight, or the next backup: looked for in seconds, each finding with what to do.
+//! Everything that would stop a restore tonight, or the next backup: looked for in seconds, each finding with what to do.
 //!
 //! Every question is asked although others failed, each with a limit of its own. Nothing is changed, and nothing is written
 //! but, where that was asked for, a tiny object that is removed again.

@@ -42,7 +42,7 @@ pub(super) async fn check(target: &Conninfo, session: &Session) -> Result<()> {
 /// Ends what dead restores left at work in the target, waits until it is gone, and tells whether there was any. `session` has claimed
 /// the target.
 ///
-/// The server ends a statement within a second of its client's death where it can tell; an index that it builds for nobody would
+/// The server ends a statement within a second of its client's death where it can tell; an index that it builds for a dead client would
 /// hold its table for hours where it cannot.
 pub(super) async fn end_leftovers(target: &Conninfo, session: &Session) -> Result<bool> {
     let began = Instant::now();

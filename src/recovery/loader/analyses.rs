@@ -14,7 +14,7 @@ use crate::recovery::platform::Selection;
 /// A table or view whose statistics are gathered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Analysis {
-    /// The tree that the table stands in.
+    /// The tree that the table is in.
     pub(super) tree: DumpId,
     /// Its name, for messages.
     pub(super) name: String,
@@ -35,7 +35,7 @@ pub(super) struct Analyses {
 }
 
 impl Analyses {
-    /// What of the archive's selected entries is gathered. Tables that a platform made, and those whose rows are `absent`, are none of
+    /// What is gathered of the archive's selected entries. Tables that a platform made, and those whose rows are `absent`, are none of
     /// it. A partitioned table is gathered with its partitions.
     pub(super) fn of(
         contents: &Contents,

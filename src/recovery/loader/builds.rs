@@ -100,7 +100,7 @@ pub struct Builds {
 }
 
 impl Builds {
-    /// What of the archive's selected entries is built here. What is `unknown` decides when, never what. Our connections know no
+    /// Which of the archive's selected entries are built here. What is `unknown` decides when, never which. Our connections know no
     /// tablespace but the database's own.
     pub fn of(
         contents: &Contents,

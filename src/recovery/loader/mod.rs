@@ -45,7 +45,7 @@ const BATCH_BYTES: usize = 256 << 10;
 /// How a load is worked off.
 #[derive(Clone, Copy, Debug)]
 pub struct Means {
-    /// What ends it, and what of the source is not kept.
+    /// What ends it, and which parts of the source are not kept.
     pub leniency: Leniency,
     /// How many connections work side by side.
     pub connections: usize,

@@ -345,7 +345,7 @@ impl State {
             .is_some_and(|loading| loading.has_ended && loading.batches == 0)
     }
 
-    /// Where the largest of what can be built now stands, where a connection may be spared for it.
+    /// The place of the largest that can be built now, where a connection may be spared for it.
     fn ready(&self, connections: usize) -> Option<usize> {
         let spared = if self.rows_have_ended {
             connections

@@ -7,7 +7,7 @@ use crate::archive::{Contents, DumpId};
 /// The tables of an archive in trees.
 #[derive(Debug, Default)]
 pub(super) struct Trees {
-    /// Towards the one table of each tree that stands for it.
+    /// Towards the one table of each tree that represents it.
     next: HashMap<DumpId, DumpId>,
     members: HashMap<DumpId, Vec<DumpId>>,
     parents: HashSet<DumpId>,
@@ -43,7 +43,7 @@ impl Trees {
         trees
     }
 
-    /// The table that stands for the tree of `table`.
+    /// The table that represents the tree of `table`.
     pub(super) fn root(&self, mut table: DumpId) -> DumpId {
         while let Some(next) = self.next.get(&table).filter(|next| **next != table) {
             table = *next;
@@ -62,7 +62,7 @@ impl Trees {
 
     fn join(&mut self, one: DumpId, other: DumpId) {
         let (one, other) = (self.root(one), self.root(other));
-        // Both are entered, so that each is a member of its tree. The smaller number stands for all: paths stay short, as most
+        // Both are entered, so that each is a member of its tree. The smaller number represents all: paths stay short, as most
         // trees are one parent with many children.
         let (root, leaf) = if one < other { (one, other) } else { (other, one) };
         self.next.insert(leaf, root);

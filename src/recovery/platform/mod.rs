@@ -1,4 +1,4 @@
-//! What of a backup the target's platform brings itself.
+//! Which parts of a backup the target's platform brings itself.
 //!
 //! A Supabase project has its own schemas, tables and functions before anything is restored, and its owner may neither make
 //! nor drop them. Each entry of a backup that is the platform's is left out by a rule with a name and a reason. Rows of the
@@ -25,7 +25,7 @@ use crate::postgres::queries;
 use crate::postgres::rights;
 use crate::postgres::session::Session;
 
-/// Decides what of the backup is restored into a target of this profile. `definitions` dumps what a target on a platform
+/// Decides which parts of the backup are restored into a target of this profile. `definitions` dumps what a target on a platform
 /// defines now. Nothing is changed.
 pub async fn select(
     session: &Session,

@@ -1,4 +1,4 @@
-//! What of a backup is restored into one target.
+//! Which parts of a backup are restored into one target.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use crate::model::profile::Profile;
 use crate::postgres::rights::Name;
 use crate::recovery::plan::{self, SkippedEntry};
 
-/// What of a backup is restored, and what is left out by which rule.
+/// Which parts of a backup are restored, and which are left out by which rule.
 #[derive(Clone, Debug)]
 pub struct Selection {
     profile: Profile,

@@ -43,7 +43,7 @@ pub struct JournalArguments {
     /// Where is written down what was done [default: cutover-journal.jsonl]
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
-    /// Run every step again, whatever was done
+    /// Run every step again, also those that were done
     #[arg(long)]
     pub restart: bool,
 }

@@ -316,7 +316,7 @@ async fn run_suite(
     let mut report = Report::judged(verdict, held);
     let unproven = report.failure.map(|_| {
         let message = format!("not proven: {summary}, {passed} of {all} as expected");
-        Error::new(Kind::NotProven, message).hint("repeat a drill by the command that stands with it")
+        Error::new(Kind::NotProven, message).hint("repeat a drill by the command beside it")
     });
     report.failure = left.err().or(unproven);
     Ok(report)

@@ -162,7 +162,7 @@ impl<'a> Passage<'a> {
                 let due = Instant::now() + bandwidth.time_of(piece.len());
                 self.wait_until(id, due).await;
             }
-            // Whoever has received it finds it counted.
+            // Its receiver finds it counted.
             self.ledger.passed(self.direction, piece.len());
             send(to, piece).await?;
             if let Some((_, slicer)) = pace.slicer

@@ -94,7 +94,7 @@ pub(super) fn uploads(
     };
     let after_id = input.upload_id_marker.as_deref().filter(|id| !id.is_empty());
     store.list_uploads(&input.bucket, &query, after_id, |page| {
-        // A page that ends with a common prefix continues behind it whatever the ids there.
+        // A page that ends with a common prefix continues behind it for any ids there.
         let last = page.items.last().filter(|(key, _)| page.next == Some(key));
         let uploads = page.items.iter().map(|(key, (id, upload))| MultipartUpload {
             key: Some(encoding.apply(key)),

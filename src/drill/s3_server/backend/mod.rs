@@ -13,7 +13,7 @@ mod multipart;
 mod reads;
 mod writes;
 
-/// The operations over one store. Whatever is not among them answers `NotImplemented`.
+/// The operations over one store. All others answer `NotImplemented`.
 pub(super) struct Backend {
     pub(super) store: Arc<Store>,
 }

@@ -59,7 +59,7 @@ pub(super) async fn copy(store: &Store, request: S3Request<CopyObjectInput>) -> 
         if_modified_since: input.copy_source_if_modified_since,
         if_unmodified_since: input.copy_source_if_unmodified_since,
     };
-    // A copy has no "not modified": whatever does not hold is a failed precondition.
+    // A copy has no "not modified": all that does not hold is a failed precondition.
     conditions
         .check(&source.etag, &source.modified)
         .map_err(|_| s3_error!(PreconditionFailed))?;

@@ -38,7 +38,7 @@ pub(super) struct Image {
     environment: Vec<String>,
     /// What is run in it.
     pub(super) entrypoint: Vec<String>,
-    /// The words that follow, where nobody gives others.
+    /// The words that follow by default.
     pub(super) command: Vec<String>,
 }
 

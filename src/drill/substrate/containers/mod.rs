@@ -64,7 +64,7 @@ pub struct Limits {
 /// What drills in containers share: the engine, and an S3 server in which each has a bucket.
 #[derive(Debug)]
 pub(super) struct Harbour {
-    // Fields are dropped in this order: whoever removes what a killed process leaves comes last.
+    // Fields are dropped in this order: what clears up after a killed process comes last.
     store: StoreContainer,
     engine: Engine,
     images: Images,

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use rustix::process::{Pid, getpid};
 
-/// Bears the owner of a container.
+/// Holds the owner of a container.
 pub(super) const OWNER: &str = "paycraft-dr.owner";
-/// Bears the ground that a container belongs to.
+/// Holds the ground that a container belongs to.
 pub(super) const GROUND: &str = "paycraft-dr.ground";
-/// Bears the drill that a container belongs to, where it is not shared.
+/// Holds the drill that a container belongs to, where it is not shared.
 pub(super) const DRILL: &str = "paycraft-dr.drill";
 
 /// A process, told from all others also when its number is used again, after a restart of the machine, and in another
@@ -81,7 +81,7 @@ fn sight() -> String {
 fn began(process: i32) -> Option<String> {
     let place = Path::new("/proc").join(process.to_string()).join("stat");
     let status = std::fs::read_to_string(place).ok()?;
-    // The name stands in parentheses and may hold anything; the beginning is the twentieth field behind it.
+    // The name is in parentheses and may hold anything; the beginning is the twentieth field behind it.
     let (_, rest) = status.rsplit_once(')')?;
     let mut fields = rest.split_whitespace();
     let state = fields.next()?;

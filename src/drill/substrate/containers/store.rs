@@ -68,7 +68,7 @@ impl StoreContainer {
         self.container.address
     }
 
-    /// Makes a bucket that nobody else uses.
+    /// Makes a bucket for one drill alone.
     pub(super) async fn bucket(&self) -> Result<Location> {
         let location = self.location(&format!("drill-{:016x}", rand::random::<u64>()));
         Store::new(&location).create_bucket().await?;

@@ -97,7 +97,7 @@ impl StoreProcess {
         self.address
     }
 
-    /// Makes a bucket that nobody else uses.
+    /// Makes a bucket for one drill alone.
     pub(super) async fn bucket(&self) -> Result<Location> {
         let location = self.location(&format!("drill-{:016x}", rand::random::<u64>()));
         Store::new(&location).create_bucket().await?;
@@ -172,7 +172,7 @@ fn make_of(program: &Path) -> Result<Make> {
         _ => Err(Error::new(
             Kind::Usage,
             format!(
-                "nobody knows how {} is started as an S3 server",
+                "it is not known how {} is started as an S3 server",
                 program.display()
             ),
         )
@@ -181,7 +181,7 @@ fn make_of(program: &Path) -> Result<Make> {
 }
 
 impl Make {
-    /// What it leaves outside its own directory, whatever it is told.
+    /// What it leaves outside its own directory, under any settings.
     fn leavings(self, ports: [u16; 8]) -> Vec<String> {
         let [_, s3, _, master, _, volume, _, filer] = ports;
         let sockets = [

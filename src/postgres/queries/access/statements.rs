@@ -57,7 +57,7 @@ fn verb(verb: Verb, on: &str, grantees: &str) -> String {
     match verb {
         Verb::Grant => format!("GRANT {on} TO {grantees}"),
         Verb::GrantWithOption => format!("GRANT {on} TO {grantees} WITH GRANT OPTION"),
-        // What was granted further goes too; what of it is wanted is granted again.
+        // What was granted further goes too; the wanted part is granted again.
         Verb::Revoke => format!("REVOKE {on} FROM {grantees} CASCADE"),
         Verb::RevokeOption => format!("REVOKE GRANT OPTION FOR {on} FROM {grantees} CASCADE"),
     }
