@@ -1,6 +1,6 @@
 //! The only printer of results.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use super::args::Arguments;
 use super::outcome::{self, Report};
@@ -25,24 +25,38 @@ pub(super) fn refuse(refusal: &clap::Error) -> u8 {
     u8::try_from(refusal.exit_code()).unwrap_or(Kind::Usage.exit_code())
 }
 
-/// Prints what a run came to and returns its exit code. A reader that went away is no failure of ours.
+/// Prints what a run came to and returns its exit code. A reader that went away is no failure of ours; output that cannot be written is
+/// one.
 pub(super) fn print(arguments: &Arguments, outcome: Result<Report, Error>) -> u8 {
     let exit_code = outcome::exit_code(&outcome);
-    if arguments.json {
+    let (text, failure) = if arguments.json {
         let document = outcome::document(Some(arguments.command.name()), &outcome);
-        let _ = writeln!(std::io::stdout().lock(), "{document}");
-        return exit_code;
-    }
-    let failure = match outcome {
-        Ok(report) => {
-            let text = report.done.text(arguments.verbose > 0);
-            let _ = std::io::stdout().lock().write_all(text.as_bytes());
-            report.failure
+        (format!("{document}\n"), None)
+    } else {
+        match outcome {
+            Ok(report) => (report.done.text(arguments.verbose > 0), report.failure),
+            Err(error) => (String::new(), Some(error)),
         }
-        Err(error) => Some(error),
     };
-    if let Some(error) = failure {
-        let _ = write!(std::io::stderr().lock(), "{}", text::error(&error));
+    let unwritten = write(&text).err();
+    for error in unwritten.iter().chain(&failure) {
+        let _ = write!(std::io::stderr().lock(), "{}", text::error(error));
     }
-    exit_code
+    match unwritten {
+        Some(error) if exit_code == 0 => error.kind().exit_code(),
+        _ => exit_code,
+    }
+}
+
+fn write(text: &str) -> Result<(), Error> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
+            let error = Error::new(Kind::Usage, "the result cannot be written to standard output");
+            Err(error.caused_by(cause).hint(
+                "the command ran to its end, and only its report is lost: free space where its output goes",
+            ))
+        }
+        _ => Ok(()),
+    }
 }

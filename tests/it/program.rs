@@ -312,3 +312,24 @@ fn errors_are_json_too() {
         );
     });
 }
+
+#[test]
+fn a_result_that_cannot_be_written_is_an_error_and_a_reader_that_went_away_is_none() {
+    for arguments in [
+        &["completions", "bash"][..],
+        &["scenarios", "--json"],
+        &["scenarios"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let mut command = program(arguments);
+        command.stdout(full.expect("a device")).stderr(Stdio::piped());
+        let ended = command.output().expect("the program");
+        assert_ends(&ended, 2, "cannot be written to standard output");
+
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = program(arguments);
+        let ended = command.stdout(writer).output().expect("the program");
+        assert_eq!(ended.status.code(), Some(0), "{}", errors(&ended));
+    }
+}
