@@ -22,6 +22,7 @@ use crate::model::manifest::{self, Framing, Manifest, Source};
 use crate::model::source_state::Concerned;
 use crate::model::suspicion::ShrinkLimits;
 use crate::model::timeline::{Event, Observer, Phase};
+use crate::model::trouble::Troubles;
 use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::examination;
@@ -188,6 +189,12 @@ async fn make(
         derived
     )?;
     check_soundness(&surveyed.contents)?;
+    let troubles = with_outdated_dump(
+        troubles,
+        &surveyed.contents,
+        &origin.facts.server_version,
+        observer,
+    );
     // What else is read in the snapshot must have been read by now.
     snapshot.check(Concerned::Rows).await?;
     let stored = packer.finish().await?;
@@ -276,6 +283,28 @@ async fn other_time_zone(
             None
         }
     }
+}
+
+/// Adds to the troubles what a pg_dump that is older than the server's minor version wrote down.
+fn with_outdated_dump(
+    mut troubles: Option<Troubles>,
+    contents: &Contents,
+    server: &str,
+    observer: &dyn Observer,
+) -> Option<Troubles> {
+    let definitions = soundness::with_internal_options(contents);
+    if definitions > 0 {
+        let what = format!(
+            "{definitions} definitions set pg_attver, which no server takes back: pg_dump {} is older than the server, {server}; \
+             back up with programs as new as the server",
+            contents.header.dump_version
+        );
+        observer.observe(Event::Warned(what.clone()));
+        if let Some(troubles) = &mut troubles {
+            troubles.found.push(what);
+        }
+    }
+    troubles
 }
 
 /// What cannot be restored is not published. A definition that pg_dump met halfway is another one at the next attempt.

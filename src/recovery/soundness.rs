@@ -16,6 +16,18 @@ pub(super) fn hollow_entries(contents: &Contents) -> Vec<String> {
         .collect()
 }
 
+/// What servers since 15.20 keep with columns for themselves. Their own pg_dump leaves it out; one that is older than that writes it down,
+/// and no server takes it back.
+const INTERNAL_OPTION: &str = " SET (pg_attver=";
+
+/// How many definitions set what no server takes.
+pub(super) fn with_internal_options(contents: &Contents) -> usize {
+    let entries = contents.entries.iter();
+    entries
+        .filter(|entry| entry.section == Section::PreData && entry.definition.contains(INTERNAL_OPTION))
+        .count()
+}
+
 fn is_hollow(entry: &Entry) -> bool {
     let definition = entry.definition.trim();
     let says_nothing = !definition.chars().any(char::is_alphanumeric);
