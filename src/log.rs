@@ -1,6 +1,6 @@
 //! What a log is told along the way: the phase at work, and what is waited for.
 //!
-//! Events are `tracing`'s. Where no log is kept, none is formatted, no clock is read and no task is started for it.
+//! Events are `tracing`'s. Where no log is kept, none is formatted and no task is started for it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

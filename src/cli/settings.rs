@@ -34,8 +34,11 @@ pub struct Settings<'a> {
 impl Settings<'_> {
     /// The value of `name`, or of the first other name for the same that is set.
     pub(super) fn value(&self, name: &str) -> Result<Option<String>> {
-        for name in std::iter::once(name).chain(other_names(name).iter().copied()) {
-            if let Some(value) = self.value_of(name)? {
+        if let Some(value) = self.value_of(name)? {
+            return Ok(Some(value));
+        }
+        for name in other_names(name) {
+            if let Some(value) = self.value_of(name)?.as_deref().and_then(of_postgres) {
                 return Ok(Some(value));
             }
         }
@@ -234,6 +237,13 @@ fn other_names(name: &str) -> &'static [&'static str] {
     }
 }
 
+/// A database's URL as libpq reads it. Some frameworks name a driver in it, and what leads to another kind of server is not meant.
+fn of_postgres(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let kind = scheme.split('+').next()?;
+    matches!(kind, "postgres" | "postgresql").then(|| format!("postgresql://{rest}"))
+}
+
 /// What a backup of the database that `conninfo` leads to is told to be of.
 pub(super) fn name_of(conninfo: &Conninfo) -> SourceName {
     SourceName {
@@ -243,21 +253,23 @@ pub(super) fn name_of(conninfo: &Conninfo) -> SourceName {
 }
 
 /// The variables that hold this program's own secrets. Each may have `_FILE` behind it.
-const SECRET_VARIABLES: [&str; 7] = [
+const SECRET_VARIABLES: [&str; 8] = [
     "SUPABASE_DB_URL",
     "TARGET_DB_URL",
     "R2_ACCESS_KEY_ID",
     "R2_SECRET_ACCESS_KEY",
+    "R2_SESSION_TOKEN",
     "PGPASSWORD",
     "PAYCRAFT_WEBHOOK_URL",
     "PAYCRAFT_PING_URL",
 ];
 
 /// Secrets that are not this program's alone: the programs of a cutover may need them, and no output shows them.
-const OTHERS_SECRETS: [&str; 5] = [
+const OTHERS_SECRETS: [&str; 6] = [
     "SOURCE_DB_URL",
     "DATABASE_URL",
     "S3_SECRET_ACCESS_KEY",
+    "S3_SESSION_TOKEN",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
 ];

@@ -29,8 +29,8 @@ impl Default for Patience {
 const SAID_NOTHING: &str = "said nothing for";
 
 impl Patience {
-    /// Waits for `work` as long as silence is borne. `who` is silent then, on `side`.
-    pub async fn bear<T>(self, side: Side, who: &str, work: impl Future<Output = T>) -> Result<T> {
+    /// Waits for `work` within the idle timeout. Where that is over, `who`, on `side`, did not answer.
+    pub async fn with_timeout<T>(self, side: Side, who: &str, work: impl Future<Output = T>) -> Result<T> {
         let worked = tokio::time::timeout(self.silence, work).await;
         worked.map_err(|_| self.too_long(side, who))
     }

@@ -48,7 +48,7 @@ pub async fn refuse_transactions(conninfo: &Conninfo) -> Result<Conninfo> {
 
 /// The server process that answers. The simple protocol, as prepared statements are among what does not last.
 async fn process(session: &Session, sql: &str) -> Result<String> {
-    let answer = session.bear(session.simple_query(sql)).await?;
+    let answer = session.with_timeout(session.simple_query(sql)).await?;
     let rows = answer.map_err(|cause| session.failed("cannot ask for the server's process", cause))?;
     let row = rows.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0),

@@ -112,10 +112,10 @@ impl Session {
         self.patience
     }
 
-    /// Waits for `work` of this session as long as silence is borne.
-    pub async fn bear<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+    /// Waits for `work` of this session within the idle timeout.
+    pub async fn with_timeout<T>(&self, work: impl Future<Output = T>) -> Result<T> {
         let who = format!("the {}'s server", self.side);
-        self.patience.bear(self.side, &who, work).await
+        self.patience.with_timeout(self.side, &who, work).await
     }
 
     /// An error of this side's kind about `what`, with PostgreSQL's own words.

@@ -7,7 +7,7 @@ use crate::child::Child;
 use crate::error::{Error, Result};
 use crate::postgres::conninfo::Conninfo;
 
-/// Runs `program`, which works on `database`, and takes all that it writes. Silence is borne as long as the database's is; then the
+/// Runs `program`, which works on `database`, and takes all that it writes. Its idle timeout is the database's; then the
 /// program is ended.
 pub(super) async fn answer(program: &str, command: Command, database: &Conninfo) -> Result<Vec<u8>> {
     let (side, patience) = (database.side(), database.patience());
@@ -16,13 +16,13 @@ pub(super) async fn answer(program: &str, command: Command, database: &Conninfo)
     let mut written = Vec::new();
     if let Some(mut output) = child.take_output() {
         while patience
-            .bear(side, program, output.read_buf(&mut written))
+            .with_timeout(side, program, output.read_buf(&mut written))
             .await?
             .map_err(unreadable)?
             > 0
         {}
     }
-    let ended = patience.bear(side, program, child.ended()).await??;
+    let ended = patience.with_timeout(side, program, child.ended()).await??;
     ended.well(side.kind())?;
     Ok(written)
 }

@@ -295,7 +295,7 @@ fn with_outdated_dump(
     let definitions = soundness::with_internal_options(contents);
     if definitions > 0 {
         let what = format!(
-            "{definitions} definitions set pg_attver, which no server takes back: pg_dump {} is older than the server, {server}; \
+            "{definitions} definitions set pg_attver, and servers without it refuse them: pg_dump {} is older than the server, {server}; \
              back up with programs as new as the server",
             contents.header.dump_version
         );

@@ -129,7 +129,10 @@ async fn read(
     widen(&output);
     let read = loop {
         let read = read_block(&mut output);
-        let block = source.patience().bear(source.side(), "pg_dump", read).await??;
+        let block = source
+            .patience()
+            .with_timeout(source.side(), "pg_dump", read)
+            .await??;
         progress.send_if_modified(|now| std::mem::replace(now, Progress::Begun) != Progress::Begun);
         if block.is_empty() {
             break survey.finish().await?;

@@ -7,7 +7,7 @@ use crate::postgres::conninfo::Side;
 use crate::postgres::queries;
 use crate::postgres::session::Session;
 
-/// Ends when nothing of ours was seen at work in the target for as long as silence is borne. An index may take hours, and is seen.
+/// Ends when nothing of ours was seen at work in the target within the idle timeout. An index may take hours, and is seen.
 /// `who` is at work.
 pub(super) async fn silence(session: &Session, who: &str) -> Error {
     const LOOKS: u32 = 10;

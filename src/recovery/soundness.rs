@@ -16,15 +16,20 @@ pub(super) fn hollow_entries(contents: &Contents) -> Vec<String> {
         .collect()
 }
 
-/// What servers since 15.20 keep with columns for themselves. Their own pg_dump leaves it out; one that is older than that writes it down,
-/// and no server takes it back.
-const INTERNAL_OPTION: &str = " SET (pg_attver=";
+/// What servers since 15.20 keep with columns for themselves. Their own pg_dump leaves it out; one that is older than that writes it down
+/// among a column's options, and servers without it refuse the whole table.
+const INTERNAL_OPTION: [&str; 2] = ["(pg_attver=", ", pg_attver="];
 
-/// How many definitions set what no server takes.
+/// How many definitions set what a server keeps for itself.
 pub(super) fn with_internal_options(contents: &Contents) -> usize {
     let entries = contents.entries.iter();
     entries
-        .filter(|entry| entry.section == Section::PreData && entry.definition.contains(INTERNAL_OPTION))
+        .filter(|entry| entry.section == Section::PreData)
+        .filter(|entry| {
+            INTERNAL_OPTION
+                .iter()
+                .any(|option| entry.definition.contains(option))
+        })
         .count()
 }
 

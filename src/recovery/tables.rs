@@ -212,7 +212,7 @@ pub(super) async fn fingerprint(
     let mut unreported = 0;
     let _wait = session.wait(|| format!("the last rows of {name}"));
     let failed = |cause| session.failed(format!("cannot read {name}"), cause);
-    while let Some(piece) = session.bear(rows.try_next()).await?.map_err(failed)? {
+    while let Some(piece) = session.with_timeout(rows.try_next()).await?.map_err(failed)? {
         hasher.update(&piece);
         unreported += piece.len() as u64;
         if unreported >= REPORTED_BYTES {

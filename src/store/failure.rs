@@ -201,7 +201,9 @@ impl Trouble {
     fn hint(self) -> &'static str {
         match self {
             Self::UnknownHost => "no host has this name: check R2_ENDPOINT_URL, and this machine's DNS",
-            Self::NobodyListens => "nothing listens there: check the host and port in R2_ENDPOINT_URL",
+            Self::NobodyListens => {
+                "nothing listens there: check the host and port in R2_ENDPOINT_URL, and in HTTPS_PROXY where that is set"
+            }
             Self::Untrusted => {
                 "check R2_ENDPOINT_URL (https or http, the host), this machine's clock and its root certificates"
             }

@@ -1,9 +1,12 @@
 //! The HTTP client below the SDK: TLS, the certificates it trusts, and proxies.
 
+use std::net::IpAddr;
+
 use aws_sdk_s3::config::{RuntimeComponents, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector};
+use http::Uri;
 
 use super::location::Location;
 
@@ -16,7 +19,7 @@ pub(super) fn http_client(location: &Location) -> SharedHttpClient {
     let tls = TlsContext::builder()
         .with_trust_store(trusted)
         .build()
-        .unwrap_or_default();
+        .expect("a trust store is all that it is built of");
     let proxies = match is_loopback(&location.endpoint) {
         true => ProxyConfig::disabled(),
         false => ProxyConfig::from_env(),
@@ -35,8 +38,8 @@ pub(super) fn http_client(location: &Location) -> SharedHttpClient {
 }
 
 fn is_loopback(endpoint: &str) -> bool {
-    let host = endpoint.split_once("://").map_or(endpoint, |(_, host)| host);
-    ["127.", "localhost", "[::1]"]
-        .iter()
-        .any(|own| host.starts_with(own))
+    let uri: Option<Uri> = endpoint.parse().ok();
+    let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse();
+    host == "localhost" || address.is_ok_and(|address: IpAddr| address.is_loopback())
 }

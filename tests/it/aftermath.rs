@@ -18,7 +18,7 @@ use paycraft_dr::recovery::restore;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::kit::{
-    Nobody, SMALL_SCHEMA, Warnings, World, assert_proven, execute, json, now, output, program, query, run,
+    SMALL_SCHEMA, Silent, Warnings, World, assert_proven, execute, json, now, output, program, query, run,
     terms,
 };
 
@@ -231,7 +231,7 @@ fn a_setting_the_server_does_not_know_means_that_it_is_older() {
                 ..request(&world)
             };
             let target = world.postgres.database(Side::Target).await;
-            let restored = restore::restore(request, async |_| Ok(target), &Nobody).await;
+            let restored = restore::restore(request, async |_| Ok(target), &Silent).await;
             let error = restored.expect_err("a program that fails");
             let hint = error.next_step().expect("a hint");
             assert!(hint.contains("server is older"), "{unknown}: {hint}");

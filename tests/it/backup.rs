@@ -5,7 +5,7 @@ use std::path::Path;
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::model::timeline::{Event, Observer};
-use paycraft_dr::postgres::conninfo::Side;
+use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::tools::Tools;
 use paycraft_dr::recovery::backup::{self, Made};
 use paycraft_dr::recovery::verify;
@@ -105,15 +105,15 @@ fn two_backups_of_one_second_have_a_second_each() {
             looks_for_trouble: true,
         };
         let (one, other) = tokio::join!(
-            backup::backup(request, &super::kit::Nobody),
-            backup::backup(request, &super::kit::Nobody)
+            backup::backup(request, &super::kit::Silent),
+            backup::backup(request, &super::kit::Silent)
         );
         let (one, other) = (one.expect("a backup"), other.expect("another"));
         assert_ne!(one.key, other.key);
         assert!(world.bucket.server.open_uploads().is_empty());
         for made in [one, other] {
             let (store, manifest) = (&world.bucket.store, &made.manifest);
-            let verification = verify::object(store, manifest, &super::kit::Nobody).await;
+            let verification = verify::object(store, manifest, &super::kit::Silent).await;
             assert_proven(&verification.expect("an intact object"));
         }
     });
@@ -159,7 +159,7 @@ fn what_no_restore_could_make_again_is_told_where_it_is_asked() {
                 attempts: 1,
                 looks_for_trouble,
             };
-            let made = backup::backup(request, &super::kit::Nobody).await;
+            let made = backup::backup(request, &super::kit::Silent).await;
             made.expect("a backup").manifest.troubles
         };
         let well = back_up(true).await.expect("an answer");
@@ -181,6 +181,30 @@ fn what_no_restore_could_make_again_is_told_where_it_is_asked() {
             ]
         );
         assert_eq!(back_up(false).await, None);
+    });
+}
+
+#[test]
+fn what_the_role_may_not_call_is_no_trouble_of_the_source() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let role = format!("reads_{:016x}", rand::random::<u64>());
+        let schema = format!(
+            "CREATE FUNCTION own(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1'; REVOKE EXECUTE ON FUNCTION own(int) FROM PUBLIC;
+             CREATE TABLE t (a int); INSERT INTO t VALUES (1); CREATE INDEX ON t (own(a));
+             CREATE ROLE {role} LOGIN PASSWORD 'reads'; GRANT SELECT ON t TO {role}"
+        );
+        let source = world.postgres.source(&schema).await;
+        let url = world.postgres.url(&source);
+        let (_, place) = url.split_once('@').expect("a place");
+        let reads = Conninfo::parse(Side::Source, &format!("postgresql://{role}:reads@{place}"));
+        let made = world
+            .back_up(&reads.expect("a connection string"))
+            .await
+            .expect("a backup");
+        let troubles = made.manifest.troubles.expect("an answer");
+        assert_eq!((troubles.found, troubles.unasked), (Vec::new(), 1));
+        super::kit::execute(&source, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     });
 }
 
@@ -222,7 +246,7 @@ fn a_dump_that_fails_leaves_no_backup() {
             ("true", "whole archive"),
             ("echo 'not an archive at all'", "whole archive"),
         ] {
-            let error = back_up_with(&world, pg_dump, &super::kit::Nobody)
+            let error = back_up_with(&world, pg_dump, &super::kit::Silent)
                 .await
                 .expect_err(pg_dump);
             assert_eq!(error.kind(), Kind::Source, "{pg_dump}: {error}");
@@ -280,7 +304,7 @@ fn the_password_travels_in_the_environment_alone() {
             note("arguments").display(),
             note("password").display()
         );
-        let made = back_up_with(&world, &script, &super::kit::Nobody)
+        let made = back_up_with(&world, &script, &super::kit::Silent)
             .await
             .expect("a backup");
         let read = |path: &Path| std::fs::read_to_string(path).expect("a note");

@@ -15,7 +15,7 @@ use paycraft_dr::recovery::backup::Made;
 use tempfile::TempDir;
 
 use super::kit::{
-    Nobody, SMALL_SCHEMA, World, execute, json, output, program, query, run, secret_file, skip,
+    SMALL_SCHEMA, Silent, World, execute, json, output, program, query, run, secret_file, skip,
 };
 
 #[track_caller]
@@ -332,7 +332,7 @@ fn a_target_on_a_full_disk() {
             .conninfo(Side::Target, "postgres")
             .expect("a connection string");
         let error = world
-            .restore_on(Selector::Latest, target, super::kit::terms(), &Nobody)
+            .restore_on(Selector::Latest, target, super::kit::terms(), &Silent)
             .await;
         let error = error.expect_err("no room");
         assert_eq!(error.kind(), Kind::Target, "{error}");

@@ -16,7 +16,7 @@ use paycraft_dr::postgres::session::Session;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::kit::{Nobody, World, assert_proven, clean, execute, json, output, program, query, run, say};
+use super::kit::{Silent, World, assert_proven, clean, execute, json, output, program, query, run, say};
 
 /// Every kind of object that stands by itself, and those that need each other.
 const KINDS: &str = concat!(
@@ -84,7 +84,7 @@ const KILLS: u64 = 3;
 
 async fn restored(world: &World, target: &Conninfo, when: &str) {
     let restored = world
-        .restore_on(Selector::Latest, target.clone(), clean(), &Nobody)
+        .restore_on(Selector::Latest, target.clone(), clean(), &Silent)
         .await;
     let restored = restored.unwrap_or_else(|error| panic!("{when}: {error}: {:?}", error.causes()));
     assert_proven(&restored.verification);
@@ -218,7 +218,7 @@ fn what_is_not_the_backups_is_refused_by_name_whatever_its_kind() {
             // The event trigger of the backup would see what is undone.
             execute(&target, &format!("ALTER EVENT TRIGGER et2 DISABLE; {sql}")).await;
             let error = world
-                .restore_on(Selector::Latest, target.clone(), clean(), &Nobody)
+                .restore_on(Selector::Latest, target.clone(), clean(), &Silent)
                 .await
                 .expect_err(sql);
             assert_eq!(error.kind(), Kind::Refused, "{sql}: {error}");
@@ -254,7 +254,7 @@ fn an_extension_that_needs_what_is_replaced_stops_the_restore_before_it_begins()
             ALTER EXTENSION citext ADD FUNCTION of_table(t)";
         execute(&target, made).await;
         let error = world
-            .restore_on(Selector::Latest, target.clone(), clean(), &Nobody)
+            .restore_on(Selector::Latest, target.clone(), clean(), &Silent)
             .await
             .expect_err("an extension would go");
         assert_eq!(error.kind(), Kind::Refused, "{error}");

@@ -13,7 +13,7 @@ use paycraft_dr::postgres::session::Session;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::kit::{
-    Nobody, drill_place, execute, json, leftovers, output, postgres, program, query, run, said, said_until,
+    Silent, drill_place, execute, json, leftovers, output, postgres, program, query, run, said, said_until,
     skip,
 };
 
@@ -246,7 +246,7 @@ fn servers_in_containers_keep_the_contract() {
             tools: &postgres.tools,
             program: Path::new(env!("CARGO_BIN_EXE_paycraft-dr")),
         };
-        let ground = Ground::prepare(&wish, &Nobody).await.expect("a ground");
+        let ground = Ground::prepare(&wish, &Silent).await.expect("a ground");
         check_contract(&ground).await;
         ground.leave().await.expect("nothing left");
     });

@@ -12,7 +12,7 @@ use paycraft_dr::recovery::guard::Terms;
 use paycraft_dr::recovery::restore::Restored;
 
 use super::kit::{
-    Nobody, SMALL_SCHEMA, Warnings, World, assert_proven, execute, failed, json, output, program, query, run,
+    SMALL_SCHEMA, Silent, Warnings, World, assert_proven, execute, failed, json, output, program, query, run,
     said, terms,
 };
 use super::supabase::project::supabase;
@@ -67,7 +67,7 @@ async fn restore(
         ..terms()
     };
     world
-        .restore_on(Selector::Latest, target.clone(), terms, &Nobody)
+        .restore_on(Selector::Latest, target.clone(), terms, &Silent)
         .await
 }
 
@@ -552,7 +552,7 @@ fn a_backup_goes_with_its_globals_and_orphans_of_them_go_too() {
             dry_run: false,
         };
         let stock = prune::take_stock(&world.bucket.store).await.expect("a look");
-        let pruned = prune::prune(&world.bucket.store, stock, request, &Nobody)
+        let pruned = prune::prune(&world.bucket.store, stock, request, &Silent)
             .await
             .expect("a prune");
         assert!(pruned.removed.iter().any(|line| line.key == lone), "{pruned:?}");

@@ -17,7 +17,7 @@ use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::recovery::guard::{Production, Terms};
 
 use super::kit::{
-    Nobody, SMALL_SCHEMA, World, assert_proven, execute, json, output, program, query, run, skip, terms,
+    SMALL_SCHEMA, Silent, World, assert_proven, execute, json, output, program, query, run, skip, terms,
 };
 
 /// What the server counted of writes to a database, and what it holds.
@@ -32,7 +32,7 @@ async fn trace(database: &Conninfo) -> String {
 async fn refused(world: &World, target: &Conninfo, terms: Terms<'_>) -> Error {
     let before = trace(target).await;
     let outcome = world
-        .restore_on(Selector::Latest, target.clone(), terms, &Nobody)
+        .restore_on(Selector::Latest, target.clone(), terms, &Silent)
         .await;
     let error = outcome.expect_err("a refusal");
     assert_eq!(error.kind(), Kind::Refused, "{error}");
@@ -156,7 +156,7 @@ fn production_is_refused_by_name_before_anything_is_connected() {
             production: &told,
             ..terms()
         };
-        let outcome = world.restore_on(Selector::Latest, target, terms, &Nobody).await;
+        let outcome = world.restore_on(Selector::Latest, target, terms, &Silent).await;
         let error = outcome.expect_err("production");
         assert_eq!(error.kind(), Kind::Refused);
         assert!(!format!("{error} {:?}", error.causes()).contains("hunter2"));
@@ -202,7 +202,7 @@ fn only_consent_with_the_databases_name_lets_production_be_written() {
             ..not_clean
         };
         let restored = world
-            .restore_on(Selector::Latest, target, all, &Nobody)
+            .restore_on(Selector::Latest, target, all, &Silent)
             .await
             .expect("a restore");
         assert_proven(&restored.verification);
@@ -228,7 +228,7 @@ fn a_clean_restore_replaces_what_the_backup_contains() {
             ..terms()
         };
         let again = world
-            .restore_on(Selector::Latest, target.clone(), clean, &Nobody)
+            .restore_on(Selector::Latest, target.clone(), clean, &Silent)
             .await;
         let again = again.expect("a restore");
         assert_proven(&again.verification);
@@ -305,7 +305,7 @@ fn a_damaged_backup_is_found_before_a_clean_restore_drops_anything() {
             ..terms()
         };
         let outcome = world
-            .restore_on(Selector::Latest, target.clone(), clean, &Nobody)
+            .restore_on(Selector::Latest, target.clone(), clean, &Silent)
             .await;
         assert_eq!(outcome.expect_err("damage").kind(), Kind::Corrupt);
         assert_eq!(trace(&target).await, before);

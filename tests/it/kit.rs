@@ -277,9 +277,9 @@ pub fn said_until(said: &mut impl BufRead, word: &str) -> String {
 }
 
 /// An observer that remembers nothing.
-pub struct Nobody;
+pub struct Silent;
 
-impl Observer for Nobody {
+impl Observer for Silent {
     fn observe(&self, _: Event) {}
 }
 
@@ -323,7 +323,7 @@ impl World {
             attempts: backup::ATTEMPTS,
             looks_for_trouble: true,
         };
-        backup::backup(request, &Nobody).await
+        backup::backup(request, &Silent).await
     }
 
     pub async fn back_up(&self, source: &Conninfo) -> Result<Made, Error> {
@@ -337,7 +337,7 @@ impl World {
     }
 
     pub async fn restore_into(&self, selector: Selector, target: Conninfo) -> Result<Restored, Error> {
-        self.restore_watched(selector, target, &Nobody).await
+        self.restore_watched(selector, target, &Silent).await
     }
 
     pub async fn restore_watched(
@@ -414,7 +414,7 @@ impl World {
 
     /// Compares a database with the newest backup.
     pub async fn verify(&self, target: &Conninfo) -> Verification {
-        let selected = catalog::select(&self.bucket.store, Selector::Latest, now(), &Nobody)
+        let selected = catalog::select(&self.bucket.store, Selector::Latest, now(), &Silent)
             .await
             .expect("a backup");
         let tools = &self.postgres.tools;
@@ -422,15 +422,15 @@ impl World {
             .await
             .expect("a scope")
             .accepting_unknown_rights(true);
-        verify::target(&selected.manifest, target, &scope, tools, 2, &Nobody)
+        verify::target(&selected.manifest, target, &scope, tools, 2, &Silent)
             .await
             .expect("a verification")
     }
 
     /// Reads the stored bytes of the newest backup.
     pub async fn verify_object(&self) -> Result<Verification, Error> {
-        let selected = catalog::select(&self.bucket.store, Selector::Latest, now(), &Nobody).await?;
-        verify::object(&self.bucket.store, &selected.manifest, &Nobody).await
+        let selected = catalog::select(&self.bucket.store, Selector::Latest, now(), &Silent).await?;
+        verify::object(&self.bucket.store, &selected.manifest, &Silent).await
     }
 }
 

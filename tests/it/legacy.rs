@@ -14,7 +14,7 @@ use paycraft_dr::recovery::{attest, catalog, verify};
 use proptest::prelude::*;
 
 use super::kit::{
-    Nobody, SMALL_SCHEMA, Warnings, World, assert_proven, execute, json, now, output, program, run,
+    SMALL_SCHEMA, Silent, Warnings, World, assert_proven, execute, json, now, output, program, run,
 };
 
 const DAY: &str = "2026-11-22T02:00:04Z";
@@ -62,7 +62,7 @@ fn a_legacy_object_restores_and_is_verified_by_content() {
             let verification = &restored.verification;
             assert_proven(verification);
             assert_eq!(verification.canonical_counts()["subscriptions"], Some(500));
-            let listed = catalog::list(&world.bucket.store, None, DAY.parse().expect("now"), &Nobody).await;
+            let listed = catalog::list(&world.bucket.store, None, DAY.parse().expect("now"), &Silent).await;
             assert_eq!(listed.expect("a catalog")[0].state, State::Unattested);
         }
     });
@@ -76,11 +76,11 @@ fn attesting_an_object_makes_every_later_change_show() {
         let object = dump_by_shell(&world, &source, PIPED).await;
         put(&world, key(), &object);
         let store = &world.bucket.store;
-        let made = attest::attest(store, key(), &Nobody).await.expect("a manifest");
+        let made = attest::attest(store, key(), &Silent).await.expect("a manifest");
         assert_eq!(made.manifest.framing, Framing::Stream);
         assert_eq!(made.manifest.rows(), 700);
 
-        let listed = catalog::list(store, None, DAY.parse().expect("now"), &Nobody).await;
+        let listed = catalog::list(store, None, DAY.parse().expect("now"), &Silent).await;
         let listed = listed.expect("a catalog");
         assert_eq!((listed[0].state, listed[0].rows), (State::Attested, Some(700)));
         let restored = world.restore(Selector::Latest).await.expect("a restore");
@@ -88,7 +88,7 @@ fn attesting_an_object_makes_every_later_change_show() {
         assert_proven(&restored.verification);
         assert_proven(&world.verify_object().await.expect("a verification"));
 
-        let again = attest::attest(store, key(), &Nobody)
+        let again = attest::attest(store, key(), &Silent)
             .await
             .expect_err("once is enough");
         assert_eq!(again.kind(), Kind::Refused);
@@ -115,7 +115,7 @@ fn the_roles_that_policies_name_are_read_from_the_archive() {
         );
         let source = world.postgres.source(&schema).await;
         put(&world, key(), &dump_by_shell(&world, &source, PIPED).await);
-        let described = attest::describe(&world.bucket.store, key(), &Nobody).await;
+        let described = attest::describe(&world.bucket.store, key(), &Silent).await;
         let mut roles = described.expect("a description").roles;
         roles.sort();
         let mut expected = [odd, plain];
@@ -176,7 +176,7 @@ fn a_broken_legacy_object_is_refused_before_anything_is_written() {
             )
             .await;
             assert_eq!(holds, "0", "{what}");
-            let error = attest::attest(&world.bucket.store, key(), &Nobody)
+            let error = attest::attest(&world.bucket.store, key(), &Silent)
                 .await
                 .expect_err(what);
             assert_eq!(error.kind(), Kind::Corrupt, "{what}: {error}");
@@ -205,9 +205,9 @@ fn an_attested_backup_is_preferred_and_what_is_under_way_is_never_used() {
             .await
             .expect("a backup");
         world.bucket.server.remove(&leftover.manifest_key);
-        let selected = catalog::select(&world.bucket.store, Selector::Latest, now(), &Nobody).await;
+        let selected = catalog::select(&world.bucket.store, Selector::Latest, now(), &Silent).await;
         assert_eq!(selected.expect("the shell's").manifest.key, key().to_string());
-        let named = catalog::select(&world.bucket.store, Selector::Key(later), now(), &Nobody).await;
+        let named = catalog::select(&world.bucket.store, Selector::Key(later), now(), &Silent).await;
         assert_eq!(named.expect_err("a leftover").kind(), Kind::Refused);
         world.bucket.server.remove(&later.to_string());
 
@@ -219,7 +219,7 @@ fn an_attested_backup_is_preferred_and_what_is_under_way_is_never_used() {
         let selected = catalog::select(&world.bucket.store, Selector::Latest, now(), &warnings).await;
         assert_eq!(selected.expect("attested").manifest.key, attested.key.to_string());
         assert!(warnings.0.lock().expect("no panic")[0].contains(&key().to_string()));
-        let selected = catalog::select(&world.bucket.store, Selector::Key(key()), now(), &Nobody).await;
+        let selected = catalog::select(&world.bucket.store, Selector::Key(key()), now(), &Silent).await;
         assert!(!selected.expect("the shell's").is_attested);
     });
 }
@@ -296,10 +296,10 @@ fn the_program_attests_without_any_database() {
         assert_eq!(document["exit_code"], 0, "{document}");
         assert_eq!(document["backup"]["manifest_key"], key().manifest_key());
         execute(&source, "DELETE FROM subscriptions WHERE id = 7").await;
-        let selected = catalog::select(&world.bucket.store, Selector::Latest, now(), &Nobody).await;
+        let selected = catalog::select(&world.bucket.store, Selector::Latest, now(), &Silent).await;
         let manifest = selected.expect("attested").manifest;
         let (tools, scope) = (&world.postgres.tools, Scope::everything());
-        let compared = verify::target(&manifest, &source, &scope, tools, 1, &Nobody).await;
+        let compared = verify::target(&manifest, &source, &scope, tools, 1, &Silent).await;
         assert!(!compared.expect("a verification").verdict.is_proven());
     });
 }

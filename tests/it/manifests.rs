@@ -21,7 +21,7 @@ use paycraft_dr::recovery::manifest_index::{Packed, decode_lists, encode, pack};
 use paycraft_dr::recovery::{catalog, prune};
 use proptest::prelude::*;
 
-use super::kit::{Nobody, SMALL_SCHEMA, World, assert_proven, json, now, output, program, run, said};
+use super::kit::{SMALL_SCHEMA, Silent, World, assert_proven, json, now, output, program, run, said};
 use super::model::{KEY, manifest};
 
 const INDEX_KEY: &str = "2026/11/23/backup-20261123-020007.index.jsonl.gz";
@@ -252,7 +252,7 @@ fn a_backup_with_an_index_is_listed_verified_restored_and_pruned() {
         let store = &world.bucket.store;
         let read = catalog::read_manifest(store, made.key).await.expect("a manifest");
         assert_eq!(read, made.manifest);
-        let listed = catalog::list(store, None, now(), &Nobody)
+        let listed = catalog::list(store, None, now(), &Silent)
             .await
             .expect("a catalog");
         assert_eq!(
@@ -277,7 +277,7 @@ fn a_backup_with_an_index_is_listed_verified_restored_and_pruned() {
             now: later.key.began_at() + SignedDuration::from_hours(24 * 40),
             dry_run: false,
         };
-        let pruned = prune::prune(store, stock, request, &Nobody)
+        let pruned = prune::prune(store, stock, request, &Silent)
             .await
             .expect("a prune");
         assert!(
@@ -316,7 +316,7 @@ fn an_index_that_is_not_what_was_stored_makes_its_backup_no_backup() {
             assert_eq!(error.kind(), Kind::Corrupt, "{what}: {error}");
             assert!(error.next_step().is_some(), "{what}");
         }
-        let listed = catalog::list(store, None, now(), &Nobody)
+        let listed = catalog::list(store, None, now(), &Silent)
             .await
             .expect("a catalog");
         assert_eq!(listed[0].state, State::Orphan);
@@ -330,7 +330,7 @@ fn an_index_that_is_not_what_was_stored_makes_its_backup_no_backup() {
         ] {
             world.bucket.server.remove(&key);
         }
-        let listed = catalog::list(store, None, now(), &Nobody)
+        let listed = catalog::list(store, None, now(), &Silent)
             .await
             .expect("a catalog");
         assert_eq!(listed[0].state, State::Orphan);
@@ -342,7 +342,7 @@ fn an_index_that_is_not_what_was_stored_makes_its_backup_no_backup() {
             now: later,
             dry_run: false,
         };
-        let pruned = prune::prune(store, stock, request, &Nobody)
+        let pruned = prune::prune(store, stock, request, &Silent)
             .await
             .expect("a prune");
         assert_eq!(pruned.removed[0].key, made.key.index_key());

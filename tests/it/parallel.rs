@@ -14,7 +14,7 @@ use paycraft_dr::postgres::tools::Leniency;
 use paycraft_dr::recovery::restore::{self, Restored};
 use paycraft_dr::recovery::{catalog, verify};
 
-use super::kit::{Nobody, World, assert_proven, execute, failed, now, query, run, terms};
+use super::kit::{Silent, World, assert_proven, execute, failed, now, query, run, terms};
 
 /// Rows of very different lengths, more than one connection is handed at once, and everything that waits for something else: keys
 /// of keys, an index over a partitioned table, a view that is filled last.
@@ -77,7 +77,7 @@ async fn restore_leniently(
         analyzes: true,
         now: now(),
     };
-    restore::restore(request, async |_| Ok(target), &Nobody).await
+    restore::restore(request, async |_| Ok(target), &Silent).await
 }
 
 /// A target into which a backup of the source was restored over so many connections, and proven.
@@ -351,7 +351,7 @@ fn ranges_of_an_object_are_fetched_side_by_side() {
             }
         };
         tokio::select! {
-            ended = verify::object(store, &manifest, &Nobody) => panic!("without an answer: {ended:?}"),
+            ended = verify::object(store, &manifest, &Silent) => panic!("without an answer: {ended:?}"),
             waited = tokio::time::timeout(Duration::from_secs(10), all_are_asked_for) => {
                 waited.unwrap_or_else(|_| panic!("{} are not asked for", server.failures_left()));
             }

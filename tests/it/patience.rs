@@ -14,7 +14,7 @@ use paycraft_dr::postgres::tools::Tools;
 use paycraft_dr::recovery::guard::Terms;
 use paycraft_dr::recovery::{catalog, verify};
 
-use super::kit::{Nobody, SMALL_SCHEMA, World, assert_proven, execute, failed, now, query, run, terms};
+use super::kit::{SMALL_SCHEMA, Silent, World, assert_proven, execute, failed, now, query, run, terms};
 
 /// Waits until the query answers `true`.
 async fn until(database: &Conninfo, sql: &str) {
@@ -97,9 +97,9 @@ async fn compare(
     depth: Depth,
 ) -> Result<Verification, Error> {
     let store = &world.bucket.store;
-    let selected = catalog::select(store, Selector::Latest, now(), &Nobody).await?;
+    let selected = catalog::select(store, Selector::Latest, now(), &Silent).await?;
     let scope = verify::scope(store, &selected.manifest, target, tools, None, false).await?;
-    verify::target(&selected.manifest, target, &scope.to(depth), tools, 2, &Nobody).await
+    verify::target(&selected.manifest, target, &scope.to(depth), tools, 2, &Silent).await
 }
 
 /// A world with a backup of the schema, and a target it was restored into.
@@ -214,7 +214,7 @@ fn clearing_a_target_may_take_longer_than_the_servers_own_limit() {
             clean: true,
             ..terms()
         };
-        let restored = world.restore_on(Selector::Latest, target, clean, &Nobody).await;
+        let restored = world.restore_on(Selector::Latest, target, clean, &Silent).await;
         release.await.expect("no panic").expect("a commit");
         let restored = restored.unwrap_or_else(|error| panic!("{error}: {:?}", error.causes()));
         assert_proven(&restored.verification);

@@ -17,7 +17,7 @@ use paycraft_dr::store::retry::Patience;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use super::kit::{Nobody, World, run};
+use super::kit::{Silent, World, run};
 
 const REFUSED: Failure = Failure::Refused(403, "AccessDenied", "Access Denied");
 /// A cycle asks the store less often than this.
@@ -84,7 +84,7 @@ impl Bench {
             attempts: backup::ATTEMPTS,
             looks_for_trouble: true,
         };
-        let made = backup::backup(request, &Nobody).await;
+        let made = backup::backup(request, &Silent).await;
         let made = made.map_err(|error| error.kind())?;
         self.newest = Some(made.key.to_string());
         Ok(())
@@ -113,7 +113,7 @@ impl Bench {
             attempts: backup::ATTEMPTS,
             looks_for_trouble: true,
         };
-        let (one, other) = tokio::join!(backup::backup(request, &Nobody), backup::backup(request, &Nobody));
+        let (one, other) = tokio::join!(backup::backup(request, &Silent), backup::backup(request, &Silent));
         let mut made: Vec<_> = [one, other].into_iter().flatten().map(|made| made.key).collect();
         made.sort_unstable();
         assert!(made.first() != made.last() || made.len() < 2, "both have one key");
@@ -131,21 +131,21 @@ impl Bench {
         };
         // What it cannot do, it leaves to the next one.
         if let Ok(stock) = prune::take_stock(&self.store).await {
-            let _ = prune::prune(&self.store, stock, request, &Nobody).await;
+            let _ = prune::prune(&self.store, stock, request, &Silent).await;
         }
     }
 
     /// What must hold at every moment, seen by somebody whom no failure reaches.
     async fn check(&self, after: &str) {
         let vault = &self.world.bucket.store;
-        let listed = catalog::list(vault, None, self.now, &Nobody)
+        let listed = catalog::list(vault, None, self.now, &Silent)
             .await
             .expect("a listing");
         for backup in listed.iter().filter(|backup| backup.state == State::Attested) {
             let manifest = catalog::read_manifest(vault, backup.key)
                 .await
                 .expect("a manifest");
-            let verification = verify::object(vault, &manifest, &Nobody).await;
+            let verification = verify::object(vault, &manifest, &Silent).await;
             let verification = verification.unwrap_or_else(|error| panic!("after {after}: {error}"));
             assert!(
                 verification.verdict.is_proven(),
@@ -154,7 +154,7 @@ impl Bench {
             );
         }
         if let Some(newest) = &self.newest {
-            let selected = catalog::select(vault, Selector::Latest, self.now, &Nobody).await;
+            let selected = catalog::select(vault, Selector::Latest, self.now, &Silent).await;
             let selected = selected.unwrap_or_else(|error| panic!("after {after}: {error}"));
             assert!(
                 selected.manifest.key >= *newest,
@@ -216,7 +216,7 @@ fn a_backup_killed_at_any_call_leaves_nothing_that_is_listed_and_prune_clears_it
         bench.check("prune").await;
         let vault = &bench.world.bucket.store;
         assert!(vault.unfinished_uploads("").await.expect("uploads").is_empty());
-        let listed = catalog::list(vault, None, bench.now, &Nobody)
+        let listed = catalog::list(vault, None, bench.now, &Silent)
             .await
             .expect("a listing");
         assert!(

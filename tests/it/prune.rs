@@ -16,7 +16,7 @@ use paycraft_dr::model::timeline::{Event, Observer};
 use paycraft_dr::recovery::prune::{Pruned, Request, prune, take_stock};
 use paycraft_dr::recovery::{catalog, choosing};
 
-use super::kit::{Nobody, SMALL_SCHEMA, TestStore, World, json, output, program, run};
+use super::kit::{SMALL_SCHEMA, Silent, TestStore, World, json, output, program, run};
 
 /// The manifest of a backup that is nothing but one byte, which is enough for a store.
 fn manifest(key: BackupKey) -> Manifest {
@@ -63,7 +63,7 @@ async fn keys(bucket: &TestStore) -> Vec<String> {
 
 async fn pruned(bucket: &TestStore) -> Pruned {
     let seen = take_stock(&bucket.store).await.expect("a stock");
-    prune(&bucket.store, seen, request(), &Nobody)
+    prune(&bucket.store, seen, request(), &Silent)
         .await
         .expect("a prune")
 }
@@ -175,7 +175,7 @@ fn a_floor_that_vanished_meanwhile_holds_up_nothing() {
         put_backups(&bucket, (0..7).chain([40]));
         let seen = take_stock(&bucket.store).await.expect("a stock");
         bucket.server.remove(&days_ago(3).manifest_key());
-        let pruned = prune(&bucket.store, seen, request(), &Nobody)
+        let pruned = prune(&bucket.store, seen, request(), &Silent)
             .await
             .expect("a prune");
         assert!(pruned.removed.is_empty(), "{pruned:?}");
@@ -187,7 +187,7 @@ fn a_floor_that_vanished_meanwhile_holds_up_nothing() {
         // What came to be there meanwhile is not ruled on.
         let seen = take_stock(&bucket.store).await.expect("a stock");
         put_backup(&bucket, days_ago(90));
-        let pruned = prune(&bucket.store, seen, request(), &Nobody)
+        let pruned = prune(&bucket.store, seen, request(), &Silent)
             .await
             .expect("a prune");
         assert!(pruned.removed.is_empty(), "{pruned:?}");
@@ -260,8 +260,8 @@ fn one_manifest_that_cannot_be_read_or_vanishes_does_not_hide_the_rest() {
         // What was listed before is looked at after it went.
         let found = read_listing(&bucket.store.list("").await.expect("a listing"));
         bucket.server.remove(&days_ago(1).manifest_key());
-        let entries = catalog::survey(&bucket.store, found, &Among::ANY, None, &Nobody).await;
-        let newest = choosing::newest(&entries.expect("an answer"), &Among::ANY, *NOW, &Nobody);
+        let entries = catalog::survey(&bucket.store, found, &Among::ANY, None, &Silent).await;
+        let newest = choosing::newest(&entries.expect("an answer"), &Among::ANY, *NOW, &Silent);
         let (newest, _) = newest.expect("one source").good.expect("a backup");
         assert_eq!(newest, days_ago(2));
         let told = pruned(&bucket).await;
@@ -402,7 +402,7 @@ fn unfinished_uploads_are_left_alone_while_they_are_young() {
             ..request()
         };
         let seen = take_stock(&bucket.store).await.expect("a stock");
-        let swept = prune(&bucket.store, seen, later, &Nobody).await.expect("a prune");
+        let swept = prune(&bucket.store, seen, later, &Silent).await.expect("a prune");
         assert_eq!(swept.removed[0].state, "unfinished upload", "{swept:?}");
         assert_eq!(bucket.server.open_uploads(), ["somebody/else"]);
         for upload in [upload, foreign] {

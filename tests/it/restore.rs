@@ -12,7 +12,7 @@ use paycraft_dr::postgres::session::Session;
 use paycraft_dr::recovery::{catalog, verify};
 
 use super::kit::{
-    Nobody, SMALL_SCHEMA, World, assert_proven, execute, failed, json, output, program, query, run,
+    SMALL_SCHEMA, Silent, World, assert_proven, execute, failed, json, output, program, query, run,
 };
 
 /// Rows that a careless reader of COPY text would change.
@@ -203,7 +203,7 @@ fn the_catalog_tells_whole_backups_from_leftovers() {
             .bucket
             .put("2026/11/19/backup-20261119-020000.dump.gz", b"the shell's");
         let now = "2026-11-23T02:00:00Z".parse().expect("an instant");
-        let listed = catalog::list(&world.bucket.store, None, now, &Nobody)
+        let listed = catalog::list(&world.bucket.store, None, now, &Silent)
             .await
             .expect("a catalog");
         let states: Vec<_> = listed
@@ -219,7 +219,7 @@ fn the_catalog_tells_whole_backups_from_leftovers() {
                 (State::Unattested, None, 4)
             ]
         );
-        let one_day = catalog::list(&world.bucket.store, Some(whole.key.day()), now, &Nobody)
+        let one_day = catalog::list(&world.bucket.store, Some(whole.key.day()), now, &Silent)
             .await
             .expect("a catalog");
         assert_eq!(one_day.len(), 1);
@@ -460,7 +460,7 @@ fn a_foreign_key_that_stays_unchecked_is_found_where_definitions_are_worded_othe
         )
         .await;
         let scope = verify::scope(&world.bucket.store, &manifest, &target, tools, None, false).await;
-        let compared = verify::target(&manifest, &target, &scope.expect("a scope"), tools, 2, &Nobody).await;
+        let compared = verify::target(&manifest, &target, &scope.expect("a scope"), tools, 2, &Silent).await;
         let compared = compared.expect("a verification");
         assert_eq!(failed(&compared), ["constraints"], "{:?}", compared.checks);
     });

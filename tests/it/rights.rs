@@ -12,7 +12,7 @@ use paycraft_dr::model::key::Selector;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 
-use super::kit::{Nobody, World, assert_proven, execute, failed, json, output, program, query, run, terms};
+use super::kit::{Silent, World, assert_proven, execute, failed, json, output, program, query, run, terms};
 use super::supabase::project::supabase;
 use paycraft_dr::recovery::guard::Terms;
 
@@ -47,7 +47,7 @@ fn what_a_product_closed_is_closed_in_a_fresh_project() {
         };
         execute(&target, "GRANT ALL ON ALL TABLES IN SCHEMA public TO anon").await;
         let again = world
-            .restore_on(Selector::Latest, target.clone(), clean, &Nobody)
+            .restore_on(Selector::Latest, target.clone(), clean, &Silent)
             .await;
         assert_proven(&again.expect("a restore").verification);
         assert_eq!(query(&target, MAY_STRANGERS).await, "f f f f f");

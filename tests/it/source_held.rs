@@ -9,7 +9,7 @@ use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::Tools;
 use paycraft_dr::recovery::backup::{self, Made};
 
-use super::kit::{Nobody, World, assert_proven, execute, query, run};
+use super::kit::{Silent, World, assert_proven, execute, query, run};
 
 mod soak;
 
@@ -66,7 +66,7 @@ async fn back_up_beside(
         clock: &super::kit::clock_that_waits("2026-11-23T02:00:07Z".parse().expect("an instant")),
         attempts,
     };
-    backup::backup(request, &Nobody).await
+    backup::backup(request, &Silent).await
 }
 
 async fn assert_holds(world: &World, made: &Made, ledger: u64) {
@@ -228,7 +228,7 @@ fn a_definition_that_says_nothing_is_not_published() {
             attempts: 2,
             looks_for_trouble: true,
         };
-        let error = backup::backup(request, &Nobody)
+        let error = backup::backup(request, &Silent)
             .await
             .expect_err("a hollow definition");
         assert_eq!(error.kind(), Kind::Source, "{error}");

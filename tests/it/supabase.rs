@@ -17,7 +17,7 @@ use paycraft_dr::recovery::roles;
 
 use self::project::{Supabase, supabase};
 use super::kit::{
-    Nobody, Warnings, World, assert_proven, execute, failed, json, output, program, query, run,
+    Silent, Warnings, World, assert_proven, execute, failed, json, output, program, query, run,
 };
 
 /// Supabase's server, a store, and a backup of the product in it.
@@ -42,7 +42,7 @@ async fn make_roles(target: &Conninfo, manifest: &Manifest) {
     let session = Session::connect(target).await.expect("a connection");
     let missing = queries::missing_roles(&session, &manifest.needed_roles()).await;
     let missing = missing.expect("an answer");
-    roles::create(&session, manifest, &missing, &Nobody)
+    roles::create(&session, manifest, &missing, &Silent)
         .await
         .expect("roles");
 }

@@ -16,7 +16,7 @@ use paycraft_dr::recovery::restore;
 use tempfile::TempDir;
 
 use super::kit::{
-    Nobody, SMALL_SCHEMA, Warnings, World, assert_proven, execute, json, now, output, program, query, run,
+    SMALL_SCHEMA, Silent, Warnings, World, assert_proven, execute, json, now, output, program, query, run,
     skip, terms, write_program,
 };
 
@@ -167,7 +167,7 @@ fn each_server_gets_the_programs_of_its_version() {
             tools: &world.postgres.tools,
             ..request
         };
-        let error = backup::backup(too_old, &Nobody)
+        let error = backup::backup(too_old, &Silent)
             .await
             .expect_err("pg_dump is too old");
         assert_eq!(error.kind(), Kind::Source);
@@ -178,7 +178,7 @@ fn each_server_gets_the_programs_of_its_version() {
         );
         assert!(world.bucket.store.list("").await.expect("a listing").is_empty());
 
-        let made = backup::backup(request, &Nobody).await.expect("a backup");
+        let made = backup::backup(request, &Silent).await.expect("a backup");
         assert!(
             made.manifest
                 .pg_dump_version
@@ -343,5 +343,5 @@ pub async fn attempt(world: &World, tools: &Tools, target: Conninfo) -> Result<r
         analyzes: true,
         now: now(),
     };
-    restore::restore(request, async |_| Ok(target), &Nobody).await
+    restore::restore(request, async |_| Ok(target), &Silent).await
 }

@@ -72,7 +72,7 @@ pub(super) async fn plant_foreign(count: u32, store: &Store) -> Result<()> {
     .await
 }
 
-/// So many objects that bear a backup's name, of years ago.
+/// So many objects with a backup's name, of years ago.
 pub(super) async fn plant_old(count: u32, store: &Store) -> Result<()> {
     let keys = (0..count).map(|number| {
         let (day, second) = (1 + number % 28, number / 28);

@@ -25,7 +25,7 @@ pub async fn count_rows(
         qualified(schema, table),
         condition.unwrap_or_default()
     );
-    match session.bear(session.query_one(&statement, &[])).await? {
+    match session.with_timeout(session.query_one(&statement, &[])).await? {
         Err(cause) if cause.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
         answer => {
             let what = format!("cannot count the rows of {schema}.{table}");
@@ -95,7 +95,7 @@ pub async fn copy_out(
         ),
         _ => format!("COPY {name} {columns} TO STDOUT"),
     };
-    match session.bear(session.copy_out(&statement)).await? {
+    match session.with_timeout(session.copy_out(&statement)).await? {
         Err(cause) if cause.code().is_some_and(|code| MISSING.contains(code)) => Ok(None),
         answer => {
             let what = format!("cannot read {schema}.{table}");

@@ -89,7 +89,7 @@ pub async fn copy_definition(
 async fn copy(session: &Session, what: &str, columns: &[String], rows: &str) -> Result<CopyOutStream> {
     let names: Vec<String> = columns.iter().map(|column| identifier(column)).collect();
     let sql = format!("COPY (SELECT {} FROM {rows}) TO STDOUT", names.join(", "));
-    let answer = session.bear(session.copy_out(&sql)).await?;
+    let answer = session.with_timeout(session.copy_out(&sql)).await?;
     unless_failed(session, what, answer).await
 }
 

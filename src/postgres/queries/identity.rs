@@ -37,14 +37,16 @@ pub async fn identity(session: &Session) -> Result<Identity> {
                 (extract(epoch FROM (SELECT stats_reset FROM pg_catalog.pg_stat_bgwriter)) * 1000000)::int8,
                 pg_snapshot_xmax(pg_current_snapshot())::text,
                 nullif(current_setting($1, true), '')";
-    let row = session.bear(session.query_one(sql, &[&MARKER_SETTING])).await?;
+    let row = session
+        .with_timeout(session.query_one(sql, &[&MARKER_SETTING]))
+        .await?;
     let Ok(row) = row else {
         return Ok(Identity::default());
     };
     let instant = |micros: Option<i64>| Timestamp::from_microsecond(micros?).ok();
     // Not every kind of server has a log position to tell, so this is asked for by itself.
     let sql = "SELECT ((CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END) - '0/0')::text";
-    let wal = session.bear(session.query_one(sql, &[])).await?;
+    let wal = session.with_timeout(session.query_one(sql, &[])).await?;
     Ok(Identity {
         database_oid: row.get(0),
         server_started_at: instant(row.get(1)),
@@ -83,7 +85,7 @@ async fn oldest_tables(session: &Session) -> Result<Vec<TableOid>> {
           ORDER BY c.oid LIMIT {TABLES}"
     );
     let platforms: &[&str] = &PLATFORM_SCHEMAS;
-    let rows = session.bear(session.query(&sql, &[&platforms])).await?;
+    let rows = session.with_timeout(session.query(&sql, &[&platforms])).await?;
     let rows = rows.unwrap_or_default();
     let tables = rows.iter().map(|row| TableOid {
         schema: row.get(0),

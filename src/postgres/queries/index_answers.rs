@@ -60,7 +60,7 @@ pub async fn damage_of_btree(session: &Session, schema: &str, index: u32) -> Res
         "SELECT {}.bt_index_check($1::oid::regclass, true)",
         identifier(schema)
     );
-    let answer = session.bear(session.query_one(&sql, &[&index])).await?;
+    let answer = session.with_timeout(session.query_one(&sql, &[&index])).await?;
     match answer.as_ref().err().and_then(PostgresError::as_db_error) {
         Some(told) if [SqlState::INDEX_CORRUPTED, SqlState::DATA_CORRUPTED].contains(told.code()) => {
             Ok(Some(told.message().to_owned()))

@@ -42,12 +42,12 @@ pub async fn prepare(session: &Session) -> Result<Way> {
         "CREATE TEMPORARY TABLE paycraft_dr_pieces (oid oid, place bigint, bytes bytea) ON COMMIT DELETE ROWS;
          ALTER TABLE pg_temp.paycraft_dr_pieces ALTER bytes SET STORAGE EXTERNAL",
     );
-    if session.bear(made).await?.is_ok() {
+    if session.with_timeout(made).await?.is_ok() {
         return Ok(Way::Table);
     }
     // A role that may not is one that may seldom set this either.
     let silent = session.batch_execute("SET log_parameter_max_length = 0");
-    let _ = session.bear(silent).await?;
+    let _ = session.with_timeout(silent).await?;
     Ok(Way::Parameters)
 }
 
@@ -64,10 +64,19 @@ pub async fn write(session: &Session, way: Way, pieces: &[Piece]) -> Result<()> 
     }
     batch(session, "cannot write large objects", "BEGIN").await?;
     let copy = "COPY pg_temp.paycraft_dr_pieces FROM STDIN (FORMAT binary)";
-    let sink = session.bear(copy_in(session, copy)).await?.map_err(failed)?;
+    let sink = session
+        .with_timeout(copy_in(session, copy))
+        .await?
+        .map_err(failed)?;
     let mut sink = Box::pin(sink);
-    session.bear(sink.send(rows(pieces))).await?.map_err(failed)?;
-    session.bear(sink.as_mut().finish()).await?.map_err(failed)?;
+    session
+        .with_timeout(sink.send(rows(pieces)))
+        .await?
+        .map_err(failed)?;
+    session
+        .with_timeout(sink.as_mut().finish())
+        .await?
+        .map_err(failed)?;
     let put = "SELECT pg_catalog.lo_put(oid, place, bytes) FROM pg_temp.paycraft_dr_pieces; COMMIT";
     batch(session, "cannot write large objects", put).await
 }

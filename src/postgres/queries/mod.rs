@@ -86,7 +86,7 @@ pub async fn facts(session: &Session) -> Result<Facts> {
     .await?;
     // Not every role may read the control file; without it the guard has one fact less.
     let sql = "SELECT system_identifier::text FROM pg_control_system()";
-    let identifier = session.bear(session.query_one(sql, &[])).await?;
+    let identifier = session.with_timeout(session.query_one(sql, &[])).await?;
     Ok(Facts {
         database: row.get(0),
         server_version: row.get(1),
@@ -238,7 +238,7 @@ pub async fn apply_copy_settings(session: &Session, settings: &BTreeMap<String, 
     batch(session, "cannot prepare the session", "SET row_security = off").await
 }
 
-/// Lets the session's statements take as long as we bear silence, and wait for a lock as long as we bear that: a platform ends
+/// Lets the session's statements take as long as the idle timeout, and wait for a lock as long as the lock timeout: a platform ends
 /// statements after minutes, which are meant for an application's. Questions to catalogs are not compiled: that takes longer than asking
 /// them, and fails where a server lacks the library. Behind a pooler that takes turns this would reach others, so such
 /// a one must have been refused.
@@ -276,7 +276,7 @@ pub(super) async fn one(
     sql: &str,
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Row> {
-    let row = session.bear(session.query_one(sql, values)).await?;
+    let row = session.with_timeout(session.query_one(sql, values)).await?;
     unless_failed(session, what, row).await
 }
 
@@ -286,12 +286,12 @@ pub(super) async fn all(
     sql: &str,
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>> {
-    let rows = session.bear(session.query(sql, values)).await?;
+    let rows = session.with_timeout(session.query(sql, values)).await?;
     unless_failed(session, what, rows).await
 }
 
 pub(super) async fn batch(session: &Session, what: &str, sql: &str) -> Result<()> {
-    let done = session.bear(session.batch_execute(sql)).await?;
+    let done = session.with_timeout(session.batch_execute(sql)).await?;
     unless_failed(session, what, done).await
 }
 
@@ -331,7 +331,7 @@ pub async fn lock_holders(session: &Session) -> Option<String> {
            FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
           WHERE l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
             AND l.pid <> pg_backend_pid() AND l.mode = 'AccessExclusiveLock' AND l.relation >= 16384";
-    let asked = session.bear(session.query_one(sql, &[])).await;
+    let asked = session.with_timeout(session.query_one(sql, &[])).await;
     asked.ok().and_then(Result::ok).and_then(|row| row.get(0))
 }
 

@@ -83,6 +83,6 @@ pub async fn leftovers(session: &Session) -> Result<Vec<Occupant>> {
 /// Asks the server to end a session. It may refuse where the session is another role's.
 pub async fn end(session: &Session, process: i32) -> Result<bool> {
     let sql = "SELECT pg_catalog.pg_terminate_backend($1)";
-    let ended = session.bear(session.query_one(sql, &[&process])).await?;
+    let ended = session.with_timeout(session.query_one(sql, &[&process])).await?;
     Ok(ended.is_ok_and(|row| row.get(0)))
 }

@@ -147,7 +147,7 @@ pub async fn wait_for_table(session: &Session, (schema, name): &Name) -> Result<
         identifier(schema),
         identifier(name)
     );
-    let answer = session.bear(session.batch_execute(&statement)).await?;
+    let answer = session.with_timeout(session.batch_execute(&statement)).await?;
     if answer.is_ok() {
         return Ok(());
     }

@@ -173,7 +173,7 @@ pub async fn ask(session: &Session, question: &Question) -> Result<Told> {
             (None, _) => return Err(session.failed(WHAT, error)),
             // Views that read each other are made again as they are: pg_dump begins with one that reads nothing.
             (Some(why), Asked::View) if *why.code() == SqlState::INVALID_OBJECT_DEFINITION => Told::Well,
-            (Some(why), Asked::Expression | Asked::View) => {
+            (Some(why), Asked::Expression | Asked::View) if is_about_the_question(why.code()) => {
                 Told::Trouble(format!("{about}: {}: {}", question.asked.found(), why.message()))
             }
             (Some(_), _) => Told::Unanswered,
@@ -181,6 +181,14 @@ pub async fn ask(session: &Session, question: &Question) -> Result<Told> {
     };
     batch(session, WHAT, "ROLLBACK TO SAVEPOINT asked").await?;
     Ok(told)
+}
+
+/// Whether a refusal is about what was asked, and not about who asks or how the server is.
+fn is_about_the_question(code: &SqlState) -> bool {
+    // https://www.postgresql.org/docs/current/errcodes-appendix.html
+    const OF_THE_SERVER: [&str; 6] = ["40", "53", "55", "57", "58", "XX"];
+    *code != SqlState::INSUFFICIENT_PRIVILEGE
+        && !OF_THE_SERVER.iter().any(|class| code.code().starts_with(class))
 }
 
 /// Whether what is asked for was found.

@@ -105,7 +105,7 @@ impl Connection<'_> {
         let _wait = self
             .session
             .wait(|| format!("the target to take rows of {}", self.common.name(table)));
-        let sent = self.session.bear(copy.sink.send(batch.rows)).await?;
+        let sent = self.session.with_timeout(copy.sink.send(batch.rows)).await?;
         match sent {
             Ok(()) => Ok(()),
             Err(cause) => {
@@ -119,7 +119,7 @@ impl Connection<'_> {
     async fn begin_copy(&mut self, table: DumpId) -> Result<Option<Copy>> {
         self.be_for_rows(true).await?;
         let begun = queries::loading::copy_in(&self.session, &self.entry(table)?.copy_statement);
-        match self.session.bear(begun).await? {
+        match self.session.with_timeout(begun).await? {
             Ok(sink) => Ok(Some(Copy {
                 table,
                 batches: 0,
@@ -137,7 +137,7 @@ impl Connection<'_> {
         let wait = self
             .session
             .wait(|| format!("the target to keep the rows of {}", self.common.name(table)));
-        let loaded = self.session.bear(copy.sink.as_mut().finish()).await?;
+        let loaded = self.session.with_timeout(copy.sink.as_mut().finish()).await?;
         drop(wait);
         match loaded {
             Ok(rows) => {

@@ -1,4 +1,4 @@
-use crate::kit::{Nobody, SMALL_SCHEMA, World, execute, failed, now, query, run, terms};
+use crate::kit::{SMALL_SCHEMA, Silent, World, execute, failed, now, query, run, terms};
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
@@ -41,7 +41,7 @@ async fn restore_limited(world: &World, limit: u32) -> (Result<Restored, Error>,
         now: now(),
     };
     (
-        restore::restore(request, async |_| Ok(target), &Nobody).await,
+        restore::restore(request, async |_| Ok(target), &Silent).await,
         database,
     )
 }

@@ -90,7 +90,7 @@ fn what_a_dead_restore_left_at_work_is_ended() {
                 AND mode = 'AccessExclusiveLock'";
             while query(&target, locked).await != "1" {}
             let restored = world
-                .restore_on(Selector::Latest, target.clone(), clean, &crate::kit::Nobody)
+                .restore_on(Selector::Latest, target.clone(), clean, &crate::kit::Silent)
                 .await;
             restored.expect("a restore")
         };

@@ -8,7 +8,7 @@ use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 use tokio_postgres::error::SqlState;
 
-use super::super::kit::{Nobody, World, clean, execute};
+use super::super::kit::{Silent, World, clean, execute};
 
 /// Entries of a plain dump by their heading, each with its lines in order; rows of a table in any order.
 type Dumped = BTreeMap<String, Vec<String>>;
@@ -155,7 +155,7 @@ pub(super) async fn wrong_with_our_restore(world: &World, source: &Conninfo) -> 
             Err(error) => wrong.push(format!("restore: {error}: {:?}", error.causes())),
         }
         match world
-            .restore_on(Selector::Latest, ours.clone(), clean(), &Nobody)
+            .restore_on(Selector::Latest, ours.clone(), clean(), &Silent)
             .await
         {
             Ok(restored) if restored.verification.verdict.is_proven() => {}

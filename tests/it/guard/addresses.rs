@@ -11,7 +11,7 @@ use paycraft_dr::postgres::session::Session;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::kit::{Nobody, SMALL_SCHEMA, World, assert_proven, query, run, terms};
+use crate::kit::{SMALL_SCHEMA, Silent, World, assert_proven, query, run, terms};
 
 const FIRST: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const SECOND: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
@@ -81,7 +81,7 @@ fn all_connections_of_a_restore_go_to_the_address_that_was_cleared() {
             .await
             .expect("loopback addresses");
         let named = doors.named(&world.postgres.url(&target));
-        let restored = world.restore_on(Selector::Latest, named, terms(), &Nobody).await;
+        let restored = world.restore_on(Selector::Latest, named, terms(), &Silent).await;
         assert_proven(&restored.expect("a restore").verification);
         let seen = doors.seen();
         let _ = writeln!(
@@ -107,7 +107,7 @@ fn a_restore_never_goes_on_at_another_address() {
                 .await
                 .expect("loopback addresses");
             let named = doors.named(&world.postgres.url(&target));
-            let restored = world.restore_on(Selector::Latest, named, terms(), &Nobody).await;
+            let restored = world.restore_on(Selector::Latest, named, terms(), &Silent).await;
             assert!(restored.is_err(), "{lets_in}: half of it went elsewhere");
             assert_eq!(doors.seen(), vec![FIRST; lets_in], "{lets_in}");
         }

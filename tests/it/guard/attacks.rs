@@ -17,7 +17,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::trace;
-use crate::kit::{Nobody, SMALL_SCHEMA, World, execute, query, run, terms};
+use crate::kit::{SMALL_SCHEMA, Silent, World, execute, query, run, terms};
 
 const DRAWN: usize = 40;
 
@@ -217,7 +217,7 @@ impl Siege {
         };
         let ended = self
             .world
-            .restore_on(Selector::Key(*key), self.target(attack), terms, &Nobody)
+            .restore_on(Selector::Key(*key), self.target(attack), terms, &Silent)
             .await;
         match ended {
             Err(error) if error.kind() == Kind::Refused && error.next_step().is_some() => Ok(()),

@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::dumped;
-use crate::kit::{Nobody, World, assert_proven, execute, query, run};
+use crate::kit::{Silent, World, assert_proven, execute, query, run};
 use crate::versions::{Newer, attempt};
 
 /// So many runs on each server; `PAYCRAFT_RIGHTS_RUNS` asks for more.
@@ -296,7 +296,7 @@ async fn play(
         attempts: 1,
         looks_for_trouble: true,
     };
-    backup::backup(made, &Nobody).await.expect("a backup");
+    backup::backup(made, &Silent).await.expect("a backup");
     execute(&target, &opening(&drawn.roles)).await;
     let restored = attempt(servers.world, servers.tools, target.clone()).await;
     let restored = restored.unwrap_or_else(|error| panic!("seed {seed}: {error}: {:?}", error.causes()));

@@ -9,7 +9,7 @@ use paycraft_dr::recovery::backup;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::super::kit::{Nobody, World, assert_proven, execute, query, run};
+use super::super::kit::{Silent, World, assert_proven, execute, query, run};
 
 /// Every committed state has 3000 rows in the ledger, all of the generation that `state` tells, and of side tables those that
 /// `sides` names, with 10 rows each.
@@ -106,7 +106,7 @@ fn migrations_that_never_end_cost_attempts_and_never_a_row() {
                     attempts: backup::ATTEMPTS,
                     looks_for_trouble: true,
                 };
-                let made = match backup::backup(request, &Nobody).await {
+                let made = match backup::backup(request, &Silent).await {
                     Ok(made) => made,
                     Err(error) => {
                         super::super::kit::say(&format!("{number}: {error}: {:?}", error.causes()));

@@ -174,6 +174,26 @@ fn a_backup_goes_to_a_store_and_from_a_database_by_the_names_of_others() {
 }
 
 #[test]
+fn a_database_of_another_kind_is_none_of_ours() {
+    let source = |url: &str| {
+        let read = |name: &str| (name == "DATABASE_URL").then(|| url.to_owned());
+        let settings = Settings {
+            environment: &read,
+            config: Config::default(),
+        };
+        let production = settings.production().expect("a production").source;
+        production.map(|source| source.database().to_owned())
+    };
+    assert_eq!(
+        source("postgresql+psycopg2://me:secret@host/shop"),
+        Some("shop".to_owned())
+    );
+    assert_eq!(source("postgres://me:secret@host/shop"), Some("shop".to_owned()));
+    assert_eq!(source("mysql://me:secret@host/shop"), None);
+    assert_eq!(source("sqlite:///shop.db"), None);
+}
+
+#[test]
 fn production_is_known_by_the_names_of_others_too() {
     run(async {
         let Some(world) = World::new().await else { return };

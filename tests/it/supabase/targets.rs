@@ -13,7 +13,7 @@ use paycraft_dr::recovery::restore::{self, Restored};
 
 use super::project::supabase;
 use super::{backed_up, restored};
-use crate::kit::{self, Nobody, World, execute, failed, json, output, program, query, run};
+use crate::kit::{self, Silent, World, execute, failed, json, output, program, query, run};
 
 /// Nothing of the product may have reached the project.
 async fn assert_untouched(project: &Conninfo) {
@@ -46,7 +46,7 @@ fn a_project_taken_for_a_plain_target_is_refused_as_not_empty() {
             analyzes: true,
             now: kit::now(),
         };
-        let error = restore::restore(request, async |_| Ok(fresh.clone()), &Nobody).await;
+        let error = restore::restore(request, async |_| Ok(fresh.clone()), &Silent).await;
         let error = error.expect_err("not empty");
         assert_eq!(error.kind(), Kind::Refused);
         assert!(error.message().contains("auth."), "{error}");
@@ -77,7 +77,7 @@ fn rows_in_the_platforms_tables_are_replaced_only_when_asked() {
         };
         for attempt in ["into rows of the platform's", "over a whole product"] {
             let restored = world
-                .restore_on(Selector::Latest, fresh.clone(), clean(), &Nobody)
+                .restore_on(Selector::Latest, fresh.clone(), clean(), &Silent)
                 .await;
             let restored =
                 restored.unwrap_or_else(|error| panic!("{attempt}: {error}: {:?}", error.causes()));

@@ -115,7 +115,7 @@ pub async fn apply(session: &Session, statements: &[Statement]) -> Result<Vec<Re
     while let Some(range) = waiting.pop_front() {
         let some = &statements[range.clone()];
         let sql = together(some);
-        let Err(cause) = session.bear(session.batch_execute(&sql)).await? else {
+        let Err(cause) = session.with_timeout(session.batch_execute(&sql)).await? else {
             continue;
         };
         if cause.as_db_error().is_none() {

@@ -95,7 +95,9 @@ async fn settings(session: &Session) -> Result<Vec<Setting>> {
             AND split_part(c, '=', 1) <> $1
             AND s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
           ORDER BY 1, 2 NULLS FIRST, 3";
-    let asked = session.bear(session.query(sql, &[&MARKER_SETTING])).await?;
+    let asked = session
+        .with_timeout(session.query(sql, &[&MARKER_SETTING]))
+        .await?;
     let rows = asked.map_err(|cause| {
         let is_denied = cause.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
         let error = session.failed("cannot read the settings of the database and of roles", cause);

@@ -100,7 +100,7 @@ pub async fn apply(session: &Session, statement: &str) -> Result<Option<String>>
          END $paycraft$";
     let keep = "SELECT pg_catalog.set_config('paycraft.statement', $1, false)";
     one(session, WHAT, keep, &[&statement]).await?;
-    let ran = session.bear(session.batch_execute(BLOCK)).await?;
+    let ran = session.with_timeout(session.batch_execute(BLOCK)).await?;
     batch(session, WHAT, "RESET paycraft.statement").await?;
     let code = match ran {
         Ok(()) => {
@@ -108,7 +108,7 @@ pub async fn apply(session: &Session, statement: &str) -> Result<Option<String>>
             one(session, WHAT, asked, &[]).await?.get(0)
         }
         Err(cause) if cause.as_db_error().is_none() => return Err(session.failed(WHAT, cause)),
-        Err(_) => match session.bear(session.batch_execute(statement)).await? {
+        Err(_) => match session.with_timeout(session.batch_execute(statement)).await? {
             Ok(()) => String::new(),
             Err(cause) => match cause.code() {
                 Some(code) => code.code().to_owned(),
