@@ -112,10 +112,10 @@ pub enum Command {
 /// Where backups are kept. The credentials come from `R2_ACCESS_KEY_ID` and `R2_SECRET_ACCESS_KEY`, or AWS's variables.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArguments {
-    /// Address of the store [env: R2_ENDPOINT_URL]
+    /// Address of the store; `file:///DIRECTORY` for a directory of this machine [env: R2_ENDPOINT_URL]
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
-    /// Name of the bucket [env: R2_BUCKET] [default: paycraft-backups]
+    /// Name of the bucket, or of a directory below that of the address [env: R2_BUCKET] [default: paycraft-backups; none for a directory]
     #[arg(long, value_name = "NAME")]
     pub bucket: Option<String>,
     /// What every key in the bucket begins with, such as `product/production` [env: R2_PREFIX]
@@ -196,8 +196,8 @@ fn after_help() -> String {
         "Environment:
   SUPABASE_DB_URL       the database to back up
   TARGET_DB_URL         the database to restore into
-  R2_ENDPOINT_URL       address of the store
-  R2_BUCKET             name of the bucket [default: paycraft-backups]
+  R2_ENDPOINT_URL       address of the store; file:///DIRECTORY for a directory of this machine, which takes no keys
+  R2_BUCKET             name of the bucket [default: paycraft-backups], or of a directory below that of the address
   R2_PREFIX             what every key begins with; one for each source keeps their backups apart
   R2_REGION             its region; with AWS's keys and without an address, AWS is meant
   R2_ADDRESSING         path (HOST/BUCKET) or virtual-host (BUCKET.HOST) [default: virtual-host for AWS]

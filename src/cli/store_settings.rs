@@ -1,6 +1,6 @@
 //! Where the store is and how to be let in, from flags, environment and configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -10,7 +10,7 @@ use super::settings::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::model::prefix::parse_prefix;
 use crate::model::secret::Secret;
-use crate::store::{Addressing, Location, NO_REGION, Store, region_of_aws};
+use crate::store::{Addressing, Location, NO_REGION, Place, Store, directory_of, region_of_aws};
 
 const DEFAULT_BUCKET: &str = "paycraft-backups";
 
@@ -57,7 +57,31 @@ const NAMES: [Names; 3] = [
 impl Settings<'_> {
     /// The store, below its key prefix. Nothing is sent yet.
     pub fn open_store(&self, flags: &StoreArguments) -> Result<Store> {
-        Ok(Store::new(&self.store(flags)?).below(&self.prefix(flags)?))
+        Ok(Store::at(&self.place(flags)?).below(&self.prefix(flags)?))
+    }
+
+    /// The directory that the store's address names, or the bucket. A directory takes no keys, and a bucket that is named is a
+    /// directory below it.
+    pub fn place(&self, flags: &StoreArguments) -> Result<Place> {
+        let Some(mut directory) = self.directory(flags)? else {
+            return self.store(flags).map(Place::S3);
+        };
+        if let Some(bucket) = self.of_store(flags.bucket.as_ref(), "R2_BUCKET")? {
+            if bucket.contains('/') || [".", ".."].contains(&&*bucket) {
+                let message = format!("{bucket:?} is no name of a directory below the store's");
+                return Err(Error::new(Kind::Usage, message).hint(
+                    "name the whole path in the address, as in file:///backups/product, or use --prefix",
+                ));
+            }
+            directory.push(bucket);
+        }
+        Ok(Place::Directory(directory))
+    }
+
+    /// The directory that the store's address names, where it names one.
+    pub(super) fn directory(&self, flags: &StoreArguments) -> Result<Option<PathBuf>> {
+        let endpoint = self.of_store(flags.endpoint.as_ref(), "R2_ENDPOINT_URL")?;
+        endpoint.map_or(Ok(None), |endpoint| directory_of(&endpoint))
     }
 
     /// What every key begins with: the flag, or `R2_PREFIX`.
@@ -108,7 +132,9 @@ impl Settings<'_> {
                 return Ok(names);
             }
         }
-        Ok(&NAMES[0])
+        // A directory has an address and no keys.
+        let of_s3 = self.value("R2_ENDPOINT_URL")?.is_none() && self.value("S3_ENDPOINT_URL")?.is_some();
+        Ok(&NAMES[usize::from(of_s3)])
     }
 
     /// A setting of the store: the flag, this program's variable, or one of those that go with the access key.
@@ -187,5 +213,5 @@ fn no_url(endpoint: &str) -> Error {
         false => format!("the store's address {endpoint:?} is no URL"),
     };
     Error::new(Kind::Usage, told)
-        .hint("write it as https://ACCOUNT.r2.cloudflarestorage.com or https://s3.REGION.amazonaws.com")
+        .hint("write it as https://ACCOUNT.r2.cloudflarestorage.com, https://s3.REGION.amazonaws.com, or file:///DIRECTORY")
 }

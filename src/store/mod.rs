@@ -1,24 +1,16 @@
-//! The object store: Cloudflare R2, AWS S3, or another store that speaks S3.
+//! The object store: Cloudflare R2, AWS S3, another store that speaks S3, or a directory.
 
-#[cfg(feature = "drill")]
-mod bucket;
-mod clock;
-mod failure;
-mod http_client;
+mod directory;
+mod handle;
 mod location;
+mod object;
 mod open_uploads;
-mod paging;
-mod probe;
-mod read;
-mod removal;
-mod requests;
+mod place;
 pub mod retry;
 mod s3;
-mod upload;
-mod whole;
 
+pub use handle::{Store, Upload};
 pub use location::{Addressing, Location, NO_REGION, region_of_aws};
+pub use object::{ObjectFacts, Published, StoredPart, UnfinishedUpload};
 pub use open_uploads::RecordedUpload;
-pub use removal::UnfinishedUpload;
-pub use s3::{ObjectFacts, Published, Store};
-pub use upload::{StoredPart, Upload};
+pub use place::{Place, directory_of};

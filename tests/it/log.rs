@@ -52,7 +52,7 @@ fn a_log_is_written_only_where_it_is_asked_for_and_never_on_stdout() {
         assert!(
             lines
                 .iter()
-                .all(|line| line["target"] == "paycraft_dr::store::requests")
+                .all(|line| line["target"] == "paycraft_dr::store::s3::requests")
         );
         let mode = std::fs::metadata(&file).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

@@ -19,7 +19,7 @@ use crate::model::verdict::Outcome as Answer;
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::doctor::{self, Examination};
 use crate::recovery::guard::Production;
-use crate::store::{Location, Store};
+use crate::store::{Place, Store};
 
 /// Look for anything that would stop a restore tonight.
 #[derive(Args, Debug)]
@@ -113,11 +113,11 @@ fn settings(settings: &Settings<'_>, own: &DoctorArguments) -> Named {
         }
         target => of_database("TARGET_DB_URL", target),
     });
-    let location = settings.store(&own.store);
+    let place = settings.place(&own.store);
     if let Err(error) = settings.prefix(&own.store) {
         found.push(Finding::of_error("R2_PREFIX", &error));
     }
-    found.extend(of_store(settings, own, &location));
+    found.extend(of_store(settings, own, &place));
     Named {
         source: source.ok(),
         target: target.ok(),
@@ -134,7 +134,15 @@ fn of_database(variable: &'static str, named: &Result<Conninfo>) -> Finding {
 }
 
 /// One finding for each of the store's settings, so that all that is missing is told at once.
-fn of_store(settings: &Settings<'_>, own: &DoctorArguments, location: &Result<Location>) -> [Finding; 3] {
+fn of_store(settings: &Settings<'_>, own: &DoctorArguments, place: &Result<Place>) -> Vec<Finding> {
+    const ENDPOINT: &str = "R2_ENDPOINT_URL";
+    match (place, settings.directory(&own.store)) {
+        (Ok(Place::Directory(path)), _) => {
+            return vec![Finding::passed(ENDPOINT, format!("file://{}", path.display()))];
+        }
+        (Err(error), Ok(Some(_)) | Err(_)) => return vec![Finding::of_error(ENDPOINT, error)],
+        _ => {}
+    }
     let secret = |variable| match settings.value(variable) {
         Ok(Some(_)) => Finding::passed(variable, "set"),
         Ok(None) => unset(variable),
@@ -145,20 +153,17 @@ fn of_store(settings: &Settings<'_>, own: &DoctorArguments, location: &Result<Lo
         Ok(names) => [names.id, names.secret].map(secret),
         Err(_) => ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"].map(secret),
     };
-    let endpoint = match (location, settings.of_store(None, "R2_ENDPOINT_URL")) {
-        (Ok(location), _) => Finding::passed(
-            "R2_ENDPOINT_URL",
-            format!("{}/{}", location.endpoint, location.bucket),
-        ),
-        (_, Ok(None)) if own.store.endpoint.is_none() => unset("R2_ENDPOINT_URL"),
-        // Where the keys are not at fault, the address is.
-        (Err(error), _) if !keys.iter().any(Finding::is_failed) => {
-            Finding::of_error("R2_ENDPOINT_URL", error)
+    let endpoint = match (place, settings.of_store(None, ENDPOINT)) {
+        (Ok(Place::S3(location)), _) => {
+            Finding::passed(ENDPOINT, format!("{}/{}", location.endpoint, location.bucket))
         }
-        _ => Finding::passed("R2_ENDPOINT_URL", "set"),
+        (_, Ok(None)) if own.store.endpoint.is_none() => unset(ENDPOINT),
+        // Where the keys are not at fault, the address is.
+        (Err(error), _) if !keys.iter().any(Finding::is_failed) => Finding::of_error(ENDPOINT, error),
+        _ => Finding::passed(ENDPOINT, "set"),
     };
     let [id, secret] = keys;
-    [endpoint, id, secret]
+    vec![endpoint, id, secret]
 }
 
 fn unset(variable: &'static str) -> Finding {

@@ -47,14 +47,16 @@ pub async fn run(context: &Context<'_>, own: &StatusArguments) -> Result<Report>
         evidence: own.report.clone().or_else(|| configured.drill_evidence.clone()),
     };
     let drill = (!own.no_drill).then(|| status::drills(&sources, now));
-    let budget_bytes = configured.storage_budget_bytes.unwrap_or(STORAGE_BUDGET_BYTES);
-    let standing = match context.settings.open_store(&own.store) {
-        Ok(store) => {
-            let among = context.settings.among(None)?;
-            status::look_among(&store, budget_bytes, &among, now, context.observer).await
-        }
-        Err(error) => Err(error),
+    let look = async {
+        let store = context.settings.open_store(&own.store)?;
+        let budget_bytes = match configured.storage_budget_bytes {
+            Some(set) => set,
+            None => store.capacity_bytes().await?.unwrap_or(STORAGE_BUDGET_BYTES),
+        };
+        let among = context.settings.among(None)?;
+        status::look_among(&store, budget_bytes, &among, now, context.observer).await
     };
+    let standing = look.await;
     write_metrics(metrics, now, standing.as_ref().ok(), drill.as_ref())?;
     let standing = standing?;
     let mut checks = standing.checks(now).to_vec();

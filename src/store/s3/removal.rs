@@ -5,23 +5,13 @@ use jiff::Timestamp;
 
 use super::failure::Access;
 use super::paging::{PageEnd, Paging, Unreliable};
-use super::s3::{Store, decoded};
+use super::store::{S3Store, decoded};
 use crate::error::Result;
+use crate::store::object::UnfinishedUpload;
 
-/// An upload that was begun and neither completed nor aborted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnfinishedUpload {
-    /// The key it was to become.
-    pub key: String,
-    /// The store's name for it.
-    pub id: String,
-    /// When it was begun (UTC).
-    pub begun_at: Timestamp,
-}
-
-impl Store {
+impl S3Store {
     /// Removes the object at `key`. Nothing there is no error.
-    pub async fn delete(&self, key: &str) -> Result<()> {
+    pub(in crate::store) async fn delete(&self, key: &str) -> Result<()> {
         let answer = self
             .client
             .delete_object()
@@ -36,7 +26,7 @@ impl Store {
 
     /// Every unfinished upload whose key begins with `prefix`, over all pages. What the store does not date is left out. A listing that
     /// cannot be relied on is an error.
-    pub async fn unfinished_uploads(&self, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
+    pub(in crate::store) async fn unfinished_uploads(&self, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
         const WHAT: &str = "cannot list open uploads";
         let (mut uploads, mut paging, mut place) = (Vec::new(), Paging::default(), (None, None));
         loop {
@@ -85,10 +75,5 @@ impl Store {
                 None => return Ok(uploads),
             }
         }
-    }
-
-    /// Lets go of an upload that will not be finished. One that is gone is no error.
-    pub async fn abort_unfinished(&self, upload: &UnfinishedUpload) -> Result<()> {
-        self.abort(&upload.key, &upload.id).await
     }
 }

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 use super::clock::Clocks;
 use super::paging::Unreliable;
-use super::s3::Store;
+use super::store::S3Store;
 use crate::error::{Error, Kind};
 
 /// How far clocks may be apart before a store refuses what was signed.
@@ -27,7 +27,7 @@ pub(super) fn status_of<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-impl Store {
+impl S3Store {
     /// A store error that says what failed, why in the server's words, and what to do.
     pub(super) fn failed<E>(&self, access: Access, what: &str, cause: &SdkError<E>) -> Error
     where

@@ -8,7 +8,7 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provi
 use aws_smithy_http_client::{Builder, Connector};
 use http::Uri;
 
-use super::location::Location;
+use crate::store::location::Location;
 
 /// A client for this store. Proxies are those of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), and none for this machine.
 pub(super) fn http_client(location: &Location) -> SharedHttpClient {

@@ -18,60 +18,36 @@ use percent_encoding::percent_decode_str;
 use super::clock::StoreClock;
 use super::failure::{Access, status_of};
 use super::http_client::http_client;
-use super::location::{Addressing, Location};
-use super::open_uploads::OpenUploads;
 use super::paging::{PageEnd, Paging, Unreliable};
 use super::requests::RequestLog;
-use super::retry::{Patience, Retries};
 use super::whole::WholeDocuments;
 use crate::error::Result;
 use crate::model::catalog::Listed;
+use crate::store::location::{Addressing, Location};
+use crate::store::object::{ObjectFacts, Published};
+use crate::store::open_uploads::OpenUploads;
+use crate::store::retry::{Patience, Retries};
 
 /// User metadata that tells an object of this program from one the shell workflow made.
 pub(super) const MADE_BY: (&str, &str) = ("made-by", "paycraft-dr");
 
-/// One bucket. Clones share the connections, the list of open uploads and the count of retries.
+/// One bucket of an S3 service. Clones share the connections, the list of open uploads and the count of retries.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub(in crate::store) struct S3Store {
     pub(super) client: Client,
     pub(super) bucket: Arc<str>,
     endpoint: Arc<str>,
     /// What every key begins with: empty, or ending with a slash.
-    prefix: Arc<str>,
-    pub(super) open: Arc<OpenUploads>,
+    pub(in crate::store) prefix: Arc<str>,
+    pub(in crate::store) open: Arc<OpenUploads>,
     pub(super) clock: StoreClock,
     pub(super) patience: Patience,
     pub(super) retries: Retries,
 }
 
-/// What the store says of an object without sending it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectFacts {
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// Whether this program made it.
-    pub is_ours: bool,
-    /// When it was stored (UTC), where the store says.
-    pub stored_at: Option<Timestamp>,
-}
-
-/// How an attempt to publish once ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
-    /// The key was free and now holds the bytes.
-    Now,
-    /// Something was there already, and still is.
-    Before,
-}
-
-impl Store {
-    /// A handle on the bucket. Nothing is sent yet.
-    pub fn new(location: &Location) -> Self {
-        Self::with_patience(location, Patience::default())
-    }
-
+impl S3Store {
     /// A handle on the bucket that waits as long as it is told.
-    pub fn with_patience(location: &Location, patience: Patience) -> Self {
+    pub(in crate::store) fn new(location: &Location, patience: Patience) -> Self {
         let credentials = Credentials::new(
             &location.access_key_id,
             location.secret_access_key.reveal(),
@@ -113,27 +89,16 @@ impl Store {
     /// The same bucket with a prefix before every key, which [`parse_prefix`](crate::model::prefix::parse_prefix) read. Nothing
     /// outside it is seen or touched, and the keys that are given and told stay without it.
     #[must_use]
-    pub fn below(mut self, prefix: &str) -> Self {
+    pub(in crate::store) fn below(mut self, prefix: &str) -> Self {
         self.prefix = prefix.into();
         self
     }
 
     /// Where this store is, for messages: address, bucket and key prefix, no credentials.
-    pub fn describe(&self) -> String {
+    pub(in crate::store) fn describe(&self) -> String {
         let prefix = self.prefix.trim_end_matches('/');
         let slash = if prefix.is_empty() { "" } else { "/" };
         format!("{}/{}{slash}{prefix}", self.endpoint, self.bucket)
-    }
-
-    /// The size of everything in the bucket, also outside the key prefix, in bytes: that is what is billed.
-    pub async fn used_bytes(&self) -> Result<u64> {
-        let bucket = self.clone().below("");
-        Ok(bucket.list("").await?.iter().map(|object| object.bytes).sum())
-    }
-
-    /// Whether there is a key prefix.
-    pub fn has_prefix(&self) -> bool {
-        !self.prefix.is_empty()
     }
 
     /// The key as the bucket has it.
@@ -150,12 +115,12 @@ impl Store {
     }
 
     /// How often something had to be tried again until now.
-    pub fn retries(&self) -> u64 {
+    pub(in crate::store) fn retries(&self) -> u64 {
         self.retries.count()
     }
 
     /// Everything under `prefix`, over all pages, sorted by key. A listing that cannot be relied on is an error.
-    pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+    pub(in crate::store) async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
         const WHAT: &str = "cannot list the bucket";
         let (mut listed, mut paging, mut token) = (Vec::new(), Paging::default(), None);
         loop {
@@ -209,7 +174,7 @@ impl Store {
     }
 
     /// What is known of `key`, or `None` where there is nothing.
-    pub async fn head(&self, key: &str) -> Result<Option<ObjectFacts>> {
+    pub(in crate::store) async fn head(&self, key: &str) -> Result<Option<ObjectFacts>> {
         let answer = self
             .client
             .head_object()
@@ -237,7 +202,7 @@ impl Store {
     }
 
     /// What the store's clock says, where it answers at all; also where it refuses because clocks differ.
-    pub async fn server_time(&self) -> Result<Option<Timestamp>> {
+    pub(in crate::store) async fn server_time(&self) -> Result<Option<Timestamp>> {
         let answer = self.client.head_bucket().bucket(&*self.bucket).send().await;
         match (answer, self.clock.last()) {
             (_, Some(clocks)) => Ok(Some(clocks.theirs)),
@@ -247,7 +212,12 @@ impl Store {
     }
 
     /// Puts `bytes` at `key` unless something is there (`If-None-Match: *`).
-    pub async fn publish(&self, key: &str, bytes: Vec<u8>, content_type: &str) -> Result<Published> {
+    pub(in crate::store) async fn publish(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        content_type: &str,
+    ) -> Result<Published> {
         let writing = self.patience.writing(bytes.len());
         let answer = self
             .client

@@ -1,12 +1,12 @@
 //! Making a bucket: what only a rehearsal does, on a server of its own.
 
 use super::failure::{Access, status_of};
-use super::s3::Store;
+use super::store::S3Store;
 use crate::error::Result;
 
-impl Store {
+impl S3Store {
     /// Makes the bucket. One that is there and ours is no error.
-    pub async fn create_bucket(&self) -> Result<()> {
+    pub(in crate::store) async fn create_bucket(&self) -> Result<()> {
         let made = self.client.create_bucket().bucket(&*self.bucket).send().await;
         match made {
             Err(cause) if status_of(&cause) != Some(409) => {

@@ -1,24 +1,24 @@
 //! A multipart upload in progress.
 
 use std::hash::{BuildHasher, RandomState};
-use std::path::Path;
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 
 use super::failure::{Access, status_of};
-use super::open_uploads::{OpenUpload, RecordedUpload};
-use super::s3::{MADE_BY, Store};
+use super::store::{MADE_BY, S3Store};
 use crate::error::{Error, Kind, Result};
+use crate::store::object::StoredPart;
+use crate::store::open_uploads::OpenUpload;
 
 /// User metadata that tells what one upload made from what another one made at its key.
 const MADE_IN: &str = "made-in";
 
 /// A multipart upload that was begun. The object appears when it is completed, and never otherwise.
 #[derive(Clone, Debug)]
-pub struct Upload {
-    store: Store,
+pub(in crate::store) struct Upload {
+    store: S3Store,
     /// How the store knows it among its open uploads.
     number: u64,
     key: String,
@@ -27,20 +27,11 @@ pub struct Upload {
     mark: String,
 }
 
-/// A part the store has taken.
-#[derive(Clone, Debug)]
-pub struct StoredPart {
-    number: i32,
-    etag: Option<String>,
-}
-
 impl Upload {
-    /// The largest part number S3 allows.
-    pub const MAX_PARTS: u64 = 10_000;
-
     /// Sends part `number` (from 1). All parts but the last must have one size, and that at least 5 MiB.
-    pub async fn put_part(&self, number: i32, bytes: Bytes) -> Result<StoredPart> {
+    pub(in crate::store) async fn put_part(&self, number: i32, bytes: Bytes) -> Result<StoredPart> {
         let transfer = self.store.patience.transfer(bytes.len());
+        let length = bytes.len() as u64;
         let answer = self
             .store
             .client
@@ -61,28 +52,24 @@ impl Upload {
         Ok(StoredPart {
             number,
             etag: part.e_tag().map(str::to_owned),
+            bytes: length,
         })
     }
 
-    /// Whether the store names it so.
-    pub fn is(&self, id: &str) -> bool {
-        self.id == id
-    }
-
-    /// Whether it comes after the upload of that name, in an order that all who list uploads agree on.
-    pub fn is_after(&self, id: &str) -> bool {
-        self.id.as_str() > id
+    /// The store's name for it.
+    pub(in crate::store) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Lets go of everything that was sent.
-    pub async fn abort(&self) -> Result<()> {
+    pub(in crate::store) async fn abort(&self) -> Result<()> {
         self.store.abort(&self.key, &self.id).await?;
         self.store.open.end(self.number);
         Ok(())
     }
 
     /// Makes the object of `parts`, which may come in any order, unless something is at the key.
-    pub async fn complete(self, mut parts: Vec<StoredPart>) -> Result<()> {
+    pub(in crate::store) async fn complete(self, mut parts: Vec<StoredPart>) -> Result<()> {
         parts.sort_unstable_by_key(|part| part.number);
         let parts = parts
             .into_iter()
@@ -134,9 +121,9 @@ impl Upload {
     }
 }
 
-impl Store {
+impl S3Store {
     /// Begins a multipart upload of `key`. It must be completed or aborted.
-    pub async fn begin_upload(&self, key: &str) -> Result<Upload> {
+    pub(in crate::store) async fn begin_upload(&self, key: &str) -> Result<Upload> {
         let number = self.open.begin(key);
         let (mark, retries) = (fresh_mark(), self.retries());
         let answer = self
@@ -173,7 +160,7 @@ impl Store {
 
     /// Aborts every upload begun through this handle that was neither completed nor aborted, also one whose beginning the
     /// server has not confirmed. For the end of a run that was interrupted.
-    pub async fn abort_open_uploads(&self) -> Result<()> {
+    pub(in crate::store) async fn abort_open_uploads(&self) -> Result<()> {
         for (number, OpenUpload { key, id }) in self.open.all() {
             match id {
                 Some(id) => self.abort(&key, &id).await?,
@@ -182,21 +169,6 @@ impl Store {
             self.open.end(number);
         }
         Ok(())
-    }
-
-    /// Writes the open uploads begun through this handle down in `file`, for a run that comes after this one was killed.
-    pub fn record_open_uploads(&self, file: &Path) {
-        self.open.record(file, self.describe());
-    }
-
-    /// Whether the upload is one to this store.
-    pub fn holds(&self, upload: &RecordedUpload) -> bool {
-        upload.store == self.describe()
-    }
-
-    /// Aborts an upload of a run that was killed. One that is gone is no error.
-    pub async fn abort_recorded(&self, upload: &RecordedUpload) -> Result<()> {
-        self.abort(&upload.key, &upload.id).await
     }
 
     /// Aborts the uploads of `key`, but for the one to keep.
@@ -209,7 +181,8 @@ impl Store {
         Ok(())
     }
 
-    pub(super) async fn abort(&self, key: &str, id: &str) -> Result<()> {
+    /// Aborts an upload. One that is gone is no error.
+    pub(in crate::store) async fn abort(&self, key: &str, id: &str) -> Result<()> {
         let answer = self
             .client
             .abort_multipart_upload()

@@ -1,7 +1,7 @@
 //! Whether the credentials may write, found out before it matters.
 
 use super::failure::{Access, status_of};
-use super::s3::Store;
+use super::store::S3Store;
 use crate::error::Result;
 
 /// The key of what is written to find out, and removed again. It is no backup's.
@@ -13,10 +13,10 @@ const NO_UPLOAD: &str = "doctor-probe";
 /// What a store answers to those who may not.
 const REFUSALS: [u16; 2] = [401, 403];
 
-impl Store {
+impl S3Store {
     /// An error unless the credentials may write, asked without writing: to abort an upload takes the right to write, and a
     /// store that grants it says that there is no such upload.
-    pub async fn check_may_write(&self) -> Result<()> {
+    pub(in crate::store) async fn check_may_write(&self) -> Result<()> {
         let answer = self
             .client
             .abort_multipart_upload()
@@ -31,12 +31,5 @@ impl Store {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Writes a tiny object and removes it.
-    pub async fn probe_write(&self) -> Result<()> {
-        self.publish(PROBE_KEY, b"paycraft-dr doctor\n".to_vec(), "text/plain")
-            .await?;
-        self.delete(PROBE_KEY).await
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 
-use super::s3::Store;
+use super::store::S3Store;
 use crate::error::{Error, Kind};
 
 /// No listing is longer. A million keys take about 100 MB of memory.
@@ -113,7 +113,7 @@ impl Paging {
     }
 }
 
-impl Store {
+impl S3Store {
     /// The error of a listing that cannot be relied on.
     pub(super) fn unreliable(&self, what: &str, cause: Unreliable) -> Error {
         Error::new(Kind::Store, format!("{what} at {}", self.describe()))

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use super::failure::{Access, status_of};
 use super::requests::Body;
-use super::retry;
-use super::s3::Store;
+use super::store::S3Store;
 use crate::error::{Error, Kind, Result};
+use crate::store::retry;
 
 /// A try that brought this much is not held against the store: over a bad line an object still arrives.
 const FAIR_BYTES: usize = 64 << 10;
@@ -28,9 +28,9 @@ struct Wanted<'a> {
     limit_bytes: Option<u64>,
 }
 
-impl Store {
+impl S3Store {
     /// The whole of a small object; one larger than `limit_bytes` is refused before it is read.
-    pub async fn get(&self, key: &str, limit_bytes: u64) -> Result<Bytes> {
+    pub(in crate::store) async fn get(&self, key: &str, limit_bytes: u64) -> Result<Bytes> {
         self.read(&Wanted {
             key,
             what: format!("cannot read {key}"),
@@ -42,7 +42,7 @@ impl Store {
     }
 
     /// The bytes of `key` in `range`. Fewer arrive where the object is shorter.
-    pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
+    pub(in crate::store) async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
