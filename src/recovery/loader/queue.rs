@@ -80,7 +80,11 @@ impl Queue {
 
     /// Hands in something to be built.
     pub(super) fn add(&self, builds: impl IntoIterator<Item = Build>) {
-        self.change(|state| builds.into_iter().for_each(|build| state.add(build)));
+        self.change(|state| {
+            for build in builds {
+                state.add(build);
+            }
+        });
     }
 
     /// Everything to be built was handed in, for now or for good.
@@ -91,9 +95,9 @@ impl Queue {
     /// Hands in tables whose statistics are to be gathered.
     pub(super) fn add_analyses(&self, analyses: impl IntoIterator<Item = Analysis>) {
         self.change(|state| {
-            analyses
-                .into_iter()
-                .for_each(|analysis| state.add_analysis(analysis))
+            for analysis in analyses {
+                state.add_analysis(analysis);
+            }
         });
     }
 
