@@ -127,14 +127,19 @@ impl Settings<'_> {
 
     /// The names by which the store is set.
     pub(super) fn store_names(&self) -> Result<&'static Names> {
+        // A directory has an address and no keys, and keys that are set beside it are another store's.
+        if self.value("R2_ENDPOINT_URL")?.is_none()
+            && let Some(endpoint) = self.value("S3_ENDPOINT_URL")?
+            && directory_of(&endpoint)?.is_some()
+        {
+            return Ok(&NAMES[1]);
+        }
         for names in &NAMES {
             if self.value(names.id)?.is_some() || self.value(names.secret)?.is_some() {
                 return Ok(names);
             }
         }
-        // A directory has an address and no keys.
-        let of_s3 = self.value("R2_ENDPOINT_URL")?.is_none() && self.value("S3_ENDPOINT_URL")?.is_some();
-        Ok(&NAMES[usize::from(of_s3)])
+        Ok(&NAMES[0])
     }
 
     /// A setting of the store: the flag, this program's variable, or one of those that go with the access key.

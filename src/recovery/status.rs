@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::model::catalog::{Listed, read_listing};
 use crate::model::drill_log;
 use crate::model::selection::Among;
-use crate::model::standing::{self, Drill, Rpo, Standing, Storage};
+use crate::model::standing::{self, Drill, Rpo, STORAGE_BUDGET_BYTES, Standing, Storage};
 use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Verdict;
 use crate::store::Store;
@@ -37,23 +37,27 @@ struct Evidence {
 /// What the store tells at `now` of the backups considered.
 pub async fn look(
     store: &Store,
-    budget_bytes: u64,
+    budget_bytes: Option<u64>,
     now: Timestamp,
     observer: &dyn Observer,
 ) -> Result<Standing> {
     look_among(store, budget_bytes, &Among::ANY, now, observer).await
 }
 
-/// What the store tells at `now` of the backups considered.
+/// What the store tells at `now` of the backups considered. Without a budget there is what the store has room for.
 pub async fn look_among(
     store: &Store,
-    budget_bytes: u64,
+    budget_bytes: Option<u64>,
     among: &Among,
     now: Timestamp,
     observer: &dyn Observer,
 ) -> Result<Standing> {
     let listing = store.list("").await?;
     let used_bytes = used_bytes(store, &listing, observer).await;
+    let budget_bytes = match budget_bytes {
+        Some(set) => set,
+        None => room_bytes(store, used_bytes, &listing).await?,
+    };
     let entries = catalog::survey(store, read_listing(&listing), among, None, observer).await?;
     let (newest, unclear) = match choosing::newest(&entries, among, now, observer) {
         Ok(newest) => (newest, None),
@@ -70,6 +74,15 @@ pub async fn look_among(
         suspicious: newest.suspicious,
         storage: Storage::of(used_bytes, budget_bytes),
     })
+}
+
+/// How much the store may hold so that another object as large as its largest fits in, where it has an end that can be told.
+async fn room_bytes(store: &Store, used_bytes: u64, listing: &[Listed]) -> Result<u64> {
+    let largest = listing.iter().map(|object| object.bytes).max().unwrap_or(0);
+    let free = store.free_bytes().await?;
+    Ok(free.map_or(STORAGE_BUDGET_BYTES, |free| {
+        used_bytes.saturating_add(free).saturating_sub(largest)
+    }))
 }
 
 /// The size of everything in the bucket; of what was listed below the key prefix, where the rest may not be listed.

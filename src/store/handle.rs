@@ -82,11 +82,11 @@ impl Store {
         Ok(bucket.list("").await?.iter().map(|object| object.bytes).sum())
     }
 
-    /// How much the store can hold in all, in bytes, where it has an end that can be told.
-    pub async fn capacity_bytes(&self) -> Result<Option<u64>> {
+    /// How much more the store can hold, in bytes, where it has an end that can be told.
+    pub async fn free_bytes(&self) -> Result<Option<u64>> {
         match &self.0 {
             Medium::S3(_) => Ok(None),
-            Medium::Directory(store) => store.capacity_bytes().await.map(Some),
+            Medium::Directory(store) => store.free_bytes().await.map(Some),
         }
     }
 

@@ -64,7 +64,7 @@ fn what_is_dated_in_the_future_is_the_newest_for_nobody() {
             world.bucket.put(&to, &bytes);
         }
         let heard = [Warnings::default(), Warnings::default()];
-        let standing = status::look(store, u64::MAX, now, &heard[0]).await;
+        let standing = status::look(store, Some(u64::MAX), now, &heard[0]).await;
         let counted = standing.expect("an answer").newest.expect("a backup");
         let selected = catalog::select(store, Selector::Latest, now, &heard[1]).await;
         assert_eq!(counted.to_string(), newest);

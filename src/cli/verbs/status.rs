@@ -12,7 +12,7 @@ use crate::cli::run::Context;
 use crate::cli::text::{checks, line};
 use crate::error::{Error, Kind, Result};
 use crate::model::exposition;
-use crate::model::standing::{Drill, STORAGE_BUDGET_BYTES, Standing, look_at_suspicion};
+use crate::model::standing::{Drill, Standing, look_at_suspicion};
 use crate::model::verdict::{Check, Outcome};
 use crate::recovery::status::{self, DrillSources};
 use crate::recovery::whole_file;
@@ -49,12 +49,15 @@ pub async fn run(context: &Context<'_>, own: &StatusArguments) -> Result<Report>
     let drill = (!own.no_drill).then(|| status::drills(&sources, now));
     let look = async {
         let store = context.settings.open_store(&own.store)?;
-        let budget_bytes = match configured.storage_budget_bytes {
-            Some(set) => set,
-            None => store.capacity_bytes().await?.unwrap_or(STORAGE_BUDGET_BYTES),
-        };
         let among = context.settings.among(None)?;
-        status::look_among(&store, budget_bytes, &among, now, context.observer).await
+        status::look_among(
+            &store,
+            configured.storage_budget_bytes,
+            &among,
+            now,
+            context.observer,
+        )
+        .await
     };
     let standing = look.await;
     write_metrics(metrics, now, standing.as_ref().ok(), drill.as_ref())?;

@@ -173,8 +173,12 @@ impl State {
             return None;
         }
         self.first_in_order().or_else(|| {
-            let mut free = self.waiting.free();
-            free.find(|(_, build)| build.start != Start::InOrder && self.may_begin(build))
+            // What keeps the archive's order has the lowest rank.
+            let mut free = self
+                .waiting
+                .free()
+                .take_while(|(_, build)| build.start != Start::InOrder);
+            free.find(|(_, build)| self.may_begin(build))
                 .map(|(number, _)| number)
         })
     }
@@ -255,8 +259,11 @@ impl State {
     }
 }
 
-/// The larger a table, the earlier what is built over it begins.
+/// The larger a table, the earlier what is built over it begins. What keeps the archive's order is behind all that does not.
 fn rank(tables: &HashMap<DumpId, Loading>, build: &Build) -> u64 {
+    if build.start == Start::InOrder {
+        return 0;
+    }
     let tables = build.rows.iter().filter_map(|table| tables.get(table));
-    tables.map(|loading| loading.bytes).sum()
+    1 + tables.map(|loading| loading.bytes).sum::<u64>()
 }

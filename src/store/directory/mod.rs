@@ -81,14 +81,14 @@ impl Directory {
         .await
     }
 
-    /// The size of the file system that the directory is on.
-    pub(super) async fn capacity_bytes(&self) -> Result<u64> {
-        const WHAT: &str = "cannot tell the size";
+    /// The room that is left to this user on the file system that the directory is on.
+    pub(super) async fn free_bytes(&self) -> Result<u64> {
+        const WHAT: &str = "cannot tell the room";
         self.blocking("look at", "it", |store| {
             store.check_root(WHAT)?;
             let facts = rustix::fs::statvfs(&*store.root)
                 .map_err(|cause| store.failed(WHAT, Failed::at(&store.root, cause)))?;
-            Ok(facts.f_blocks.saturating_mul(facts.f_frsize))
+            Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
         })
         .await
     }

@@ -104,3 +104,29 @@ fn open(path: &Path) -> std::io::Result<File> {
         .custom_flags(flags.bits().cast_signed())
         .open(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use crate::error::Kind;
+    use crate::store::directory::Directory;
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_an_error() {
+        let place = tempfile::tempdir().expect("a directory");
+        let path = place.path().join("k");
+        std::fs::write(&path, "before").expect("a file");
+        let store = Directory::new(place.path());
+        let read = |change: &dyn Fn()| {
+            store.read("k", "cannot read k", |mut file, _| {
+                change();
+                let mut text = String::new();
+                file.read_to_string(&mut text).map(|_| text)
+            })
+        };
+        assert_eq!(read(&|| {}).expect("its text"), "before");
+        let error = read(&|| std::fs::write(&path, "behind it").expect("a file")).expect_err("another text");
+        assert_eq!(error.kind(), Kind::Corrupt);
+    }
+}

@@ -51,7 +51,10 @@ impl Upload {
         let upload = self.clone();
         self.store
             .blocking("write", &self.key, move |store| {
-                let failed = |failed| store.failed(&upload.what(number), failed);
+                let what = upload.what(number);
+                let failed = |failed| store.failed(&what, failed);
+                // Without it, a disk that was taken away would look like an upload that was aborted.
+                store.check_root(&what)?;
                 let file = upload.open().map_err(failed)?;
                 for (offset, bytes) in due {
                     let written = file.write_all_at(&bytes, offset);

@@ -417,6 +417,48 @@ fn a_disk_without_room_and_a_directory_without_rights_are_told() {
 }
 
 #[test]
+fn a_status_fails_where_another_backup_has_no_room() {
+    run(async {
+        let Some(desk) = Desk::new().await else { return };
+        desk.runs(&["backup"], 0).await;
+        let status = ["status", "--no-drill", "--json"];
+        let before = json(&desk.runs(&status, 0).await);
+        assert_eq!(before["storage"]["met"], true, "{before}");
+        let free = store_in(&desk.root()).free_bytes().await.expect("an answer");
+        // Takes no room itself.
+        let large = std::fs::File::create(desk.root().join("large")).expect("a file");
+        large
+            .set_len(free.expect("a figure") + (1 << 30))
+            .expect("a sparse file");
+        let after = json(&desk.runs(&status, 3).await);
+        assert_eq!(after["storage"]["met"], false, "{after}");
+    });
+}
+
+/// Keys of another store are often in the environment.
+#[test]
+fn a_directory_is_taken_where_keys_of_another_store_are_set() {
+    run(async {
+        let Some(desk) = Desk::new().await else { return };
+        let root = format!("file://{}", desk.root().display());
+        for (id, secret) in [
+            ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"),
+            ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+        ] {
+            let mut list = desk.command(&["list", "--json"]);
+            list.env_remove("R2_ENDPOINT_URL")
+                .env("S3_ENDPOINT_URL", &root)
+                .env("AWS_REGION", "eu-central-1")
+                .env(id, "another's")
+                .env(secret, "another's");
+            let ended = output(list).await;
+            assert_eq!(ended.status.code(), Some(0), "{id}: {}", said(&ended));
+            assert_eq!(json(&ended)["backups"].as_array().map(Vec::len), Some(0), "{id}");
+        }
+    });
+}
+
+#[test]
 fn a_bucket_that_is_named_is_a_directory_below() {
     run(async {
         let Some(desk) = Desk::new().await else { return };
