@@ -22,6 +22,8 @@ struct Plan {
     /// Of each table, the tree that it is in, and of how many batches its rows are.
     tables: Vec<(i32, usize)>,
     builds: Vec<Build>,
+    /// So many of them are indexes, which statistics wait for. The others are handed in later, as keys are.
+    indexes: usize,
     when: Analyzes,
     chances: Vec<usize>,
 }
@@ -42,22 +44,25 @@ fn drawn() -> impl Strategy<Value = Drawn> {
 
 fn plan() -> impl Strategy<Value = Plan> {
     let tables = prop::collection::vec((0..TABLES, 0..3_usize), TABLES as usize);
-    let builds = prop::collection::vec(drawn(), 0..20);
+    let builds = (prop::collection::vec(drawn(), 0..20), 0..20_usize);
     let when = prop_oneof![Just(Analyzes::Beside), Just(Analyzes::ToTheEnd)];
     let chances = prop::collection::vec(any::<usize>(), 40..200);
-    (1..5_usize, tables, builds, when, chances).prop_map(|(connections, tables, builds, when, chances)| {
-        let builds = builds.into_iter().enumerate();
-        let builds = builds
-            .map(|(place, drawn)| build(place, drawn, &tables))
-            .collect();
-        Plan {
-            connections,
-            tables,
-            builds,
-            when,
-            chances,
-        }
-    })
+    (1..5_usize, tables, builds, when, chances).prop_map(
+        |(connections, tables, (builds, indexes), when, chances)| {
+            let builds = builds.into_iter().enumerate();
+            let builds: Vec<Build> = builds
+                .map(|(place, drawn)| build(place, drawn, &tables))
+                .collect();
+            Plan {
+                connections,
+                tables,
+                indexes: indexes.min(builds.len()),
+                builds,
+                when,
+                chances,
+            }
+        },
+    )
 }
 
 fn build(place: usize, (claims, start, needs): Drawn, tables: &[(i32, usize)]) -> Build {
@@ -96,8 +101,7 @@ fn analyses(plan: &Plan) -> Vec<Analysis> {
             .filter(|(_, (own, _))| *own == tree)
             .map(|(table, _)| id(table))
             .collect(),
-        builds: plan
-            .builds
+        builds: plan.builds[..plan.indexes]
             .iter()
             .filter(|build| is_in(build, id(100 + tree)))
             .map(|build| build.id)
@@ -137,6 +141,7 @@ enum Coming {
     Rows(DumpId),
     TableEnds(DumpId),
     RowsEnd,
+    Keys,
     BuildsEnd,
 }
 
@@ -148,6 +153,8 @@ struct Run {
     permanent: Vec<usize>,
     tables_ended: HashSet<DumpId>,
     rows_ended: bool,
+    /// So many builds were handed in.
+    added: usize,
     built: HashSet<DumpId>,
     analyzed: HashSet<String>,
 }
@@ -155,7 +162,7 @@ struct Run {
 impl Run {
     fn begin(plan: Plan) -> Self {
         let queue = Queue::new(plan.connections);
-        queue.add(plan.builds.iter().cloned());
+        queue.add(plan.builds[..plan.indexes].iter().cloned());
         queue.add_analyses(analyses(&plan));
         queue.analyze(plan.when).now_or_never().expect("none runs");
         let mut coming = Vec::new();
@@ -163,7 +170,7 @@ impl Run {
             coming.extend((0..*batches).map(|_| Coming::Rows(id(table))));
             coming.push(Coming::TableEnds(id(table)));
         }
-        coming.extend([Coming::RowsEnd, Coming::BuildsEnd]);
+        coming.extend([Coming::RowsEnd, Coming::Keys, Coming::BuildsEnd]);
         Self {
             queue,
             coming: coming.into(),
@@ -171,6 +178,7 @@ impl Run {
             permanent: vec![0; plan.tables.len()],
             tables_ended: HashSet::new(),
             rows_ended: false,
+            added: plan.indexes,
             built: HashSet::new(),
             analyzed: HashSet::new(),
             plan,
@@ -206,6 +214,11 @@ impl Run {
             Some(Coming::RowsEnd) => {
                 self.rows_ended = true;
                 self.queue.rows_ended();
+            }
+            Some(Coming::Keys) => {
+                self.added = self.plan.builds.len();
+                self.queue
+                    .add(self.plan.builds[self.plan.indexes..].iter().cloned());
             }
             Some(Coming::BuildsEnd) => self.queue.builds_ended(true),
         }
@@ -328,9 +341,7 @@ impl Run {
             analysis.rows.iter().all(|rows| self.has(*rows)),
             "its rows are missing"
         );
-        let mut over = self
-            .plan
-            .builds
+        let mut over = self.plan.builds[..self.added]
             .iter()
             .filter(|build| is_in(build, analysis.tree));
         assert!(
