@@ -10,7 +10,7 @@ use super::settings::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::model::prefix::parse_prefix;
 use crate::model::secret::Secret;
-use crate::store::{Addressing, Location, NO_REGION, Place, Store, directory_of, region_of_aws};
+use crate::store::{Addressing, Location, NO_REGION, Store, StoreAddress, directory_of, region_of_aws};
 
 const DEFAULT_BUCKET: &str = "paycraft-backups";
 
@@ -57,14 +57,14 @@ const NAMES: [Names; 3] = [
 impl Settings<'_> {
     /// The store, below its key prefix. Nothing is sent yet.
     pub fn open_store(&self, flags: &StoreArguments) -> Result<Store> {
-        Ok(Store::at(&self.place(flags)?).below(&self.prefix(flags)?))
+        Ok(Store::at(&self.store_address(flags)?).below(&self.prefix(flags)?))
     }
 
     /// The directory that the store's address names, or the bucket. A directory takes no keys, and a bucket that is named is a
     /// directory below it.
-    pub fn place(&self, flags: &StoreArguments) -> Result<Place> {
+    pub fn store_address(&self, flags: &StoreArguments) -> Result<StoreAddress> {
         let Some(mut directory) = self.directory(flags)? else {
-            return self.store(flags).map(Place::S3);
+            return self.store(flags).map(StoreAddress::S3);
         };
         if let Some(bucket) = self.of_store(flags.bucket.as_ref(), "R2_BUCKET")? {
             if bucket.contains('/') || [".", ".."].contains(&&*bucket) {
@@ -75,7 +75,7 @@ impl Settings<'_> {
             }
             directory.push(bucket);
         }
-        Ok(Place::Directory(directory))
+        Ok(StoreAddress::Directory(directory))
     }
 
     /// The directory that the store's address names, where it names one.

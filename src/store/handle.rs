@@ -6,11 +6,11 @@ use std::path::Path;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::address::StoreAddress;
 use super::directory::{self, Directory};
 use super::location::Location;
 use super::object::{ObjectFacts, Published, StoredPart, UnfinishedUpload};
 use super::open_uploads::{OpenUploads, RecordedUpload};
-use super::place::Place;
 use super::retry::Patience;
 use super::s3::{self, S3Store};
 use crate::error::Result;
@@ -51,10 +51,10 @@ impl Store {
     }
 
     /// A handle on the bucket or the directory. Neither is looked at yet.
-    pub fn at(place: &Place) -> Self {
-        match place {
-            Place::S3(location) => Self::new(location),
-            Place::Directory(root) => Self(Medium::Directory(Directory::new(root))),
+    pub fn at(address: &StoreAddress) -> Self {
+        match address {
+            StoreAddress::S3(location) => Self::new(location),
+            StoreAddress::Directory(root) => Self(Medium::Directory(Directory::new(root))),
         }
     }
 

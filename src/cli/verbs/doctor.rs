@@ -19,7 +19,7 @@ use crate::model::verdict::Outcome as Answer;
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::doctor::{self, Examination};
 use crate::recovery::guard::Production;
-use crate::store::{Place, Store};
+use crate::store::{Store, StoreAddress};
 
 /// Look for anything that would stop a restore tonight.
 #[derive(Args, Debug)]
@@ -113,11 +113,11 @@ fn settings(settings: &Settings<'_>, own: &DoctorArguments) -> Named {
         }
         target => of_database("TARGET_DB_URL", target),
     });
-    let place = settings.place(&own.store);
+    let address = settings.store_address(&own.store);
     if let Err(error) = settings.prefix(&own.store) {
         found.push(Finding::of_error("R2_PREFIX", &error));
     }
-    found.extend(of_store(settings, own, &place));
+    found.extend(of_store(settings, own, &address));
     Named {
         source: source.ok(),
         target: target.ok(),
@@ -134,10 +134,10 @@ fn of_database(variable: &'static str, named: &Result<Conninfo>) -> Finding {
 }
 
 /// One finding for each of the store's settings, so that all that is missing is told at once.
-fn of_store(settings: &Settings<'_>, own: &DoctorArguments, place: &Result<Place>) -> Vec<Finding> {
+fn of_store(settings: &Settings<'_>, own: &DoctorArguments, address: &Result<StoreAddress>) -> Vec<Finding> {
     const ENDPOINT: &str = "R2_ENDPOINT_URL";
-    match (place, settings.directory(&own.store)) {
-        (Ok(Place::Directory(path)), _) => {
+    match (address, settings.directory(&own.store)) {
+        (Ok(StoreAddress::Directory(path)), _) => {
             return vec![Finding::passed(ENDPOINT, format!("file://{}", path.display()))];
         }
         (Err(error), Ok(Some(_)) | Err(_)) => return vec![Finding::of_error(ENDPOINT, error)],
@@ -153,8 +153,8 @@ fn of_store(settings: &Settings<'_>, own: &DoctorArguments, place: &Result<Place
         Ok(names) => [names.id, names.secret].map(secret),
         Err(_) => ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"].map(secret),
     };
-    let endpoint = match (place, settings.of_store(None, ENDPOINT)) {
-        (Ok(Place::S3(location)), _) => {
+    let endpoint = match (address, settings.of_store(None, ENDPOINT)) {
+        (Ok(StoreAddress::S3(location)), _) => {
             Finding::passed(ENDPOINT, format!("{}/{}", location.endpoint, location.bucket))
         }
         (_, Ok(None)) if own.store.endpoint.is_none() => unset(ENDPOINT),

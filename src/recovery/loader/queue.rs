@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::analyses::Analysis;
 use super::builds::Build;
-use super::schedule::{Analyzes, Batch, State, Work};
+use super::schedule::{Analyzes, Batch, Schedule, Work};
 use super::waiting::Need;
 use crate::archive::DumpId;
 use crate::recovery::refused::RefusedStep;
@@ -16,7 +16,7 @@ use crate::recovery::refused::RefusedStep;
 #[derive(Debug)]
 pub(super) struct Queue {
     connections: usize,
-    state: Mutex<State>,
+    state: Mutex<Schedule>,
     changed: Notify,
 }
 
@@ -123,7 +123,7 @@ impl Queue {
 
     /// Waits until all rows handed in are permanent.
     pub(super) async fn loaded(&self) {
-        self.once(State::has_all_rows).await;
+        self.once(Schedule::has_all_rows).await;
     }
 
     /// Waits until everything handed in is built.
@@ -192,7 +192,7 @@ impl Queue {
         }
     }
 
-    async fn once(&self, holds: impl Fn(&State) -> bool) {
+    async fn once(&self, holds: impl Fn(&Schedule) -> bool) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -204,12 +204,12 @@ impl Queue {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut Schedule)) {
         change(&mut self.lock());
         self.changed.notify_waiters();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Schedule> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -44,7 +44,7 @@ pub(super) enum Work {
 
 /// What is to be done and what is done.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct Schedule {
     pub(super) batches: VecDeque<Batch>,
     /// The connection over which a row has begun that has not ended.
     pub(super) within_row: Option<usize>,
@@ -94,7 +94,7 @@ pub(super) struct Loading {
     pub(super) has_ended: bool,
 }
 
-impl State {
+impl Schedule {
     pub(super) fn next(
         &mut self,
         connection: usize,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use paycraft_dr::error::Kind;
-use paycraft_dr::store::{Place, Published, Store, UnfinishedUpload, Upload};
+use paycraft_dr::store::{Published, Store, StoreAddress, UnfinishedUpload, Upload};
 use tempfile::TempDir;
 
 use crate::kit::{TestStore, run};
@@ -17,7 +17,7 @@ pub(super) enum Backing {
 impl Backing {
     pub(super) fn directory() -> Self {
         let place = tempfile::tempdir().expect("a directory");
-        let store = Store::at(&Place::Directory(place.path().to_owned()));
+        let store = Store::at(&StoreAddress::Directory(place.path().to_owned()));
         Self::Directory { place, store }
     }
 

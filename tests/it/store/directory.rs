@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use bytes::Bytes;
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
-use paycraft_dr::store::{Place, Published, Store};
+use paycraft_dr::store::{Published, Store, StoreAddress};
 use tempfile::TempDir;
 
 use crate::kit::{
@@ -15,7 +15,7 @@ use crate::kit::{
 };
 
 fn store_in(place: &Path) -> Store {
-    Store::at(&Place::Directory(place.to_owned()))
+    Store::at(&StoreAddress::Directory(place.to_owned()))
 }
 
 #[track_caller]

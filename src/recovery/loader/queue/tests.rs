@@ -1,5 +1,5 @@
-//! Whatever waits, and in whichever order rows come and work ends: no step begins before what it needs, none beside one whose
-//! lock it would wait for, and all is done once.
+//! In any order in which rows come and work ends: no step begins before what it needs is there, or beside one whose lock it would
+//! wait for, and all is done once.
 
 use std::collections::HashSet;
 
@@ -262,11 +262,11 @@ impl Run {
                 Doing::Loading(table, batches + 1)
             }
             (Work::Rows(batch), doing) => {
-                self.settle(doing);
+                self.settle(&doing);
                 Doing::Loading(batch.table, 1)
             }
             (Work::EndCopy, doing) => {
-                self.settle(doing);
+                self.settle(&doing);
                 Doing::Nothing
             }
             (Work::Build { build, .. }, _) => {
@@ -283,8 +283,8 @@ impl Run {
         true
     }
 
-    fn settle(&mut self, doing: Doing) {
-        if let Doing::Loading(table, batches) = doing {
+    fn settle(&mut self, doing: &Doing) {
+        if let Doing::Loading(table, batches) = *doing {
             self.permanent[usize::try_from(table.0).expect("a table")] += batches;
             self.queue.made_permanent(table, batches);
         }

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 
 /// Where a store is.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum StoreAddress {
     /// A bucket of a service that speaks S3.
     S3(Location),
     /// A directory of this machine, which holds each object as a file of its key's name.
