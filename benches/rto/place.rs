@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use paycraft_dr::drill::cluster::Traits;
 use paycraft_dr::drill::proxy::{Bandwidth, Direction, Latency, Proxy, Toxic};
-use paycraft_dr::drill::substrate::{Ground, Server, Substrate};
+use paycraft_dr::drill::substrate::{Environment, Server, Substrate};
 use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::{Installation, Tools};
@@ -55,7 +55,7 @@ impl Place {
     pub(super) async fn start(size_bytes: u64) -> Outcome<Self> {
         let tools = Tools::find(None, std::env::var_os("PATH").as_deref()).await?;
         let installation = tools.newest_with_server()?.clone();
-        let substrate = Ground::local(&tools)?.substrate(size_bytes * 2).await?;
+        let substrate = Environment::local(&tools)?.substrate(size_bytes * 2).await?;
         let traits = Traits {
             is_durable: true,
             ..Traits::default()

@@ -33,12 +33,12 @@ pub(super) struct Original<'a> {
     pub(super) jobs: usize,
 }
 
-/// Lets every canary sing, and the real backup be called good beside them.
+/// Checks that every canary is refused and that the real backup is called good.
 pub(super) async fn check(original: &Original<'_>) -> Result<Check> {
     let mut called_good = Vec::new();
-    let mut sung = 0;
+    let mut checked = 0;
     for (name, manifest) in false_manifests(original.manifest) {
-        sung += 1;
+        checked += 1;
         if is_good(original.store, &manifest).await? {
             called_good.push(format!("a backup with {name} would pass"));
         }
@@ -48,14 +48,14 @@ pub(super) async fn check(original: &Original<'_>) -> Result<Check> {
             ("one row changed and every digest made to fit", Spoilt::Row),
             ("its end missing and every digest made to fit", Spoilt::End),
         ] {
-            sung += 1;
+            checked += 1;
             if is_spoilt_one_good(original, spoilt).await? {
                 called_good.push(format!("a backup with {name} would pass"));
             }
         }
     }
     let (parts, unseen) = unseen_differences(original).await?;
-    sung += parts;
+    checked += parts;
     called_good.extend(
         unseen
             .into_iter()
@@ -67,7 +67,7 @@ pub(super) async fn check(original: &Original<'_>) -> Result<Check> {
     Ok(Check::none_of(
         "canaries",
         &called_good,
-        format!("{sung} known-bad ones, each refused"),
+        format!("{checked} known-bad ones, each refused"),
     ))
 }
 

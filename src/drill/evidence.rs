@@ -33,16 +33,16 @@ impl EvidenceDirectory {
         Ok(path)
     }
 
-    /// Writes a scenario as a file of its own, and tells where and by which command it is played.
+    /// Writes a scenario as a file of its own, and tells where and by which command it is run.
     pub fn keep_scenario(&self, planned: &Planned) -> Result<(PathBuf, String)> {
         let path = self.0.join(format!("smallest-{}.toml", planned.seed));
         replace(&path, planned.scenario.to_toml()?.as_bytes())?;
-        let played = format!(
+        let repeat = format!(
             "paycraft-dr drill --scenario {} --seed {}",
             path.display(),
             planned.seed
         );
-        Ok((path, played))
+        Ok((path, repeat))
     }
 
     /// Writes the evidence of one drill and tells where.

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::from_store::{self, Means};
 use super::rehearsal::Rehearsal;
 use super::scenario::{BASELINE, Expectation, Scenario};
-use super::substrate::Ground;
-use super::trial::{self, Props};
+use super::substrate::Environment;
+use super::trial::{self, TrialOptions};
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{choose, read_listing};
 use crate::model::key::Selector;
@@ -60,7 +60,7 @@ pub struct Options<'a> {
     /// What is restored.
     pub origin: Origin<'a>,
     /// Where its servers run.
-    pub ground: &'a Ground,
+    pub environment: &'a Environment,
     /// PostgreSQL's programs.
     pub tools: &'a Tools,
     /// How many connections work side by side.
@@ -79,17 +79,17 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
     let recorder = Recorder::new(observer);
     let started_at = (options.clock)();
     let substrate = options
-        .ground
+        .environment
         .substrate(options.origin.size_bytes(started_at).await?)
         .await?;
     let mut rehearsal = Rehearsal {
         scenario: options.origin.name().to_owned(),
         seed: options.origin.seed(),
         scale_bytes: options.origin.scale_bytes(),
-        substrate: options.ground.name(),
+        substrate: options.environment.name(),
         started_at,
         tool_version: env!("CARGO_PKG_VERSION"),
-        server_version: options.ground.server_version(),
+        server_version: options.environment.server_version(),
         verdict: Verdict::NotProven,
         expected: options.origin.expectation().to_string(),
         happened: String::new(),
@@ -103,11 +103,11 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
         checks: Vec::new(),
         failure: None,
         faults: Vec::new(),
-        repeat: format!("{}{}", options.origin.repeat(), options.ground.words()),
+        repeat: format!("{}{}", options.origin.repeat(), options.environment.words()),
     };
-    let played = match options.origin {
+    let outcome = match options.origin {
         Origin::Synthetic { scenario, seed, .. } => {
-            let props = Props {
+            let trial_options = TrialOptions {
                 scenario,
                 seed,
                 scale_bytes: rehearsal.scale_bytes.unwrap_or(scenario.scale_bytes),
@@ -116,7 +116,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
                 clock: options.clock,
                 program: options.program,
             };
-            Box::pin(trial::play(props, &substrate, &mut rehearsal, &recorder)).await
+            Box::pin(trial::run(trial_options, &substrate, &mut rehearsal, &recorder)).await
         }
         Origin::Store(stored) => {
             let means = Means {
@@ -134,7 +134,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
             .await
         }
     };
-    rehearsal.failure = played.err();
+    rehearsal.failure = outcome.err();
     if rehearsal.happened.is_empty() {
         rehearsal.happened = happened(&rehearsal);
     }

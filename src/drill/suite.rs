@@ -16,23 +16,23 @@ use super::quiet::Quiet;
 use super::rehearsal::Rehearsal;
 use super::rehearse::{Options, Origin, rehearse};
 use super::scenario::Scenario;
-use super::substrate::Ground;
+use super::substrate::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::tools::Tools;
 
 /// Timeout for the end of cancelled drills.
 const ENDING: Duration = Duration::from_secs(20);
 
-/// What all drills of a suite are held with.
+/// What all drills of a suite need.
 #[derive(Debug)]
 pub struct Equipment {
     /// Where their servers run.
-    pub ground: Ground,
+    pub environment: Environment,
     /// PostgreSQL's programs.
     pub tools: Tools,
     /// How many connections work side by side in each.
     pub jobs: usize,
-    /// How many drills are held at the same time.
+    /// How many drills run at the same time.
     pub at_once: usize,
     /// COPY text in each, in bytes, if not as much as its scenario says.
     pub scale_bytes: Option<u64>,
@@ -40,7 +40,7 @@ pub struct Equipment {
     pub program: PathBuf,
 }
 
-/// One drill to hold.
+/// One drill to run.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// What happens in it.
@@ -52,19 +52,19 @@ pub struct Planned {
 /// What several drills came to.
 #[derive(Debug, Default, Serialize)]
 pub struct Scorecard {
-    /// Each drill that was held, in the order they were asked for.
+    /// Each drill that ran, in the order they were asked for.
     pub drills: Vec<Rehearsal>,
     /// How many ended as they had to.
     pub passed: usize,
     /// How many did not.
     pub failed: usize,
-    /// How many could not be held here.
+    /// How many could not run here.
     pub skipped: usize,
     /// Which those were, and why.
     pub skips: Vec<Skip>,
 }
 
-/// A drill that could not be held here.
+/// A drill that could not run here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skip {
     /// Its scenario.
@@ -74,7 +74,7 @@ pub struct Skip {
 }
 
 impl Scorecard {
-    /// Whether all was held that was asked for, and ended as it had to.
+    /// Whether all ran that was asked for, and ended as it had to.
     pub fn is_clean(&self) -> bool {
         self.failed == 0 && self.skipped == 0 && self.passed > 0
     }
@@ -91,17 +91,17 @@ impl Scorecard {
     }
 }
 
-/// Holds every drill. Each goes through `ended` as soon as it is over, so that a later one cannot lose it. Dropped, it ends those
+/// Runs every drill. Each goes through `ended` as soon as it is over, so that a later one cannot lose it. Dropped, it ends those
 /// that are under way and waits until their servers are gone.
-pub async fn hold(
+pub async fn run(
     plan: Vec<Planned>,
     equipment: &Arc<Equipment>,
     mut ended: impl FnMut(&Rehearsal) -> Result<()>,
 ) -> Result<Scorecard> {
-    let (playable, skips) = sort_out(plan);
-    let mut waiting = playable.into_iter().enumerate();
+    let (runnable, skips) = sort_out(plan);
+    let mut waiting = runnable.into_iter().enumerate();
     let mut under_way = UnderWay::new();
-    let mut held = BTreeMap::new();
+    let mut done = BTreeMap::new();
     loop {
         while under_way.drills.len() < equipment.at_once.max(1)
             && let Some((place, planned)) = waiting.next()
@@ -117,12 +117,12 @@ pub async fn hold(
             continue;
         };
         ended(&drill)?;
-        held.insert(place, drill);
+        done.insert(place, drill);
     }
-    Ok(Scorecard::of(held.into_values().collect(), skips))
+    Ok(Scorecard::of(done.into_values().collect(), skips))
 }
 
-/// The drills that are held at the moment.
+/// The drills that run at the moment.
 struct UnderWay {
     drills: JoinSet<(usize, Option<Result<Rehearsal>>)>,
     /// Dropped, it ends them.
@@ -143,7 +143,7 @@ impl UnderWay {
         }
     }
 
-    /// Begins a drill on a thread of its own: one whose fault holds it up must hold up no other.
+    /// Begins a drill on a thread of its own: one that a fault blocks must block no other.
     fn begin(&mut self, place: usize, planned: Planned, equipment: &Arc<Equipment>) {
         let equipment = Arc::clone(equipment);
         let presence = self.presence.clone();
@@ -151,7 +151,7 @@ impl UnderWay {
         self.drills.spawn_blocking(move || {
             let drill = Handle::current().block_on(async {
                 tokio::select! {
-                    drill = hold_one(&planned, &equipment) => Some(drill),
+                    drill = run_one(&planned, &equipment) => Some(drill),
                     () = unwanted(wanted) => None,
                 }
             });
@@ -179,15 +179,15 @@ impl Drop for UnderWay {
     }
 }
 
-/// Holds one drill of a suite.
-pub async fn hold_one(planned: &Planned, equipment: &Equipment) -> Result<Rehearsal> {
+/// Runs one drill of a suite.
+pub async fn run_one(planned: &Planned, equipment: &Equipment) -> Result<Rehearsal> {
     let options = Options {
         origin: Origin::Synthetic {
             scenario: &planned.scenario,
             seed: planned.seed,
             scale_bytes: equipment.scale_bytes,
         },
-        ground: &equipment.ground,
+        environment: &equipment.environment,
         tools: &equipment.tools,
         jobs: equipment.jobs,
         clock: &Timestamp::now,
@@ -197,14 +197,14 @@ pub async fn hold_one(planned: &Planned, equipment: &Equipment) -> Result<Rehear
 }
 
 fn sort_out(plan: Vec<Planned>) -> (Vec<Planned>, Vec<Skip>) {
-    let (playable, rest): (Vec<_>, Vec<_>) = plan
+    let (runnable, rest): (Vec<_>, Vec<_>) = plan
         .into_iter()
         .partition(|planned| cfg!(target_os = "linux") || !planned.scenario.needs_linux());
     let skip = |planned: Planned| Skip {
         scenario: planned.scenario.name,
         why: "only Linux tells of processes and limits their files",
     };
-    (playable, rest.into_iter().map(skip).collect())
+    (runnable, rest.into_iter().map(skip).collect())
 }
 
 /// The smallest scenario with which the drill still does not end as it has to, found by leaving out one thing after the other.
@@ -216,7 +216,7 @@ pub async fn shrink(failing: Planned, equipment: &Equipment) -> Result<Planned> 
                 scenario: smaller,
                 seed: smallest.seed,
             };
-            if !hold_one(&smaller, equipment).await?.verdict.is_proven() {
+            if !run_one(&smaller, equipment).await?.verdict.is_proven() {
                 smallest = smaller;
                 continue 'again;
             }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use paycraft_dr::drill::cluster::Traits;
-use paycraft_dr::drill::substrate::{Choice, Ground, Images, Limits, Server, Wish};
+use paycraft_dr::drill::substrate::{Choice, Environment, EnvironmentOptions, Images, Limits, Server};
 use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::session::Session;
 use rustix::process::{Pid, Signal, kill_process};
@@ -141,8 +141,8 @@ fn a_drill_in_containers_proves_and_leaves_nothing() {
 }
 
 /// What a trial asks of a server, wherever that runs.
-async fn check_contract(ground: &Ground) {
-    let substrate = ground.substrate(1 << 20).await.expect("a substrate");
+async fn check_contract(environment: &Environment) {
+    let substrate = environment.substrate(1 << 20).await.expect("a substrate");
     let limited = Traits {
         is_durable: true,
         has_limited_disk: true,
@@ -223,9 +223,9 @@ async fn check_contract(ground: &Ground) {
 fn servers_of_this_machine_keep_the_contract() {
     run(async {
         let Some(postgres) = postgres() else { return };
-        let ground = Ground::local(&postgres.tools).expect("a ground");
-        check_contract(&ground).await;
-        ground.leave().await.expect("nothing left");
+        let environment = Environment::local(&postgres.tools).expect("an environment");
+        check_contract(&environment).await;
+        environment.leave().await.expect("nothing left");
     });
 }
 
@@ -235,7 +235,7 @@ fn servers_in_containers_keep_the_contract() {
         let (Some(postgres), Some(images)) = (postgres(), images()) else {
             return;
         };
-        let wish = Wish {
+        let options = EnvironmentOptions {
             s3_program: None,
             choice: Choice::Containers,
             images,
@@ -246,9 +246,11 @@ fn servers_in_containers_keep_the_contract() {
             tools: &postgres.tools,
             program: Path::new(env!("CARGO_BIN_EXE_paycraft-dr")),
         };
-        let ground = Ground::prepare(&wish, &Silent).await.expect("a ground");
-        check_contract(&ground).await;
-        ground.leave().await.expect("nothing left");
+        let environment = Environment::prepare(&options, &Silent)
+            .await
+            .expect("an environment");
+        check_contract(&environment).await;
+        environment.leave().await.expect("nothing left");
     });
 }
 

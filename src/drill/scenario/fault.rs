@@ -14,7 +14,7 @@ pub struct Fault {
     /// When.
     pub at: Trigger,
     /// What.
-    pub what: Strike,
+    pub what: FaultKind,
 }
 
 /// When something breaks.
@@ -31,7 +31,7 @@ pub struct Trigger {
 /// What breaks. What lasts is healed when the breaking time ends.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Strike {
+pub enum FaultKind {
     /// A connection behaves badly.
     Toxic(ToxicFault),
     /// A link goes down: no connection is accepted, and those that are open are reset.
@@ -74,7 +74,7 @@ pub enum Strike {
     Leftover,
 }
 
-impl Strike {
+impl FaultKind {
     /// Its name, as the scenario's file has it.
     pub fn name(&self) -> String {
         let value = serde_json::to_value(self).unwrap_or_default();

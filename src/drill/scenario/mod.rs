@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 pub use embedded::{BASELINE, all, find, text};
 pub use expectation::{Afterwards, Expectation, FallsBack, Refuses, TurnsRed};
 pub use fault::{
-    Answer, Cutover, Damage, DamageKind, Fault, Files, Link, Mistake, Part, Program, Server, Space,
-    Statement, StoreFault, Strike, Tool, ToolSignal, ToxicFault, Trigger,
+    Answer, Cutover, Damage, DamageKind, Fault, FaultKind, Files, Link, Mistake, Part, Program, Server,
+    Space, Statement, StoreFault, Tool, ToolSignal, ToxicFault, Trigger,
 };
 pub use random::{RANDOM, draw};
 
@@ -75,11 +75,11 @@ impl Scenario {
 
     /// Whether it strikes at processes, which only Linux tells of.
     pub fn needs_linux(&self) -> bool {
-        self.has(|what| matches!(what, Strike::Program(_) | Strike::Space(_)))
+        self.has(|what| matches!(what, FaultKind::Program(_) | FaultKind::Space(_)))
     }
 
     /// Whether a fault is among those it has.
-    pub fn has(&self, is_meant: impl Fn(&Strike) -> bool) -> bool {
+    pub fn has(&self, is_meant: impl Fn(&FaultKind) -> bool) -> bool {
         self.faults.iter().any(|fault| is_meant(&fault.what))
     }
 }

@@ -7,8 +7,8 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Answer, Cutover, Damage, DamageKind, Expectation, Fault, Files, Link, Mistake, Part, Program, Scenario,
-    Server, Space, Statement, StoreFault, Strike, Tool, ToolSignal, ToxicFault, Trigger,
+    Answer, Cutover, Damage, DamageKind, Expectation, Fault, FaultKind, Files, Link, Mistake, Part, Program,
+    Scenario, Server, Space, Statement, StoreFault, Tool, ToolSignal, ToxicFault, Trigger,
 };
 use crate::drill::proxy::{
     Bandwidth, Direction, Latency, LimitData, ResetPeer, Slicer, SlowClose, Timeout, Toxic,
@@ -66,10 +66,14 @@ pub fn draw(seed: u64) -> Scenario {
 
 /// Two of a kind would only undo each other; of links and requests there are many.
 fn fits(fault: &Fault, others: &[Fault]) -> bool {
-    let kind = |fault: &Fault| -> Discriminant<Strike> { discriminant(&fault.what) };
-    let may_repeat = matches!(fault.what, Strike::Toxic(_) | Strike::Store(_));
-    let runs_alone =
-        |fault: &Fault| matches!(fault.what, Strike::Tool(_) | Strike::Space(Space::TemporaryFiles));
+    let kind = |fault: &Fault| -> Discriminant<FaultKind> { discriminant(&fault.what) };
+    let may_repeat = matches!(fault.what, FaultKind::Toxic(_) | FaultKind::Store(_));
+    let runs_alone = |fault: &Fault| {
+        matches!(
+            fault.what,
+            FaultKind::Tool(_) | FaultKind::Space(Space::TemporaryFiles)
+        )
+    };
     let is_new = may_repeat || others.iter().all(|other| kind(other) != kind(fault));
     // A verb is a process of its own for one reason at a time, and has a real run's patience with what lasts.
     let clashes = |one: &Fault, other: &Fault| runs_alone(one) && (runs_alone(other) || lasts(&other.what));
@@ -80,13 +84,13 @@ fn fits(fault: &Fault, others: &[Fault]) -> bool {
 }
 
 /// Whether only somebody's patience ends it.
-fn lasts(what: &Strike) -> bool {
+fn lasts(what: &FaultKind) -> bool {
     match what {
-        Strike::Cut(_) | Strike::Session(_) => true,
-        Strike::Program(program) => matches!(program, Program::StopDump | Program::StopRestore),
-        Strike::Server(server) => !server.restarts,
-        Strike::Store(fault) => fault.times.is_none() || fault.answer == Answer::Silence,
-        Strike::Toxic(fault) => matches!(
+        FaultKind::Cut(_) | FaultKind::Session(_) => true,
+        FaultKind::Program(program) => matches!(program, Program::StopDump | Program::StopRestore),
+        FaultKind::Server(server) => !server.restarts,
+        FaultKind::Store(fault) => fault.times.is_none() || fault.answer == Answer::Silence,
+        FaultKind::Toxic(fault) => matches!(
             fault.toxic,
             Toxic::Timeout(_) | Toxic::ResetPeer(_) | Toxic::LimitData(_)
         ),
@@ -95,7 +99,7 @@ fn lasts(what: &Strike) -> bool {
 }
 
 fn draw_fault(rng: &mut ChaCha8Rng, has_history: bool, cuts_over: bool) -> Fault {
-    let (phases, what): (&[Phase], Strike) = match rng.random_range(0..20) {
+    let (phases, what): (&[Phase], FaultKind) = match rng.random_range(0..20) {
         0..4 => draw_toxic(rng),
         4..8 => (
             &[Phase::Backup, Phase::Select, Phase::Transfer],
@@ -104,33 +108,33 @@ fn draw_fault(rng: &mut ChaCha8Rng, has_history: bool, cuts_over: bool) -> Fault
         8 => {
             let link = pick(rng, &[Link::Store, Link::Source, Link::Target]);
             let what = if rng.random() {
-                Strike::Cut(link)
+                FaultKind::Cut(link)
             } else {
-                Strike::Reset(link)
+                FaultKind::Reset(link)
             };
             (phases_of(link), what)
         }
         9 => (
             &[Phase::Select, Phase::Provision, Phase::Transfer],
-            Strike::Damage(draw_damage(rng, has_history)),
+            FaultKind::Damage(draw_damage(rng, has_history)),
         ),
         10 => (
             &[Phase::Select],
             match rng.random() {
-                true => Strike::ForeignKeys(rng.random_range(1..50)),
-                false => Strike::OldKeys(rng.random_range(1..30)),
+                true => FaultKind::ForeignKeys(rng.random_range(1..50)),
+                false => FaultKind::OldKeys(rng.random_range(1..30)),
             },
         ),
         11 => (
             &[Phase::Backup],
-            Strike::ClockAheadHours(rng.random_range(-30..=30)),
+            FaultKind::ClockAheadHours(rng.random_range(-30..=30)),
         ),
         12 => draw_tool(rng),
         13..16 => (&[Phase::Backup], draw_on_the_source(rng)),
         16..19 => draw_on_the_target(rng),
         _ if cuts_over && rng.random() => (
             &[Phase::Cutover],
-            Strike::Cutover(pick(
+            FaultKind::Cutover(pick(
                 rng,
                 &[Cutover::HealthDegraded, Cutover::StepFails, Cutover::StepHangs],
             )),
@@ -150,25 +154,25 @@ fn draw_fault(rng: &mut ChaCha8Rng, has_history: bool, cuts_over: bool) -> Fault
     }
 }
 
-fn draw_on_the_source(rng: &mut ChaCha8Rng) -> Strike {
+fn draw_on_the_source(rng: &mut ChaCha8Rng) -> FaultKind {
     match rng.random_range(0..6) {
-        0 => Strike::Program(pick(rng, &[Program::KillDump, Program::StopDump])),
-        1 => Strike::Backends(Side::Source),
+        0 => FaultKind::Program(pick(rng, &[Program::KillDump, Program::StopDump])),
+        1 => FaultKind::Backends(Side::Source),
         2 => server(Side::Source, rng),
         3 => session(Side::Source),
-        4 => Strike::Writes,
-        _ => Strike::Space(Space::TemporaryFiles),
+        4 => FaultKind::Writes,
+        _ => FaultKind::Space(Space::TemporaryFiles),
     }
 }
 
-fn draw_on_the_target(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
+fn draw_on_the_target(rng: &mut ChaCha8Rng) -> (&'static [Phase], FaultKind) {
     const LATE: &[Phase] = &[Phase::Transfer, Phase::Finish, Phase::Verify];
     match rng.random_range(0..6) {
         0 => {
             let program = pick(rng, &[Program::KillRestore, Program::StopRestore]);
-            (&[Phase::Transfer, Phase::Finish], Strike::Program(program))
+            (&[Phase::Transfer, Phase::Finish], FaultKind::Program(program))
         }
-        1 => (LATE, Strike::Backends(Side::Target)),
+        1 => (LATE, FaultKind::Backends(Side::Target)),
         2 => (LATE, server(Side::Target, rng)),
         3 => (&[Phase::Finish, Phase::Verify], session(Side::Target)),
         4 => {
@@ -176,17 +180,17 @@ fn draw_on_the_target(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
                 side: Side::Target,
                 sql: pick(rng, &MEDDLING).to_owned(),
             };
-            (&[Phase::Verify], Strike::Sql(statement))
+            (&[Phase::Verify], FaultKind::Sql(statement))
         }
         _ => (
             &[Phase::Transfer],
-            Strike::Space(pick(rng, &[Space::Target, Space::TemporaryFiles])),
+            FaultKind::Space(pick(rng, &[Space::Target, Space::TemporaryFiles])),
         ),
     }
 }
 
-fn server(side: Side, rng: &mut ChaCha8Rng) -> Strike {
-    Strike::Server(Server {
+fn server(side: Side, rng: &mut ChaCha8Rng) -> FaultKind {
+    FaultKind::Server(Server {
         side,
         restarts: rng.random(),
     })
@@ -201,14 +205,14 @@ fn phases_of(link: Link) -> &'static [Phase] {
     }
 }
 
-fn session(side: Side) -> Strike {
-    Strike::Session(Statement {
+fn session(side: Side) -> FaultKind {
+    FaultKind::Session(Statement {
         side,
         sql: LOCKED.to_owned(),
     })
 }
 
-fn draw_toxic(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
+fn draw_toxic(rng: &mut ChaCha8Rng) -> (&'static [Phase], FaultKind) {
     let link = pick(rng, &[Link::Store, Link::Store, Link::Source, Link::Target]);
     let toxic = match rng.random_range(0..7) {
         0 => Toxic::Latency(Latency {
@@ -236,7 +240,7 @@ fn draw_toxic(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
             limit_bytes: rng.random_range(0..2_000_000),
         }),
     };
-    let what = Strike::Toxic(ToxicFault {
+    let what = FaultKind::Toxic(ToxicFault {
         link,
         direction: pick(rng, &[Direction::Upstream, Direction::Downstream]),
         connections: pick(rng, &[None, Some(1), Some(2), Some(4)]),
@@ -245,7 +249,7 @@ fn draw_toxic(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
     (phases_of(link), what)
 }
 
-fn draw_store_fault(rng: &mut ChaCha8Rng) -> Strike {
+fn draw_store_fault(rng: &mut ChaCha8Rng) -> FaultKind {
     let operations = [
         Operation::List,
         Operation::Head,
@@ -271,7 +275,7 @@ fn draw_store_fault(rng: &mut ChaCha8Rng) -> Strike {
         _ => Answer::Duplicate,
     };
     let operation = rng.random_ratio(4, 5).then(|| pick(rng, &operations));
-    Strike::Store(StoreFault {
+    FaultKind::Store(StoreFault {
         operation,
         key_suffix: rng.random_ratio(1, 5).then(|| ".manifest.json".to_owned()),
         from_call: rng.random_range(1..6),
@@ -299,7 +303,7 @@ fn draw_damage(rng: &mut ChaCha8Rng, has_history: bool) -> Damage {
     }
 }
 
-fn draw_tool(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
+fn draw_tool(rng: &mut ChaCha8Rng) -> (&'static [Phase], FaultKind) {
     let signal = pick(
         rng,
         &[ToolSignal::Interrupt, ToolSignal::Terminate, ToolSignal::Kill],
@@ -321,7 +325,7 @@ fn draw_tool(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
             &[Operation::List, Operation::Head, Operation::Get],
         ),
     };
-    let what = Strike::Tool(Tool {
+    let what = FaultKind::Tool(Tool {
         signal,
         operation: pick(rng, operations),
         key_suffix: None,
@@ -330,7 +334,7 @@ fn draw_tool(rng: &mut ChaCha8Rng) -> (&'static [Phase], Strike) {
     (phases, what)
 }
 
-fn draw_mistake(rng: &mut ChaCha8Rng, has_history: bool) -> (&'static [Phase], Strike) {
+fn draw_mistake(rng: &mut ChaCha8Rng, has_history: bool) -> (&'static [Phase], FaultKind) {
     let at_backup = [
         Mistake::TwoBackupsAtOnce,
         Mistake::BlindRole,
@@ -343,14 +347,14 @@ fn draw_mistake(rng: &mut ChaCha8Rng, has_history: bool) -> (&'static [Phase], S
         Mistake::Clean,
     ];
     if rng.random() {
-        return (&[Phase::Backup], Strike::Mistake(pick(rng, &at_backup)));
+        return (&[Phase::Backup], FaultKind::Mistake(pick(rng, &at_backup)));
     }
     let known = if has_history {
         &at_restore[..]
     } else {
         &at_restore[..3]
     };
-    (&[Phase::Provision], Strike::Mistake(pick(rng, known)))
+    (&[Phase::Provision], FaultKind::Mistake(pick(rng, known)))
 }
 
 fn pick<T: Clone>(rng: &mut impl Rng, from: &[T]) -> T {

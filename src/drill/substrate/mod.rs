@@ -1,6 +1,6 @@
 //! Where the servers of drills run, and what they share.
 //!
-//! The `Ground` is prepared once per process and holds what many drills can use; each drill gets a `Substrate` on it, with a
+//! An `Environment` is prepared once per process and holds what many drills can use. Each drill gets a `Substrate` in it, with a
 //! store and servers of its own.
 
 mod containers;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use self::containers::{Harbour, Held, Prospect};
+use self::containers::{Availability, EngineWithImages, SharedContainers};
 pub use self::containers::{Images, Limits, PostgresContainer, clear_containers};
 use self::local::Machine;
 pub use self::server::Server;
@@ -57,9 +57,9 @@ pub enum Choice {
     Local,
 }
 
-/// What a ground is wished to be.
+/// Where the servers of drills shall run, and from what.
 #[derive(Clone, Debug)]
-pub struct Wish<'a> {
+pub struct EnvironmentOptions<'a> {
     /// Where servers run.
     pub choice: Choice,
     /// An S3 server to run as a process, where servers are processes: MinIO or SeaweedFS, told by the file name. Without it,
@@ -77,7 +77,7 @@ pub struct Wish<'a> {
 
 /// What the drills of this process share.
 #[derive(Debug)]
-pub struct Ground {
+pub struct Environment {
     shared: Arc<Shared>,
     is_chosen: bool,
 }
@@ -85,56 +85,61 @@ pub struct Ground {
 #[derive(Debug)]
 struct Shared {
     // Fields are dropped in this order: what clears up after a killed process comes last.
-    place: Place,
+    backend: Backend,
     directory: Scratch,
     _leash: Leash,
 }
 
 /// Where servers run.
 #[derive(Debug)]
-enum Place {
+enum Backend {
     Local(Box<Machine>),
-    Containers(Box<Harbour>),
+    Containers(Box<SharedContainers>),
 }
 
-impl Ground {
-    /// What drills share, where it was wished. Says which place that is, and why.
-    pub async fn prepare(wish: &Wish<'_>, observer: &dyn Observer) -> Result<Self> {
-        let held = match wish.choice {
+impl Environment {
+    /// Prepares what drills share. Says where that is, and why.
+    pub async fn prepare(options: &EnvironmentOptions<'_>, observer: &dyn Observer) -> Result<Self> {
+        let held = match options.choice {
             Choice::Local => None,
-            Choice::Auto if wish.s3_program.is_some() => {
+            Choice::Auto if options.s3_program.is_some() => {
                 observer.observe(Event::Noted("substrate local: an S3 program is named".to_owned()));
                 None
             }
-            Choice::Containers => Some(containers::fetch(&wish.images, wish.tools, observer).await?),
-            Choice::Auto => choose(wish, observer).await?,
+            Choice::Containers => Some(containers::fetch(&options.images, options.tools, observer).await?),
+            Choice::Auto => choose(options, observer).await?,
         };
         let files = Files::new()?;
-        let place = match held {
+        let backend = match held {
             None => {
-                let machine = Machine::new(wish.tools)?;
-                Place::Local(Box::new(match wish.s3_program {
+                let machine = Machine::new(options.tools)?;
+                Backend::Local(Box::new(match options.s3_program {
                     Some(program) => machine.with_store(program, files.directory.path()).await?,
                     None => machine,
                 }))
             }
             Some(held) => {
-                let harbour = Harbour::open(held, &wish.images, wish.limits, wish.program, observer);
-                Place::Containers(Box::new(harbour.await?))
+                let containers =
+                    SharedContainers::open(held, &options.images, options.limits, options.program, observer);
+                Backend::Containers(Box::new(containers.await?))
             }
         };
-        let is_chosen = wish.choice != Choice::Auto;
-        Self::on(place, files, is_chosen)
+        let is_chosen = options.choice != Choice::Auto;
+        Self::on(backend, files, is_chosen)
     }
 
     /// What drills on this machine share: the files that private servers begin from.
     pub fn local(tools: &Tools) -> Result<Self> {
-        Self::on(Place::Local(Box::new(Machine::new(tools)?)), Files::new()?, true)
+        Self::on(
+            Backend::Local(Box::new(Machine::new(tools)?)),
+            Files::new()?,
+            true,
+        )
     }
 
-    fn on(place: Place, files: Files, is_chosen: bool) -> Result<Self> {
+    fn on(backend: Backend, files: Files, is_chosen: bool) -> Result<Self> {
         let shared = Shared {
-            place,
+            backend,
             directory: files.directory,
             _leash: files.leash,
         };
@@ -147,20 +152,20 @@ impl Ground {
 
     /// What it is called.
     pub fn name(&self) -> &'static str {
-        match &self.shared.place {
-            Place::Local(_) => "local",
-            Place::Containers(_) => "containers",
+        match &self.shared.backend {
+            Backend::Local(_) => "local",
+            Backend::Containers(_) => "containers",
         }
     }
 
-    /// The command line's words that have the same ground again, where it was not left to this program.
+    /// The flags that choose the same environment again, where the user chose it.
     pub fn words(&self) -> String {
         let mut words = String::new();
         if self.is_chosen {
             words.push_str(" --substrate ");
             words.push_str(self.name());
         }
-        if let Place::Local(machine) = &self.shared.place
+        if let Backend::Local(machine) = &self.shared.backend
             && let Some(program) = machine.store_program()
         {
             words.push_str(" --s3-program ");
@@ -171,25 +176,25 @@ impl Ground {
 
     /// The major version of its PostgreSQL.
     pub fn server_version(&self) -> String {
-        match &self.shared.place {
-            Place::Local(machine) => machine.installation.major.to_string(),
-            Place::Containers(harbour) => harbour.major().to_string(),
+        match &self.shared.backend {
+            Backend::Local(machine) => machine.installation.major.to_string(),
+            Backend::Containers(containers) => containers.major().to_string(),
         }
     }
 
     /// Starts what one drill with `size_bytes` of COPY text needs from its beginning, if there is room for it.
     pub async fn substrate(&self, size_bytes: u64) -> Result<Substrate> {
-        let ground = Arc::clone(&self.shared);
-        if let Place::Local(_) = &ground.place {
-            local::check_room(ground.directory.path(), size_bytes)?;
+        let environment = Arc::clone(&self.shared);
+        if let Backend::Local(_) = &environment.backend {
+            local::check_room(environment.directory.path(), size_bytes)?;
         }
         let directory = tempfile::Builder::new()
             .prefix("drill-")
-            .tempdir_in(ground.directory.path())
-            .map_err(|cause| no_room(ground.directory.path(), cause))?;
-        ground.take_over(directory.path())?;
-        let (store_server, store_address, location) = match &ground.place {
-            Place::Local(machine) => {
+            .tempdir_in(environment.directory.path())
+            .map_err(|cause| no_room(environment.directory.path(), cause))?;
+        environment.take_over(directory.path())?;
+        let (store_server, store_address, location) = match &environment.backend {
+            Backend::Local(machine) => {
                 if let Some((address, location)) = machine.bucket().await? {
                     (None, address, location)
                 } else {
@@ -198,7 +203,7 @@ impl Ground {
                     (Some(server), address, location)
                 }
             }
-            Place::Containers(harbour) => (None, harbour.store_address(), harbour.bucket().await?),
+            Backend::Containers(containers) => (None, containers.store_address(), containers.bucket().await?),
         };
         Ok(Substrate {
             store_server,
@@ -206,7 +211,7 @@ impl Ground {
             store: Store::new(&location),
             location,
             directory,
-            ground,
+            environment,
         })
     }
 
@@ -214,9 +219,9 @@ impl Ground {
     pub async fn leave(self) -> Result<()> {
         let left = match Arc::into_inner(self.shared) {
             Some(shared) => {
-                let mut left = match shared.place {
-                    Place::Local(_) => Vec::new(),
-                    Place::Containers(harbour) => harbour.close().await,
+                let mut left = match shared.backend {
+                    Backend::Local(_) => Vec::new(),
+                    Backend::Containers(containers) => containers.close().await,
                 };
                 let place = shared.directory.path().to_owned();
                 left.extend(removed(&place, shared.directory.close()));
@@ -237,55 +242,58 @@ impl Ground {
 impl Shared {
     /// Gives a directory to whom servers on this machine run as.
     fn take_over(&self, directory: &Path) -> Result<()> {
-        match &self.place {
-            Place::Local(machine) => machine.user.take_over(directory),
-            Place::Containers(_) => Ok(()),
+        match &self.backend {
+            Backend::Local(machine) => machine.user.take_over(directory),
+            Backend::Containers(_) => Ok(()),
         }
     }
 }
 
 /// Containers where an engine holds the images, else processes where PostgreSQL is installed, else containers whose images are
 /// fetched. A line tells why.
-async fn choose(wish: &Wish<'_>, observer: &dyn Observer) -> Result<Option<Held>> {
+async fn choose(
+    options: &EnvironmentOptions<'_>,
+    observer: &dyn Observer,
+) -> Result<Option<EngineWithImages>> {
     let note = |what: String| observer.observe(Event::Noted(what));
-    let local = wish.tools.newest_with_server();
-    match (containers::look(&wish.images, wish.tools).await?, local) {
-        (Prospect::Ready(held), _) => {
+    let local = options.tools.newest_with_server();
+    match (containers::look(&options.images, options.tools).await?, local) {
+        (Availability::Ready(held), _) => {
             note("substrate containers: an engine answers and holds the images".to_owned());
             Ok(Some(*held))
         }
-        (Prospect::Missing(image), Ok(_)) => {
+        (Availability::ImageMissing(image), Ok(_)) => {
             note(format!(
                 "substrate local: the container engine does not hold {image}"
             ));
             Ok(None)
         }
-        (Prospect::Missing(image), Err(_)) => {
+        (Availability::ImageMissing(image), Err(_)) => {
             note(format!(
                 "substrate containers: PostgreSQL's server is not installed here; {image} is fetched"
             ));
-            containers::fetch(&wish.images, wish.tools, observer)
+            containers::fetch(&options.images, options.tools, observer)
                 .await
                 .map(Some)
         }
-        (Prospect::Nothing(why), Ok(_)) => {
+        (Availability::Unavailable(why), Ok(_)) => {
             note(format!("substrate local: {why}"));
             Ok(None)
         }
-        (Prospect::Nothing(why), Err(error)) => Err(error.caused_by(why)),
+        (Availability::Unavailable(why), Err(error)) => Err(error.caused_by(why)),
     }
 }
 
 /// What one drill has: a store, a directory, and servers as it asks for them.
 #[derive(Debug)]
 pub struct Substrate {
-    // Fields are dropped in this order: the server before its files, and the ground last.
+    // Fields are dropped in this order: the server before its files, and the environment last.
     store_server: Option<S3Server>,
     store_address: SocketAddr,
     store: Store,
     location: Location,
     directory: TempDir,
-    ground: Arc<Shared>,
+    environment: Arc<Shared>,
 }
 
 impl Substrate {
@@ -311,14 +319,14 @@ impl Substrate {
 
     /// Starts a PostgreSQL server. Servers of different names are different systems.
     pub async fn server(&self, name: &str, traits: Traits) -> Result<Server> {
-        match &self.ground.place {
-            Place::Local(machine) => {
-                let ground = self.ground.directory.path();
-                let cluster = Box::pin(machine.server(ground, self.directory(), name, traits));
+        match &self.environment.backend {
+            Backend::Local(machine) => {
+                let environment = self.environment.directory.path();
+                let cluster = Box::pin(machine.server(environment, self.directory(), name, traits));
                 cluster.await.map(Server::Local)
             }
-            Place::Containers(harbour) => {
-                let server = Box::pin(harbour.server(&self.location.bucket, name, traits));
+            Backend::Containers(containers) => {
+                let server = Box::pin(containers.server(&self.location.bucket, name, traits));
                 Ok(Server::Container(Box::new(server.await?)))
             }
         }
@@ -337,8 +345,8 @@ impl Substrate {
         if let Some(server) = self.store_server {
             server.stop().await;
         }
-        if let Place::Containers(harbour) = &self.ground.place {
-            left.extend(harbour.left_of(&self.location.bucket).await);
+        if let Backend::Containers(containers) = &self.environment.backend {
+            left.extend(containers.left_of(&self.location.bucket).await);
         }
         let place = self.directory.path().to_owned();
         left.extend(removed(&place, self.directory.close()));

@@ -14,7 +14,7 @@ use s3s::{Body, HttpError};
 use super::outcome::{Failed, Verb};
 use super::{Trial, bounded};
 use crate::drill::http_listener::HttpListener;
-use crate::drill::scenario::{Cutover, Strike};
+use crate::drill::scenario::{Cutover, FaultKind};
 use crate::error::{Error, Kind, Result};
 use crate::model::cutover::step::{Action, CommandLine, HealthCheck, Step};
 use crate::model::redaction::Redactor;
@@ -37,10 +37,10 @@ impl Trial<'_> {
 
     async fn apply(&self) -> Result<()> {
         let asked = |meant: Cutover| {
-            let is_meant = |what: &Strike| (*what == Strike::Cutover(meant)).then_some(());
+            let is_meant = |what: &FaultKind| (*what == FaultKind::Cutover(meant)).then_some(());
             self.injector.asks(|_| true, is_meant).is_some()
         };
-        let place = self.stage.scratch()?;
+        let place = self.servers.scratch()?;
         mark(&place.join("fails"), asked(Cutover::StepFails))?;
         mark(&place.join("hangs"), asked(Cutover::StepHangs))?;
         let health = Health(Arc::new(AtomicBool::new(!asked(Cutover::HealthDegraded))));
@@ -50,11 +50,11 @@ impl Trial<'_> {
         let nothing = BTreeMap::new();
         let redactor = Redactor::new([]);
         let path = std::env::var_os("PATH");
-        let clock = self.props.clock;
+        let clock = self.options.clock;
         let request = CutoverRequest {
             steps: &steps,
             target: "the rehearsed target",
-            journal: &self.stage.substrate.directory().join("cutover-journal.jsonl"),
+            journal: &self.servers.substrate.directory().join("cutover-journal.jsonl"),
             restart: false,
             means: Means {
                 secrets: &nothing,

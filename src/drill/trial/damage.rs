@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 
-use super::stage::Stage;
+use super::servers::TrialServers;
 use crate::drill::scenario::{Damage, DamageKind, Files, Part};
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{Found, read_listing};
@@ -15,8 +15,8 @@ const WRITES_AT_ONCE: usize = 16;
 const OBJECT_LIMIT_BYTES: u64 = 1 << 30;
 
 /// Damages what is stored.
-pub(super) async fn inflict(damage: Damage, stage: &Stage<'_>) -> Result<()> {
-    let store = stage.vault();
+pub(super) async fn inflict(damage: Damage, servers: &TrialServers<'_>) -> Result<()> {
+    let store = servers.direct_store();
     let found = backups(store).await?;
     let meant = match damage.of {
         Files::Newest => &found[..1],
@@ -24,7 +24,7 @@ pub(super) async fn inflict(damage: Damage, stage: &Stage<'_>) -> Result<()> {
     };
     for (place, backup) in meant.iter().enumerate() {
         let key = backup.key;
-        stage.note_damaged(key);
+        servers.note_damaged(key);
         let older = found.get(place + 1).map(|older| older.key);
         if matches!(damage.part, Part::Object | Part::Both) {
             let older = older.map(|older| older.to_string());

@@ -5,16 +5,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 
-use super::stage::Stage;
-use super::strike::{Lasting, strike};
+use super::inject::{ActiveFault, inject};
+use super::servers::TrialServers;
 use crate::drill::rehearsal::FaultReport;
-use crate::drill::scenario::{Fault, Scenario, Strike};
+use crate::drill::scenario::{Fault, FaultKind, Scenario};
 use crate::error::{Error, Result};
 use crate::model::timeline::{Event, Observer, Phase};
 
 /// Follows a run and breaks it.
 pub(super) struct Injector<'a> {
-    stage: &'a Stage<'a>,
+    servers: &'a TrialServers<'a>,
     armed: Vec<Armed>,
     progress: Mutex<Progress>,
     is_over: AtomicBool,
@@ -32,7 +32,7 @@ struct Armed {
 enum State {
     Waiting,
     /// It struck, or is striking; the lasting part, if there is one.
-    Struck(Option<Box<Lasting>>),
+    Active(Option<Box<ActiveFault>>),
     Healed {
         fired: bool,
     },
@@ -45,13 +45,13 @@ struct Progress {
 }
 
 impl<'a> Injector<'a> {
-    pub(super) fn new(scenario: &Scenario, stage: &'a Stage<'a>, next: &'a dyn Observer) -> Self {
+    pub(super) fn new(scenario: &Scenario, servers: &'a TrialServers<'a>, next: &'a dyn Observer) -> Self {
         let armed = scenario.faults.iter().map(|fault| Armed {
             fault: fault.clone(),
             state: Mutex::new(State::Waiting),
         });
         Self {
-            stage,
+            servers,
             armed: armed.collect(),
             progress: Mutex::default(),
             is_over: AtomicBool::new(false),
@@ -65,7 +65,7 @@ impl<'a> Injector<'a> {
     pub(super) fn asks<T>(
         &self,
         phase: impl Fn(Phase) -> bool,
-        read: impl Fn(&Strike) -> Option<T>,
+        read: impl Fn(&FaultKind) -> Option<T>,
     ) -> Option<T> {
         if self.is_over() {
             return None;
@@ -103,10 +103,10 @@ impl<'a> Injector<'a> {
         for armed in &self.armed {
             let state = std::mem::replace(&mut *lock(&armed.state), State::Waiting);
             let healed = match state {
-                State::Struck(Some(lasting)) => State::Healed {
-                    fired: lasting.heal(self.stage).await?,
+                State::Active(Some(lasting)) => State::Healed {
+                    fired: lasting.heal(self.servers).await?,
                 },
-                State::Struck(None) => State::Healed { fired: true },
+                State::Active(None) => State::Healed { fired: true },
                 other => other,
             };
             *lock(&armed.state) = healed;
@@ -124,7 +124,7 @@ impl<'a> Injector<'a> {
         let report = |armed: &Armed| {
             let (fired, healed) = match *lock(&armed.state) {
                 State::Waiting => (false, false),
-                State::Struck(_) => (true, false),
+                State::Active(_) => (true, false),
                 State::Healed { fired } => (fired, true),
             };
             FaultReport {
@@ -165,14 +165,14 @@ impl<'a> Injector<'a> {
                 if !matches!(*state, State::Waiting) {
                     continue;
                 }
-                *state = State::Struck(None);
+                *state = State::Active(None);
             }
             // The run waits for the blow: what breaks next must find it done.
             let struck = tokio::task::block_in_place(|| {
-                Handle::current().block_on(strike(&armed.fault.what, self.stage))
+                Handle::current().block_on(inject(&armed.fault.what, self.servers))
             });
             match struck {
-                Ok(lasting) => *lock(&armed.state) = State::Struck(lasting.map(Box::new)),
+                Ok(lasting) => *lock(&armed.state) = State::Active(lasting.map(Box::new)),
                 Err(cause) => {
                     *lock(&armed.state) = State::Waiting;
                     lock(&self.trouble).get_or_insert(cause);

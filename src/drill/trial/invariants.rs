@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::Trial;
 use crate::drill::processes;
 use crate::drill::quiet::Quiet;
-use crate::drill::scenario::{Strike, ToolSignal};
+use crate::drill::scenario::{FaultKind, ToolSignal};
 use crate::error::Result;
 use crate::model::catalog::State;
 use crate::model::retention::{LEFTOVER_AGE, Policy};
@@ -23,7 +23,7 @@ impl Trial<'_> {
     /// Every invariant that the cycle itself does not show.
     pub(super) async fn invariants(&self) -> Result<Vec<Check>> {
         let mut checks = vec![self.what_is_listed_is_whole().await?];
-        if !self.props.scenario.has(|what| *what == Strike::Leftover) {
+        if !self.options.scenario.has(|what| *what == FaultKind::Leftover) {
             checks.push(self.pruning_leaves_the_last_good_backup().await?);
         }
         checks.push(self.nothing_runs_on().await);
@@ -33,11 +33,11 @@ impl Trial<'_> {
 
     /// What is not whole is never listed as a backup. What was damaged later is what `verify` is for.
     async fn what_is_listed_is_whole(&self) -> Result<Check> {
-        let vault = self.stage.vault();
-        let damaged = self.stage.damaged();
+        let vault = self.servers.direct_store();
+        let damaged = self.servers.damaged();
         let mut problems = Vec::new();
         let mut whole = 0;
-        for listed in catalog::list(vault, None, (self.props.clock)(), &Quiet).await? {
+        for listed in catalog::list(vault, None, (self.options.clock)(), &Quiet).await? {
             if listed.state != State::Attested || damaged.contains(&listed.key) {
                 continue;
             }
@@ -57,11 +57,11 @@ impl Trial<'_> {
 
     /// Days later, prune removes what crashes left, and never the last good backup.
     async fn pruning_leaves_the_last_good_backup(&self) -> Result<Check> {
-        let vault = self.stage.vault();
+        let vault = self.servers.direct_store();
         let good = self.attested().await?;
         let request = prune::Request {
             policy: Policy::default(),
-            now: (self.props.clock)() + LEFTOVER_AGE + SignedDuration::from_hours(24),
+            now: (self.options.clock)() + LEFTOVER_AGE + SignedDuration::from_hours(24),
             dry_run: false,
         };
         let stock = prune::take_stock(vault).await?;
@@ -88,7 +88,7 @@ impl Trial<'_> {
     }
 
     async fn attested(&self) -> Result<Vec<String>> {
-        let listed = catalog::list(self.stage.vault(), None, (self.props.clock)(), &Quiet).await?;
+        let listed = catalog::list(self.servers.direct_store(), None, (self.options.clock)(), &Quiet).await?;
         let attested = listed
             .into_iter()
             .filter(|listed| listed.state == State::Attested);
@@ -110,7 +110,7 @@ impl Trial<'_> {
     fn programs(&self) -> Vec<String> {
         let ports: Vec<String> = [Side::Source, Side::Target]
             .into_iter()
-            .filter_map(|side| self.stage.port(side))
+            .filter_map(|side| self.servers.port(side))
             .map(|address| address.port().to_string())
             .collect();
         processes::all()
@@ -122,11 +122,12 @@ impl Trial<'_> {
 
     /// No temporary file is left by a process that could have removed it.
     fn no_file_is_left(&self) -> Result<Check> {
-        let is_killed = |what: &Strike| matches!(what, Strike::Tool(tool) if tool.signal == ToolSignal::Kill);
-        if self.props.scenario.has(is_killed) {
+        let is_killed =
+            |what: &FaultKind| matches!(what, FaultKind::Tool(tool) if tool.signal == ToolSignal::Kill);
+        if self.options.scenario.has(is_killed) {
             return Ok(Check::none_of("files", &[], "a killed process removes none"));
         }
-        let place = self.stage.scratch()?;
+        let place = self.servers.scratch()?;
         let files = std::fs::read_dir(place).into_iter().flatten().flatten();
         let left: Vec<String> = files
             .filter(|file| file.file_name().to_string_lossy().starts_with("paycraft-dr-"))

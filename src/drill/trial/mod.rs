@@ -1,16 +1,16 @@
-//! One scenario, played: things break, and nothing wrong may be done; they are mended, and recovery must succeed.
+//! Runs one scenario: faults are injected, and nothing wrong may be done; they are healed, and recovery must succeed.
 //!
 //! The checks at the end do not know which fault struck.
 
 mod contents;
 mod cutover;
 mod damage;
+mod inject;
 mod injector;
 mod invariants;
 mod judgement;
 mod outcome;
-mod stage;
-mod strike;
+mod servers;
 mod tool;
 mod verbs;
 
@@ -25,10 +25,10 @@ use self::contents::{Contents, LEDGER, balance};
 use self::injector::Injector;
 use self::judgement::judge;
 use self::outcome::{Failed, Proven, Verb};
-use self::stage::{DATABASE, Stage};
+use self::servers::{DATABASE, TrialServers};
 use super::canaries::{self, Original};
 use super::rehearsal::Rehearsal;
-use super::scenario::{Afterwards, Expectation, Mistake, Scenario, Strike};
+use super::scenario::{Afterwards, Expectation, FaultKind, Mistake, Scenario};
 use super::sentinel::Sentinel;
 use super::substrate::Substrate;
 use super::workload::Workload;
@@ -44,9 +44,9 @@ use crate::recovery::backup::Clock;
 use crate::recovery::catalog;
 use crate::recovery::guard::Production;
 
-/// What a trial is played with.
+/// What a trial needs besides its servers.
 #[derive(Clone, Copy)]
-pub(super) struct Props<'a> {
+pub(super) struct TrialOptions<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) seed: u64,
     pub(super) scale_bytes: u64,
@@ -59,8 +59,8 @@ pub(super) struct Props<'a> {
 
 /// A trial under way.
 struct Trial<'a> {
-    props: Props<'a>,
-    stage: &'a Stage<'a>,
+    options: TrialOptions<'a>,
+    servers: &'a TrialServers<'a>,
     injector: &'a Injector<'a>,
     production: Production,
     /// What the source held when each backup was made.
@@ -69,24 +69,24 @@ struct Trial<'a> {
     before: Mutex<Option<(Side, &'static str, Contents)>>,
 }
 
-/// Plays the scenario. What it shows goes into `rehearsal` as it becomes known.
-pub(super) async fn play(
-    props: Props<'_>,
+/// Runs the scenario. What it shows goes into `rehearsal` as it becomes known.
+pub(super) async fn run(
+    options: TrialOptions<'_>,
     substrate: &Substrate,
     rehearsal: &mut Rehearsal,
     observer: &dyn Observer,
 ) -> Result<()> {
     observer.observe(Event::Began(Phase::Seed));
-    observer.observe(Event::Expected(props.scale_bytes));
-    let stage = Stage::set(substrate, props.scenario, props.seed).await?;
-    let sentinel = Sentinel::plant(&stage.direct(Side::Source, "postgres")?).await?;
-    let injector = Injector::new(props.scenario, &stage, observer);
+    observer.observe(Event::Expected(options.scale_bytes));
+    let servers = TrialServers::start(substrate, options.scenario, options.seed).await?;
+    let sentinel = Sentinel::plant(&servers.direct(Side::Source, "postgres")?).await?;
+    let injector = Injector::new(options.scenario, &servers, observer);
     let trial = Trial {
-        props,
-        stage: &stage,
+        options,
+        servers: &servers,
         injector: &injector,
         production: Production {
-            source: Some(stage.direct(Side::Source, DATABASE)?),
+            source: Some(servers.direct(Side::Source, DATABASE)?),
             ..Production::default()
         },
         held: Mutex::default(),
@@ -99,17 +99,19 @@ pub(super) async fn play(
 
     let began = Instant::now();
     let mut run = Run::default();
-    let broken = trial.cycle(&mut run, Verb::Backup, props.scenario.backs_up).await;
-    run.retries = stage.store().retries();
+    let broken = trial
+        .cycle(&mut run, Verb::Backup, options.scenario.backs_up)
+        .await;
+    run.retries = servers.store().retries();
     let healed = injector.heal().await;
     rehearsal.faults = injector.reports();
     healed?;
     // Where several faults were drawn by chance, one may have taken from another what that strikes at.
-    let is_drawn = props.scenario.expect == Expectation::KeepsTheInvariants;
+    let is_drawn = options.scenario.expect == Expectation::KeepsTheInvariants;
     if let Some(trouble) = injector.trouble().filter(|_| !is_drawn) {
         return Err(trouble);
     }
-    let is_gone = props.scenario.has(|what| *what == Strike::Substrate);
+    let is_gone = options.scenario.has(|what| *what == FaultKind::Substrate);
     let changes = match &broken {
         Err(failed) if failed.verb == Verb::Restore && !is_gone => trial.changes().await?,
         _ => None,
@@ -137,16 +139,16 @@ pub(super) async fn play(
         rehearsal.checks.push(check);
         rehearsal.checks.extend(trial.canaries(proven).await?);
     }
-    if props.scenario.is_plain() {
+    if options.scenario.is_plain() {
         if let Err(failed) = broken {
             return Err(failed.into_error());
         }
     } else {
-        if !props.scenario.faults.is_empty() && !is_drawn {
+        if !options.scenario.faults.is_empty() && !is_drawn {
             rehearsal.checks.push(fired(rehearsal));
         }
         rehearsal.checks.push(judge(
-            &props.scenario.expect,
+            &options.scenario.expect,
             &broken,
             afterwards.as_ref(),
             changes.as_deref(),
@@ -177,12 +179,12 @@ struct Run {
 impl Trial<'_> {
     /// Fills the source.
     async fn seed(&self, observer: &dyn Observer) -> Result<()> {
-        self.stage.create_database(Side::Source, DATABASE, None).await?;
-        let workload = Workload::new(self.props.seed, self.props.scale_bytes);
-        let session = Session::connect(&self.stage.direct(Side::Source, DATABASE)?).await?;
+        self.servers.create_database(Side::Source, DATABASE, None).await?;
+        let workload = Workload::new(self.options.seed, self.options.scale_bytes);
+        let session = Session::connect(&self.servers.direct(Side::Source, DATABASE)?).await?;
         let mut loaded = |bytes| observer.observe(Event::Bytes(bytes));
         workload.load(session.client(), &mut loaded).await?;
-        if self.props.scenario.has(|what| *what == Strike::Writes) {
+        if self.options.scenario.has(|what| *what == FaultKind::Writes) {
             let ledger = format!(
                 "CREATE TABLE {LEDGER} (id int PRIMARY KEY, amount int8 NOT NULL);
                  INSERT INTO {LEDGER} VALUES (1, 0), (2, 0)"
@@ -195,11 +197,11 @@ impl Trial<'_> {
 
     /// Makes the backups that are there before, oldest first. Each holds another state.
     async fn make_history(&self) -> Result<()> {
-        let now = (self.props.clock)();
-        for days in self.props.scenario.history_days.iter().rev() {
+        let now = (self.options.clock)();
+        for days in self.options.scenario.history_days.iter().rev() {
             let at = now - SignedDuration::from_hours(24 * i64::from(*days));
             let key = self.back_up_quietly(at).await?;
-            let session = Session::connect(&self.stage.direct(Side::Source, DATABASE)?).await?;
+            let session = Session::connect(&self.servers.direct(Side::Source, DATABASE)?).await?;
             let later = format!(
                 "CREATE TABLE IF NOT EXISTS public.drill_days (days int PRIMARY KEY);
                  INSERT INTO public.drill_days VALUES ({days})"
@@ -207,10 +209,10 @@ impl Trial<'_> {
             let changed = session.client().batch_execute(&later).await;
             changed.map_err(|cause| session.failed("cannot change the source", cause))?;
             if self
-                .props
+                .options
                 .scenario
-                .has(|what| *what == Strike::Mistake(Mistake::Clean))
-                && self.props.scenario.history_days.first() == Some(days)
+                .has(|what| *what == FaultKind::Mistake(Mistake::Clean))
+                && self.options.scenario.history_days.first() == Some(days)
             {
                 self.restore_quietly(Selector::Key(key)).await?;
             }
@@ -225,7 +227,7 @@ impl Trial<'_> {
         }
         run.declared.get_or_insert_with(Instant::now);
         let proven = self.restore().await?;
-        if self.props.scenario.cuts_over {
+        if self.options.scenario.cuts_over {
             self.cut_over().await?;
         }
         Ok(proven)
@@ -233,7 +235,7 @@ impl Trial<'_> {
 
     /// Puts right what `failed` left, once everything is mended.
     async fn recover_after(&self, failed: &Failed, run: &mut Run) -> Option<Result<Proven, Failed>> {
-        let afterwards = match &self.props.scenario.expect {
+        let afterwards = match &self.options.scenario.expect {
             Expectation::Refuses(refuses) => refuses.afterwards,
             _ => Afterwards::Recovers,
         };
@@ -245,7 +247,7 @@ impl Trial<'_> {
         match again {
             // What is lost in the store cannot be mended there; what the source holds can be stored anew.
             Err(still)
-                if self.props.scenario.expect == Expectation::KeepsTheInvariants
+                if self.options.scenario.expect == Expectation::KeepsTheInvariants
                     && still.verb == Verb::Restore =>
             {
                 Some(self.cycle(run, Verb::Backup, true).await)
@@ -256,7 +258,7 @@ impl Trial<'_> {
 
     /// Whether the proven target holds what the source held when its backup was made, by plain SQL.
     async fn second_opinion(&self, proven: &Proven) -> Result<Check> {
-        let target = self.stage.direct(Side::Target, DATABASE)?;
+        let target = self.servers.direct(Side::Target, DATABASE)?;
         let found = Contents::of(&target).await?;
         let mut differences = match lock(&self.held).get(&proven.facts.key) {
             Some(held) => held.differences(&found),
@@ -265,7 +267,7 @@ impl Trial<'_> {
                 proven.facts.key
             )],
         };
-        if self.props.scenario.has(|what| *what == Strike::Writes) && balance(&target).await? != 0 {
+        if self.options.scenario.has(|what| *what == FaultKind::Writes) && balance(&target).await? != 0 {
             differences.push("money is missing: a transaction was restored by half".to_owned());
         }
         Ok(Check::none_of(
@@ -284,17 +286,17 @@ impl Trial<'_> {
                 format!("{} is no key of a backup", proven.facts.key),
             ));
         };
-        if self.stage.damaged().contains(&key) {
+        if self.servers.damaged().contains(&key) {
             return Ok(None);
         }
-        let store = self.stage.vault();
+        let store = self.servers.direct_store();
         let original = Original {
             manifest: &catalog::read_manifest(store, key).await?,
             store,
             may_write: true,
-            target: &self.stage.direct(Side::Target, DATABASE)?,
-            tools: self.props.tools,
-            jobs: self.props.jobs,
+            target: &self.servers.direct(Side::Target, DATABASE)?,
+            tools: self.options.tools,
+            jobs: self.options.jobs,
         };
         canaries::check(&original).await.map(Some)
     }
@@ -304,7 +306,7 @@ impl Trial<'_> {
         let Some((side, name, before)) = lock(&self.before).take() else {
             return Ok(None);
         };
-        let now = Contents::of(&self.stage.direct(side, name)?).await?;
+        let now = Contents::of(&self.servers.direct(side, name)?).await?;
         Ok(Some(before.differences(&now)))
     }
 
@@ -313,14 +315,14 @@ impl Trial<'_> {
         let ahead = self.injector.asks(
             |_| true,
             |what| match what {
-                Strike::ClockAheadHours(hours) => Some(*hours),
+                FaultKind::ClockAheadHours(hours) => Some(*hours),
                 _ => None,
             },
         );
         let ahead = SignedDuration::from_hours(i64::from(ahead.unwrap_or(0)));
         // Who tries again after a failure does it in another second, which names another backup.
         let later = SignedDuration::from_secs(i64::from(self.injector.is_over()));
-        let clock = self.props.clock;
+        let clock = self.options.clock;
         move || clock() + ahead + later
     }
 }

@@ -1,4 +1,4 @@
-//! How a verb of a trial ended, the same whether it was played in this process or in one of its own.
+//! How a verb of a trial ended, the same whether it was run in this process or in one of its own.
 
 use std::time::{Duration, Instant};
 

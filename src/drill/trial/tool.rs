@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use super::Trial;
 use super::outcome::{Failed, Verb};
-use super::stage::DATABASE;
+use super::servers::DATABASE;
 use crate::drill::s3_faults::{Failure, Rule};
 use crate::drill::scenario::{Tool, ToolSignal};
 use crate::drill::surroundings;
@@ -32,7 +32,7 @@ pub(super) enum Apart {
 pub(super) async fn back_up(trial: &Trial<'_>, apart: &Apart) -> Result<String, Failed> {
     let failed = |error| Failed::of(Verb::Backup, error);
     let command = command(trial, apart, &["backup"]).map_err(failed)?;
-    let document = play(trial, Verb::Backup, command, apart).await?;
+    let document = run_apart(trial, Verb::Backup, command, apart).await?;
     Ok(document["backup"]["key"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -44,32 +44,32 @@ pub(super) async fn restore(trial: &Trial<'_>, selector: Selector, apart: &Apart
         _ => "latest".to_owned(),
     };
     let mut command = command(trial, apart, &["restore", &selector]).map_err(failed)?;
-    let target = trial.stage.url(Side::Target, DATABASE).map_err(failed)?;
+    let target = trial.servers.url(Side::Target, DATABASE).map_err(failed)?;
     command.env("TARGET_DB_URL", target.reveal());
-    play(trial, Verb::Restore, command, apart).await.map(drop)
+    run_apart(trial, Verb::Restore, command, apart).await.map(drop)
 }
 
 fn command(trial: &Trial<'_>, apart: &Apart, arguments: &[&str]) -> Result<Command> {
     let mut command = if matches!(apart, Apart::WithoutRoom) {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", WITHOUT_ROOM, "sh"]).arg(trial.props.program);
+        shell.args(["-c", WITHOUT_ROOM, "sh"]).arg(trial.options.program);
         shell
     } else {
-        Command::new(trial.props.program)
+        Command::new(trial.options.program)
     };
-    let location = trial.stage.location();
+    let location = trial.servers.location();
     surroundings::bare(command.as_std_mut());
     command
         .args(arguments)
         .arg("--json")
-        .env("TMPDIR", trial.stage.scratch()?)
+        .env("TMPDIR", trial.servers.scratch()?)
         .env("R2_ENDPOINT_URL", &location.endpoint)
         .env("R2_BUCKET", &location.bucket)
         .env("R2_ACCESS_KEY_ID", &location.access_key_id)
         .env("R2_SECRET_ACCESS_KEY", location.secret_access_key.reveal())
         .env(
             "SUPABASE_DB_URL",
-            trial.stage.url(Side::Source, DATABASE)?.reveal(),
+            trial.servers.url(Side::Source, DATABASE)?.reveal(),
         )
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -79,9 +79,14 @@ fn command(trial: &Trial<'_>, apart: &Apart, arguments: &[&str]) -> Result<Comma
 }
 
 /// Runs the verb, ends it when its time has come, and returns what it told.
-async fn play(trial: &Trial<'_>, verb: Verb, mut command: Command, apart: &Apart) -> Result<Value, Failed> {
+async fn run_apart(
+    trial: &Trial<'_>,
+    verb: Verb,
+    mut command: Command,
+    apart: &Apart,
+) -> Result<Value, Failed> {
     let failed = |error| Failed::of(verb, error);
-    let plan = trial.stage.requests().map_err(failed)?;
+    let plan = trial.servers.requests().map_err(failed)?;
     let tool = match apart {
         Apart::Ended(tool) => Some(tool),
         Apart::WithoutRoom => None,

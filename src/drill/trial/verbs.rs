@@ -9,12 +9,12 @@ use jiff::civil::date;
 
 use super::contents::Contents;
 use super::outcome::{Failed, Proven, Verb};
-use super::stage::DATABASE;
+use super::servers::DATABASE;
 use super::tool::{self, Apart};
 use super::{Trial, bounded, lock};
 use crate::drill::quiet::Quiet;
 use crate::drill::rehearsal::BackupFacts;
-use crate::drill::scenario::{Mistake, Space, Strike};
+use crate::drill::scenario::{FaultKind, Mistake, Space};
 use crate::error::{Error, Kind, Result};
 use crate::model::comparison::Verification;
 use crate::model::depth::Depth;
@@ -37,12 +37,12 @@ const BLIND_ROLE: &str = "drill_blind";
 impl Trial<'_> {
     /// Backs the source up, as if it were `at`, by no link.
     pub(super) async fn back_up_quietly(&self, at: Timestamp) -> Result<BackupKey> {
-        let source = self.stage.direct(Side::Source, DATABASE)?;
+        let source = self.servers.direct(Side::Source, DATABASE)?;
         let request = backup::Request {
             limits: ShrinkLimits::default(),
             source: &source,
-            tools: self.props.tools,
-            store: self.stage.vault(),
+            tools: self.options.tools,
+            store: self.servers.direct_store(),
             clock: &move || at,
             attempts: backup::ATTEMPTS,
             looks_for_trouble: true,
@@ -56,13 +56,13 @@ impl Trial<'_> {
     /// Restores into the target by no link.
     pub(super) async fn restore_quietly(&self, selector: Selector) -> Result<()> {
         let request = restore::Request {
-            store: self.stage.vault(),
+            store: self.servers.direct_store(),
             among: &Among::ANY,
             selector,
-            tools: self.props.tools,
+            tools: self.options.tools,
             terms: self.terms(false),
             profile: None,
-            jobs: self.props.jobs,
+            jobs: self.options.jobs,
             depth: Depth::Content,
             accepts_lost_rows: false,
             leniency: Leniency::default(),
@@ -71,14 +71,14 @@ impl Trial<'_> {
             accepted: &[],
             accepts_missing_settings: false,
             analyzes: true,
-            now: (self.props.clock)(),
+            now: (self.options.clock)(),
         };
         let provision = async |manifest: &Manifest| {
-            self.stage.provision().await?;
-            self.stage
+            self.servers.provision().await?;
+            self.servers
                 .create_database(Side::Target, DATABASE, Some(manifest))
                 .await?;
-            self.stage.direct(Side::Target, DATABASE)
+            self.servers.direct(Side::Target, DATABASE)
         };
         restore::restore(request, provision, &Quiet).await.map(drop)
     }
@@ -91,7 +91,7 @@ impl Trial<'_> {
     async fn store_backup(&self) -> Result<(), Failed> {
         let failed = |error| Failed::of(Verb::Backup, error);
         // What the source holds now is what the backup must hold: only the ledger's writer writes.
-        let source = self.stage.direct(Side::Source, DATABASE).map_err(failed)?;
+        let source = self.servers.direct(Side::Source, DATABASE).map_err(failed)?;
         let held = Contents::of(&source).await.map_err(failed)?;
         let is_blind = self.errs(&Mistake::BlindRole);
         if is_blind {
@@ -112,8 +112,8 @@ impl Trial<'_> {
         let request = backup::Request {
             limits: ShrinkLimits::default(),
             source: &source,
-            tools: older.as_ref().unwrap_or(self.props.tools),
-            store: self.stage.store(),
+            tools: older.as_ref().unwrap_or(self.options.tools),
+            store: self.servers.store(),
             clock: &clock,
             attempts: backup::ATTEMPTS,
             looks_for_trouble: true,
@@ -155,7 +155,7 @@ impl Trial<'_> {
     /// The restore of the cycle. Where it says that a backup is corrupt and names an older one, that one is restored, as the
     /// operator would.
     pub(super) async fn restore(&self) -> Result<Proven, Failed> {
-        let declared_at = (self.props.clock)();
+        let declared_at = (self.options.clock)();
         let mut selector = match self.errs(&Mistake::WrongDay) {
             true => Selector::Day(date(2019, 1, 1)),
             false => Selector::Latest,
@@ -179,30 +179,37 @@ impl Trial<'_> {
     async fn restore_selected(&self, selector: Selector, declared_at: Timestamp) -> Result<Proven, Failed> {
         let failed = |error| Failed::of(Verb::Restore, error);
         if let Some(apart) = self.tool(|phase| phase != Phase::Backup) {
-            let newest = catalog::select(self.stage.vault(), selector, declared_at, &Quiet)
+            let newest = catalog::select(self.servers.direct_store(), selector, declared_at, &Quiet)
                 .await
                 .map_err(failed)?;
             self.make_ready(&newest.manifest).await.map_err(failed)?;
             self.injector.begins(Phase::Select);
             tool::restore(self, selector, &apart).await?;
             // It came to its own end. What it told is not what it is judged by.
-            let target = self.stage.direct(Side::Target, DATABASE).map_err(failed)?;
-            let (store, tools) = (self.stage.vault(), self.props.tools);
+            let target = self.servers.direct(Side::Target, DATABASE).map_err(failed)?;
+            let (store, tools) = (self.servers.direct_store(), self.options.tools);
             let scope = verify::scope(store, &newest.manifest, &target, tools, None, false)
                 .await
                 .map_err(failed)?;
-            let verified =
-                verify::target(&newest.manifest, &target, &scope, tools, self.props.jobs, &Quiet).await;
+            let verified = verify::target(
+                &newest.manifest,
+                &target,
+                &scope,
+                tools,
+                self.options.jobs,
+                &Quiet,
+            )
+            .await;
             return proven(&newest.manifest, verified.map_err(failed)?, declared_at);
         }
         let request = restore::Request {
-            store: self.stage.store(),
+            store: self.servers.store(),
             among: &Among::ANY,
             selector,
-            tools: self.props.tools,
+            tools: self.options.tools,
             terms: self.terms(self.errs(&Mistake::Clean)),
             profile: None,
-            jobs: self.props.jobs,
+            jobs: self.options.jobs,
             depth: Depth::Content,
             accepts_lost_rows: false,
             leniency: Leniency::default(),
@@ -211,7 +218,7 @@ impl Trial<'_> {
             accepted: &[],
             accepts_missing_settings: false,
             analyzes: true,
-            now: (self.props.clock)(),
+            now: (self.options.clock)(),
         };
         let provision = async |manifest: &Manifest| self.make_ready(manifest).await;
         let restored = restore::restore(request, provision, self.injector)
@@ -222,30 +229,32 @@ impl Trial<'_> {
 
     /// The target of a restore, as the operator has it made ready.
     async fn make_ready(&self, manifest: &Manifest) -> Result<Conninfo> {
-        self.stage.provision().await?;
+        self.servers.provision().await?;
         let (side, mut name) = (Side::Target, DATABASE);
         if self.errs(&Mistake::UsedTarget) {
             name = USED;
-            self.stage.create_database(side, USED, Some(manifest)).await?;
-            let session = Session::connect(&self.stage.direct(side, USED)?).await?;
+            self.servers.create_database(side, USED, Some(manifest)).await?;
+            let session = Session::connect(&self.servers.direct(side, USED)?).await?;
             let used = "CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders VALUES (1), (2)";
             let made = session.client().batch_execute(used).await;
             made.map_err(|cause| session.failed("cannot fill the used database", cause))?;
         } else if !self.errs(&Mistake::Clean) {
-            self.stage.create_database(side, DATABASE, Some(manifest)).await?;
+            self.servers
+                .create_database(side, DATABASE, Some(manifest))
+                .await?;
         }
         self.injector.made(Phase::Provision);
         if self.errs(&Mistake::ProductionAsTarget) {
-            let source = self.stage.direct(Side::Source, DATABASE)?;
+            let source = self.servers.direct(Side::Source, DATABASE)?;
             *lock(&self.before) = Some((Side::Source, DATABASE, Contents::of(&source).await?));
             return Ok(self
-                .stage
+                .servers
                 .database(Side::Source, DATABASE)?
                 .with_database(Side::Target, DATABASE));
         }
-        let found = Contents::of(&self.stage.direct(side, name)?).await?;
+        let found = Contents::of(&self.servers.direct(side, name)?).await?;
         *lock(&self.before) = Some((side, name, found));
-        self.stage.database(side, name)
+        self.servers.database(side, name)
     }
 
     fn terms(&self, clean: bool) -> Terms<'_> {
@@ -261,16 +270,16 @@ impl Trial<'_> {
 
     fn source(&self, is_blind: bool) -> Result<Conninfo> {
         if !is_blind {
-            return self.stage.database(Side::Source, DATABASE);
+            return self.servers.database(Side::Source, DATABASE);
         }
-        let url = self.stage.url(Side::Source, DATABASE)?;
+        let url = self.servers.url(Side::Source, DATABASE)?;
         let (_, rest) = url.reveal().split_once('@').unwrap_or_default();
         Conninfo::parse(Side::Source, &format!("postgresql://{BLIND_ROLE}:blind@{rest}"))
     }
 
     /// A role that may read every table and that row security applies to.
     async fn make_blind_role(&self) -> Result<()> {
-        let session = Session::connect(&self.stage.direct(Side::Source, DATABASE)?).await?;
+        let session = Session::connect(&self.servers.direct(Side::Source, DATABASE)?).await?;
         let statement = format!("CREATE ROLE {BLIND_ROLE} LOGIN PASSWORD 'blind' IN ROLE pg_read_all_data");
         let made = session.client().batch_execute(&statement).await;
         made.map_err(|cause| session.failed("cannot make a role", cause))
@@ -278,7 +287,7 @@ impl Trial<'_> {
 
     /// PostgreSQL's programs as an older package would bring them: they say so, and are asked for nothing else.
     async fn older_programs(&self) -> Result<Tools> {
-        let place = self.stage.scratch()?;
+        let place = self.servers.scratch()?;
         for name in ["pg_dump", "pg_restore"] {
             let path = place.join(name);
             let script = format!("#!/bin/sh\necho '{name} (PostgreSQL) 13.20'\n");
@@ -293,15 +302,16 @@ impl Trial<'_> {
 
     /// Whether the operator makes this mistake now, which is its firing.
     fn errs(&self, mistake: &Mistake) -> bool {
-        let made = |what: &Strike| matches!(what, Strike::Mistake(made) if made == mistake).then_some(());
+        let made =
+            |what: &FaultKind| matches!(what, FaultKind::Mistake(made) if made == mistake).then_some(());
         self.injector.asks(|_| true, made).is_some()
     }
 
     /// Why the verb of a phase is a process of its own, where it is.
     fn tool(&self, is_meant: impl Fn(Phase) -> bool) -> Option<Apart> {
         self.injector.asks(is_meant, |what| match what {
-            Strike::Tool(tool) => Some(Apart::Ended(tool.clone())),
-            Strike::Space(Space::TemporaryFiles) => Some(Apart::WithoutRoom),
+            FaultKind::Tool(tool) => Some(Apart::Ended(tool.clone())),
+            FaultKind::Space(Space::TemporaryFiles) => Some(Apart::WithoutRoom),
             _ => None,
         })
     }

@@ -1,7 +1,7 @@
 //! `paycraft-dr drill`: one drill, every scenario, or scenarios drawn by chance.
 
-mod held;
 mod proof;
+mod report;
 mod scorecard;
 
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use self::held::DrillHeld;
 pub(super) use self::proof::Prover;
-use self::scorecard::{DrillsHeld, in_a_line};
+use self::report::DrillReport;
+use self::scorecard::{SuiteReport, in_a_line};
 use crate::cli::args::{StoreArguments, worded};
 use crate::cli::outcome::Report;
 use crate::cli::run::Context;
@@ -20,7 +20,7 @@ use crate::cli::units::parse_size;
 use crate::drill::evidence::{DrillLog, EvidenceDirectory, log_row};
 use crate::drill::rehearse::{Options, Origin, Stored, rehearse};
 use crate::drill::scenario::{self, BASELINE, RANDOM, Scenario};
-use crate::drill::substrate::{Choice, Ground, Wish};
+use crate::drill::substrate::{Choice, Environment, EnvironmentOptions};
 use crate::drill::suite::{self, Equipment, Planned};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::Selector;
@@ -55,7 +55,7 @@ pub struct DrillArguments {
     /// With `random`: how many drills, each with the next seed [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub runs: Option<u32>,
-    /// With `all` and `random`: drills held at the same time [default: one per core, at most 4]
+    /// With `all` and `random`: drills that run at the same time [default: one per core, at most 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub at_once: Option<u16>,
     /// Where the servers run; `auto` takes containers where an engine answers and holds the images
@@ -181,7 +181,7 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     let tools = context.tools().await?;
     let program = this_program()?;
     let s3_program = own.s3_program(context)?;
-    let wish = Wish {
+    let options = EnvironmentOptions {
         choice: own.substrate.into(),
         s3_program: s3_program.as_deref(),
         images: context
@@ -191,12 +191,12 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
         tools: &tools,
         program: &program,
     };
-    let ground = Ground::prepare(&wish, context.observer).await?;
+    let environment = Environment::prepare(&options, context.observer).await?;
     let scenario = match asked {
         Asked::One(scenario) => scenario,
         Asked::Several(plan) => {
             let equipment = Equipment {
-                ground,
+                environment,
                 tools,
                 jobs: context.jobs(),
                 at_once: crate::cli::settings::jobs(own.at_once),
@@ -230,20 +230,20 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     };
     let options = Options {
         origin,
-        ground: &ground,
+        environment: &environment,
         tools: &tools,
         jobs: context.jobs(),
         clock: &Timestamp::now,
         program: &program,
     };
     let mut rehearsal = rehearse(options, context.observer).await?;
-    let left = ground.leave().await;
+    let left = environment.leave().await;
     let evidence = evidence.keep(&rehearsal)?;
     if let Some(log) = log {
         log.add(&log_row(&rehearsal, &operator))?;
     }
     let failure = rehearsal.failure.take();
-    let mut report = Report::judged(rehearsal.verdict, DrillHeld { rehearsal, evidence });
+    let mut report = Report::judged(rehearsal.verdict, DrillReport { rehearsal, evidence });
     report.failure = failure.or(left.err()).or(report.failure);
     Ok(report)
 }
@@ -271,7 +271,7 @@ async fn run_suite(
     let equipment = Arc::new(equipment);
     let drawn = plan.clone();
     let mut over = 0;
-    let scorecard = suite::hold(plan, &equipment, |drill| {
+    let scorecard = suite::run(plan, &equipment, |drill| {
         over += 1;
         note(format!("{over:>3} of {all}  {}", in_a_line(drill)));
         evidence.keep(drill).map(drop)
@@ -296,24 +296,25 @@ async fn run_suite(
         None => None,
     };
     let left = match Arc::into_inner(equipment) {
-        Some(equipment) => equipment.ground.leave().await,
+        Some(equipment) => equipment.environment.leave().await,
         None => Ok(()),
     };
     let is_clean = scorecard.is_clean();
-    let mut held = DrillsHeld {
+    let mut suite_report = SuiteReport {
         scorecard,
         seed,
         smallest,
         evidence: PathBuf::new(),
     };
-    held.evidence = evidence.keep_scorecard(seed, &held.document(), &held.markdown())?;
-    let (passed, summary) = (held.scorecard.passed, held.summary());
+    suite_report.evidence =
+        evidence.keep_scorecard(seed, &suite_report.document(), &suite_report.markdown())?;
+    let (passed, summary) = (suite_report.scorecard.passed, suite_report.summary());
     let verdict = if is_clean {
         Verdict::Proven
     } else {
         Verdict::NotProven
     };
-    let mut report = Report::judged(verdict, held);
+    let mut report = Report::judged(verdict, suite_report);
     let unproven = report.failure.map(|_| {
         let message = format!("not proven: {summary}, {passed} of {all} as expected");
         Error::new(Kind::NotProven, message).hint("repeat a drill by the command beside it")

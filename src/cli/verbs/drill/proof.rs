@@ -12,7 +12,7 @@ use crate::cli::text::{checks, line, objective};
 use crate::cli::verbs::backup::BackupMade;
 use crate::drill::rehearsal::Rehearsal;
 use crate::drill::rehearse::{Options, Origin, Stored, rehearse};
-use crate::drill::substrate::{Ground, Wish};
+use crate::drill::substrate::{Environment, EnvironmentOptions};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::{BackupKey, Selector};
 use crate::model::selection::Among;
@@ -20,7 +20,7 @@ use crate::postgres::tools::Tools;
 
 /// Where a private server can be had.
 pub(in crate::cli::verbs) struct Prover {
-    ground: Ground,
+    environment: Environment,
     tools: Tools,
     program: PathBuf,
 }
@@ -33,7 +33,7 @@ impl Prover {
     ) -> Result<Self> {
         let tools = context.tools().await?;
         let program = this_program()?;
-        let wish = Wish {
+        let options = EnvironmentOptions {
             choice: place.into(),
             s3_program: None,
             images: context.settings.images(None, None)?,
@@ -41,9 +41,9 @@ impl Prover {
             tools: &tools,
             program: &program,
         };
-        let ground = Ground::prepare(&wish, context.observer).await?;
+        let environment = Environment::prepare(&options, context.observer).await?;
         Ok(Self {
-            ground,
+            environment,
             tools,
             program,
         })
@@ -63,7 +63,7 @@ impl Prover {
                 selector: Selector::Key(key),
                 accepts_unknown_rights: false,
             }),
-            ground: &self.ground,
+            environment: &self.environment,
             tools: &self.tools,
             jobs: context.jobs(),
             clock: &Timestamp::now,
@@ -72,7 +72,7 @@ impl Prover {
         let mut proof = rehearse(options, context.observer)
             .await
             .map_err(|error| unproven(key, &error))?;
-        let left = self.ground.leave().await;
+        let left = self.environment.leave().await;
         let failure = proof.failure.take().or(left.err());
         let is_proven = proof.verdict.is_proven();
         let failure = failure.or_else(|| {

@@ -11,12 +11,12 @@ use crate::drill::rehearsal::Rehearsal;
 use crate::drill::suite::Scorecard;
 use crate::model::verdict;
 
-/// Several drills were held.
+/// Several drills ran to their end.
 #[derive(Debug)]
-pub(super) struct DrillsHeld {
+pub(super) struct SuiteReport {
     pub(super) scorecard: Scorecard,
     pub(super) seed: u64,
-    /// The file of the smallest scenario that fails, and the command that plays it, where one was looked for.
+    /// The file of the smallest scenario that fails, and the command that runs it, where one was looked for.
     pub(super) smallest: Option<(PathBuf, String)>,
     /// The file of the scorecard itself.
     pub(super) evidence: PathBuf,
@@ -68,7 +68,7 @@ fn problems(drill: &Rehearsal) -> Vec<String> {
     problems
 }
 
-impl DrillsHeld {
+impl SuiteReport {
     /// How many ended how.
     pub(super) fn summary(&self) -> String {
         let Scorecard { failed, skipped, .. } = self.scorecard;
@@ -114,7 +114,7 @@ impl DrillsHeld {
     }
 }
 
-impl Outcome for DrillsHeld {
+impl Outcome for SuiteReport {
     fn fields(&self) -> Value {
         let mut document = self.document();
         document["evidence"] = json!(self.evidence);

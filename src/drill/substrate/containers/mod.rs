@@ -63,7 +63,7 @@ pub struct Limits {
 
 /// What drills in containers share: the engine, and an S3 server in which each has a bucket.
 #[derive(Debug)]
-pub(super) struct Harbour {
+pub(super) struct SharedContainers {
     // Fields are dropped in this order: what clears up after a killed process comes last.
     store: StoreContainer,
     engine: Engine,
@@ -71,13 +71,13 @@ pub(super) struct Harbour {
     limits: Limits,
     postgres: Image,
     major: u32,
-    ground: String,
+    environment: String,
     leash: Leash,
 }
 
 /// Both images, as the engine holds them.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct EngineWithImages {
     engine: Engine,
     postgres: Image,
     s3: Image,
@@ -86,40 +86,44 @@ pub(super) struct Held {
 
 /// What there is to have containers with.
 #[derive(Debug)]
-pub(super) enum Prospect {
+pub(super) enum Availability {
     /// Everything.
-    Ready(Box<Held>),
+    Ready(Box<EngineWithImages>),
     /// An engine, but not this image.
-    Missing(String),
+    ImageMissing(String),
     /// Nothing usable, and why.
-    Nothing(String),
+    Unavailable(String),
 }
 
 /// Looks for an engine and the images, for a bounded time.
-pub(super) async fn look(images: &Images, tools: &Tools) -> Result<Prospect> {
+pub(super) async fn look(images: &Images, tools: &Tools) -> Result<Availability> {
     let engine = match Engine::reach().await {
         Ok(engine) => engine,
-        Err(why) => return Ok(Prospect::Nothing(why)),
+        Err(why) => return Ok(Availability::Unavailable(why)),
     };
     let Some(postgres) = engine.image(&images.postgres).await? else {
-        return Ok(Prospect::Missing(images.postgres.clone()));
+        return Ok(Availability::ImageMissing(images.postgres.clone()));
     };
     let Some(s3) = engine.image(&images.s3).await? else {
-        return Ok(Prospect::Missing(images.s3.clone()));
+        return Ok(Availability::ImageMissing(images.s3.clone()));
     };
     match major(images, &postgres, tools) {
-        Ok(major) => Ok(Prospect::Ready(Box::new(Held {
+        Ok(major) => Ok(Availability::Ready(Box::new(EngineWithImages {
             engine,
             postgres,
             s3,
             major,
         }))),
-        Err(unfit) => Ok(Prospect::Nothing(unfit.to_string())),
+        Err(unfit) => Ok(Availability::Unavailable(unfit.to_string())),
     }
 }
 
 /// Fetches the images that the engine does not hold.
-pub(super) async fn fetch(images: &Images, tools: &Tools, observer: &dyn Observer) -> Result<Held> {
+pub(super) async fn fetch(
+    images: &Images,
+    tools: &Tools,
+    observer: &dyn Observer,
+) -> Result<EngineWithImages> {
     let no_engine = |why: String| {
         Error::new(Kind::Usage, why)
             .hint("start Docker or Podman, name its socket in DOCKER_HOST, or use --substrate local")
@@ -128,7 +132,7 @@ pub(super) async fn fetch(images: &Images, tools: &Tools, observer: &dyn Observe
     let postgres = held(&engine, &images.postgres, observer).await?;
     let major = major(images, &postgres, tools)?;
     let s3 = held(&engine, &images.s3, observer).await?;
-    Ok(Held {
+    Ok(EngineWithImages {
         engine,
         postgres,
         s3,
@@ -178,16 +182,16 @@ fn major(images: &Images, image: &Image, tools: &Tools) -> Result<u32> {
     Ok(major)
 }
 
-impl Harbour {
+impl SharedContainers {
     /// Removes what dead processes left, and starts what the drills share. `program` is this program, which is also the watchdog.
     pub(super) async fn open(
-        held: Held,
+        held: EngineWithImages,
         images: &Images,
         limits: Limits,
         program: &Path,
         observer: &dyn Observer,
     ) -> Result<Self> {
-        let Held {
+        let EngineWithImages {
             engine,
             postgres,
             s3,
@@ -196,17 +200,17 @@ impl Harbour {
         for name in engine.sweep().await? {
             observer.observe(Event::Noted(format!("removed {name}, which a killed drill left")));
         }
-        let ground = format!("{:016x}", rand::random::<u64>());
+        let environment = format!("{:016x}", rand::random::<u64>());
         let mut watchdog = Command::new(program);
         watchdog
-            .args(["clear-containers", &ground])
+            .args(["clear-containers", &environment])
             .current_dir("/")
             .env_clear();
         for name in ENGINE_VARIABLES {
             watchdog.envs(std::env::var_os(name).map(|value| (name, value)));
         }
         let leash = Leash::hold(watchdog, CLEARING)?;
-        let labels = labels(&ground, None);
+        let labels = labels(&environment, None);
         let store = StoreContainer::start(&engine, images, &s3, labels, limits).await?;
         Ok(Self {
             store,
@@ -215,7 +219,7 @@ impl Harbour {
             limits,
             postgres,
             major,
-            ground,
+            environment,
             leash,
         })
     }
@@ -248,7 +252,7 @@ impl Harbour {
         if let Err(error) = self.store.remove().await {
             return vec![error.to_string()];
         }
-        let left = left(self.engine.labelled(owner::GROUND, &self.ground).await);
+        let left = left(self.engine.labelled(owner::ENVIRONMENT, &self.environment).await);
         if left.is_empty() {
             self.leash.release(ALL_DONE);
         }
@@ -256,7 +260,7 @@ impl Harbour {
     }
 
     fn labels(&self, more: Option<(&'static str, String)>) -> Vec<(&'static str, String)> {
-        labels(&self.ground, more)
+        labels(&self.environment, more)
     }
 }
 
@@ -270,17 +274,17 @@ fn left(found: Result<Vec<(String, String)>>) -> Vec<String> {
     }
 }
 
-fn labels(ground: &str, more: Option<(&'static str, String)>) -> Vec<(&'static str, String)> {
+fn labels(environment: &str, more: Option<(&'static str, String)>) -> Vec<(&'static str, String)> {
     let own = [
         (owner::OWNER, Owner::current().to_string()),
-        (owner::GROUND, ground.to_owned()),
+        (owner::ENVIRONMENT, environment.to_owned()),
     ];
     own.into_iter().chain(more).collect()
 }
 
-/// What the watchdog does: waits for the end of its input, and removes every container of the ground unless told that all is
+/// What the watchdog does: waits for the end of its input, and removes every container of the environment unless told that all is
 /// done.
-pub async fn clear_containers(ground: &str) -> Result<()> {
+pub async fn clear_containers(environment: &str) -> Result<()> {
     let told = tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin()));
     let told = told.await.ok().and_then(Result::ok).unwrap_or_default();
     if told.trim() == ALL_DONE {
@@ -291,7 +295,7 @@ pub async fn clear_containers(ground: &str) -> Result<()> {
         .map_err(|why| Error::new(Kind::Usage, why))?;
     let mut looks = 0;
     while looks < LOOKS {
-        let left = engine.labelled(owner::GROUND, ground).await?;
+        let left = engine.labelled(owner::ENVIRONMENT, environment).await?;
         looks = if left.is_empty() { looks + 1 } else { 0 };
         for (id, _) in left {
             engine.remove(&id).await?;

@@ -8,8 +8,8 @@ use rustix::process::{Pid, getpid};
 
 /// Holds the owner of a container.
 pub(super) const OWNER: &str = "paycraft-dr.owner";
-/// Holds the ground that a container belongs to.
-pub(super) const GROUND: &str = "paycraft-dr.ground";
+/// Holds the environment that a container belongs to.
+pub(super) const ENVIRONMENT: &str = "paycraft-dr.ground";
 /// Holds the drill that a container belongs to, where it is not shared.
 pub(super) const DRILL: &str = "paycraft-dr.drill";
 

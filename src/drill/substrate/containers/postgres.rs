@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::Harbour;
+use super::SharedContainers;
 use super::container::{Container, Recipe};
 use super::owner;
 use crate::drill::cluster::Traits;
@@ -61,8 +61,13 @@ pub struct PostgresContainer {
 
 impl PostgresContainer {
     /// Starts a server `name` for a drill, and waits until it answers a query.
-    pub(super) async fn start(harbour: &Harbour, drill: &str, name: &str, traits: Traits) -> Result<Self> {
-        let image = &harbour.postgres;
+    pub(super) async fn start(
+        containers: &SharedContainers,
+        drill: &str,
+        name: &str,
+        traits: Traits,
+    ) -> Result<Self> {
+        let image = &containers.postgres;
         let password = Secret::new(format!("{:032x}", rand::random::<u128>()));
         let data = image.variable("PGDATA").unwrap_or(DATA).to_owned();
         let mut command = vec!["-c".to_owned(), KEEPER.to_owned(), "keeper".to_owned()];
@@ -78,18 +83,18 @@ impl PostgresContainer {
             environment.push(("POSTGRES_INITDB_WALDIR", LOG.to_owned()));
         }
         let recipe = Recipe {
-            image: &harbour.images.postgres,
+            image: &containers.images.postgres,
             host_name: name,
             port: PORT,
             entrypoint: Some("/bin/sh"),
             command,
             environment,
             small_directory: traits.has_limited_disk.then(|| (data.clone(), DISK_BYTES)),
-            labels: harbour.labels(Some((owner::DRILL, drill.to_owned()))),
-            limits: harbour.limits,
+            labels: containers.labels(Some((owner::DRILL, drill.to_owned()))),
+            limits: containers.limits,
         };
         let server = Self {
-            container: Container::start(&harbour.engine, &recipe).await?,
+            container: Container::start(&containers.engine, &recipe).await?,
             password,
             data,
         };

@@ -45,10 +45,10 @@ impl Machine {
         })
     }
 
-    /// Starts `program` as the S3 server of all drills. It keeps its files in `ground`.
-    pub(super) async fn with_store(mut self, program: &Path, ground: &Path) -> Result<Self> {
-        self.user.take_over(ground)?;
-        self.store = Some(StoreProcess::start(program, ground, self.user).await?);
+    /// Starts `program` as the S3 server of all drills. It keeps its files in `environment`.
+    pub(super) async fn with_store(mut self, program: &Path, environment: &Path) -> Result<Self> {
+        self.user.take_over(environment)?;
+        self.store = Some(StoreProcess::start(program, environment, self.user).await?);
         Ok(self)
     }
 
@@ -65,16 +65,16 @@ impl Machine {
         }
     }
 
-    /// Starts a server `name` in a drill's directory. Templates are kept in `ground`.
+    /// Starts a server `name` in a drill's directory. Templates are kept in `environment`.
     pub(super) async fn server(
         &self,
-        ground: &Path,
+        environment: &Path,
         directory: &Path,
         name: &str,
         traits: Traits,
     ) -> Result<Cluster> {
         let key = (name.to_owned(), traits.has_limited_disk);
-        let place = ground.join(format!("template-{name}-{}", u8::from(traits.has_limited_disk)));
+        let place = environment.join(format!("template-{name}-{}", u8::from(traits.has_limited_disk)));
         let template = Arc::clone(self.templates.lock().await.entry(key).or_default());
         let make = async || Template::make(&self.installation, place, self.user, traits).await;
         let template = template.get_or_try_init(make).await?;

@@ -1,4 +1,4 @@
-//! The blow itself: from a fault's description to something broken, and back.
+//! Injects one fault from its description, and heals it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,25 +9,25 @@ use tokio::task::JoinHandle;
 
 use super::contents::LEDGER;
 use super::damage;
-use super::stage::{DATABASE, Stage};
+use super::servers::{DATABASE, TrialServers};
 use crate::drill::processes;
 use crate::drill::proxy::ToxicId;
 use crate::drill::s3_faults::{Failure, Rule, RuleId};
 use crate::drill::scenario::{
-    Answer, Link, Program, Server, Space, Statement, StoreFault, Strike, ToxicFault,
+    Answer, FaultKind, Link, Program, Server, Space, Statement, StoreFault, ToxicFault,
 };
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Side;
 use crate::postgres::session::Session;
 
-/// How long a program is waited for that is to be struck.
+/// Timeout for a program to appear that a fault is meant for.
 const APPEARANCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(2);
 /// How long a fault's statement waits for a lock.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
 
-/// What goes on until it is healed.
-pub(super) enum Lasting {
+/// A fault that lasts until it is healed.
+pub(super) enum ActiveFault {
     Toxic(Link, ToxicId),
     Cut(Link),
     Requests(RuleId),
@@ -38,100 +38,106 @@ pub(super) enum Lasting {
     Full,
 }
 
-/// Somebody who writes while a dump runs.
+/// A writer that changes rows while a dump runs.
 pub(super) struct Writer {
     stop: Arc<AtomicBool>,
     written: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
-/// The hunt for a program that is to be struck when it appears.
+/// The search for a program that gets a signal when it appears.
 pub(super) struct Hunt {
     task: JoinHandle<Option<Pid>>,
     signal: Signal,
 }
 
-/// Breaks it. What lasts is returned.
-pub(super) async fn strike(what: &Strike, stage: &Stage<'_>) -> Result<Option<Lasting>> {
+/// Injects the fault. One that lasts is returned.
+pub(super) async fn inject(what: &FaultKind, servers: &TrialServers<'_>) -> Result<Option<ActiveFault>> {
     match what {
-        Strike::Toxic(fault) => toxic(fault, stage).map(Some),
-        Strike::Cut(link) => {
-            stage.link(*link)?.set_down(true);
-            Ok(Some(Lasting::Cut(*link)))
+        FaultKind::Toxic(fault) => toxic(fault, servers).map(Some),
+        FaultKind::Cut(link) => {
+            servers.link(*link)?.set_down(true);
+            Ok(Some(ActiveFault::Cut(*link)))
         }
-        Strike::Reset(link) => {
-            stage.link(*link)?.reset_connections();
+        FaultKind::Reset(link) => {
+            servers.link(*link)?.reset_connections();
             Ok(None)
         }
-        Strike::Store(fault) => requests(fault, stage).await.map(Some),
-        Strike::Damage(fault) => damage::inflict(*fault, stage).await.map(|()| None),
-        Strike::ForeignKeys(count) => damage::plant_foreign(*count, stage.vault()).await.map(|()| None),
-        Strike::OldKeys(count) => damage::plant_old(*count, stage.vault()).await.map(|()| None),
-        Strike::Program(program) => hunt(*program, stage).map(Some),
-        Strike::Backends(side) => {
+        FaultKind::Store(fault) => requests(fault, servers).await.map(Some),
+        FaultKind::Damage(fault) => damage::inflict(*fault, servers).await.map(|()| None),
+        FaultKind::ForeignKeys(count) => damage::plant_foreign(*count, servers.direct_store())
+            .await
+            .map(|()| None),
+        FaultKind::OldKeys(count) => damage::plant_old(*count, servers.direct_store())
+            .await
+            .map(|()| None),
+        FaultKind::Program(program) => hunt(*program, servers).map(Some),
+        FaultKind::Backends(side) => {
             let statement = format!(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'"
             );
-            execute(stage, *side, "postgres", &statement).await?;
+            execute(servers, *side, "postgres", &statement).await?;
             Ok(None)
         }
-        Strike::Server(Server { side, restarts }) => {
-            let cluster = stage.cluster(*side)?;
+        FaultKind::Server(Server { side, restarts }) => {
+            let cluster = servers.cluster(*side)?;
             cluster.crash().await?;
             if *restarts {
                 cluster.start_again().await?;
                 return Ok(None);
             }
-            Ok(Some(Lasting::Down(*side)))
+            Ok(Some(ActiveFault::Down(*side)))
         }
-        Strike::Space(Space::Target) => {
-            stage.cluster(Side::Target)?.fill_disk().await?;
-            Ok(Some(Lasting::Full))
+        FaultKind::Space(Space::Target) => {
+            servers.cluster(Side::Target)?.fill_disk().await?;
+            Ok(Some(ActiveFault::Full))
         }
-        Strike::Sql(Statement { side, sql }) => execute(stage, *side, DATABASE, sql).await.map(|_| None),
-        Strike::Session(Statement { side, sql }) => execute(stage, *side, DATABASE, sql)
+        FaultKind::Sql(Statement { side, sql }) => execute(servers, *side, DATABASE, sql).await.map(|_| None),
+        FaultKind::Session(Statement { side, sql }) => execute(servers, *side, DATABASE, sql)
             .await
-            .map(|session| Some(Lasting::Session(session))),
-        Strike::Writes => write(stage).await.map(|writer| Some(Lasting::Writer(writer))),
-        Strike::Substrate => {
+            .map(|session| Some(ActiveFault::Session(session))),
+        FaultKind::Writes => write(servers)
+            .await
+            .map(|writer| Some(ActiveFault::Writer(writer))),
+        FaultKind::Substrate => {
             for side in [Side::Source, Side::Target] {
-                if let Ok(cluster) = stage.cluster(side) {
+                if let Ok(cluster) = servers.cluster(side) {
                     cluster.crash().await?;
                 }
             }
-            stage.link(Link::Store)?.set_down(true);
+            servers.link(Link::Store)?.set_down(true);
             Ok(None)
         }
-        Strike::Leftover => {
+        FaultKind::Leftover => {
             let key = "2020/01/01/backup-20200101-020000.dump.gz";
             // Neither completed nor aborted: what a crash of the drill itself would leave.
-            std::mem::forget(stage.vault().begin_upload(key).await?);
+            std::mem::forget(servers.direct_store().begin_upload(key).await?);
             Ok(None)
         }
-        Strike::ClockAheadHours(_)
-        | Strike::Tool(_)
-        | Strike::Space(Space::TemporaryFiles)
-        | Strike::Mistake(_)
-        | Strike::Cutover(_) => Ok(None),
+        FaultKind::ClockAheadHours(_)
+        | FaultKind::Tool(_)
+        | FaultKind::Space(Space::TemporaryFiles)
+        | FaultKind::Mistake(_)
+        | FaultKind::Cutover(_) => Ok(None),
     }
 }
 
-impl Lasting {
+impl ActiveFault {
     /// Ends it, and tells whether it did anything.
-    pub(super) async fn heal(self, stage: &Stage<'_>) -> Result<bool> {
+    pub(super) async fn heal(self, servers: &TrialServers<'_>) -> Result<bool> {
         match self {
             Self::Toxic(link, id) => {
-                let proxy = stage.link(link)?;
+                let proxy = servers.link(link)?;
                 let fired = proxy.has_fired(id);
                 proxy.remove(id);
                 Ok(fired)
             }
             Self::Cut(link) => {
-                stage.link(link)?.set_down(false);
+                servers.link(link)?.set_down(false);
                 Ok(true)
             }
             Self::Requests(id) => {
-                let plan = stage.requests()?;
+                let plan = servers.requests()?;
                 let fired = plan.fired(id) > 0;
                 plan.end();
                 Ok(fired)
@@ -155,19 +161,19 @@ impl Lasting {
                 }
                 Ok(struck.is_some())
             }
-            Self::Down(side) => stage.cluster(side)?.start_again().await.map(|()| true),
-            Self::Full => stage.cluster(Side::Target)?.free_disk().await.map(|()| true),
+            Self::Down(side) => servers.cluster(side)?.start_again().await.map(|()| true),
+            Self::Full => servers.cluster(Side::Target)?.free_disk().await.map(|()| true),
         }
     }
 }
 
-fn toxic(fault: &ToxicFault, stage: &Stage<'_>) -> Result<Lasting> {
-    let proxy = stage.link(fault.link)?;
+fn toxic(fault: &ToxicFault, servers: &TrialServers<'_>) -> Result<ActiveFault> {
+    let proxy = servers.link(fault.link)?;
     let id = proxy.add(fault.toxic.clone(), fault.direction, fault.connections);
-    Ok(Lasting::Toxic(fault.link, id))
+    Ok(ActiveFault::Toxic(fault.link, id))
 }
 
-async fn requests(fault: &StoreFault, stage: &Stage<'_>) -> Result<Lasting> {
+async fn requests(fault: &StoreFault, servers: &TrialServers<'_>) -> Result<ActiveFault> {
     let failure = match fault.answer {
         Answer::InternalError => Failure::Refused(500, "InternalError", "We encountered an internal error."),
         Answer::SlowDown => Failure::Refused(503, "SlowDown", "Please reduce your request rate."),
@@ -187,22 +193,22 @@ async fn requests(fault: &StoreFault, stage: &Stage<'_>) -> Result<Lasting> {
         Answer::CutAfter(bytes) => Failure::BodyCut(bytes as usize),
         Answer::FlippedAt(place) => Failure::BodyFlipped(place as usize),
         Answer::Duplicate => Failure::Twice,
-        Answer::Stale => Failure::Hidden(damage::newest(stage.vault()).await?.to_string()),
+        Answer::Stale => Failure::Hidden(damage::newest(servers.direct_store()).await?.to_string()),
     };
-    let id = stage.requests()?.add(Rule {
+    let id = servers.requests()?.add(Rule {
         operation: fault.operation,
         key_suffix: fault.key_suffix.clone(),
         skip: fault.from_call.saturating_sub(1),
         times: fault.times,
         failure,
     });
-    Ok(Lasting::Requests(id))
+    Ok(ActiveFault::Requests(id))
 }
 
 /// Runs a statement as superuser; the session stays open as long as it is kept. A lock that the run itself holds is not waited
 /// for: the run waits for the blow.
-async fn execute(stage: &Stage<'_>, side: Side, database: &str, sql: &str) -> Result<Session> {
-    let session = Session::connect(&stage.direct(side, database)?).await?;
+async fn execute(servers: &TrialServers<'_>, side: Side, database: &str, sql: &str) -> Result<Session> {
+    let session = Session::connect(&servers.direct(side, database)?).await?;
     let failed = |cause| session.failed("a fault's statement failed", cause);
     let bound = format!("SET lock_timeout = {}", LOCK_WAIT.as_millis());
     session.client().batch_execute(&bound).await.map_err(failed)?;
@@ -211,14 +217,14 @@ async fn execute(stage: &Stage<'_>, side: Side, database: &str, sql: &str) -> Re
 }
 
 /// Waits for the program in the background and strikes it as soon as it is there.
-fn hunt(program: Program, stage: &Stage<'_>) -> Result<Lasting> {
+fn hunt(program: Program, servers: &TrialServers<'_>) -> Result<ActiveFault> {
     let (name, side, signal) = match program {
         Program::KillDump => ("pg_dump", Side::Source, Signal::KILL),
         Program::StopDump => ("pg_dump", Side::Source, Signal::STOP),
         Program::KillRestore => ("pg_restore", Side::Target, Signal::KILL),
         Program::StopRestore => ("pg_restore", Side::Target, Signal::STOP),
     };
-    let port = stage
+    let port = servers
         .port(side)
         .ok_or_else(|| Error::new(Kind::Internal, "there is no link"))?;
     let port = port.port().to_string();
@@ -242,12 +248,12 @@ fn hunt(program: Program, stage: &Stage<'_>) -> Result<Lasting> {
         }
         None
     });
-    Ok(Lasting::Program(Hunt { task, signal }))
+    Ok(ActiveFault::Program(Hunt { task, signal }))
 }
 
 /// Moves money between two accounts until told to stop. The first move is done when this returns.
-async fn write(stage: &Stage<'_>) -> Result<Writer> {
-    let session = Session::connect(&stage.direct(Side::Source, DATABASE)?).await?;
+async fn write(servers: &TrialServers<'_>) -> Result<Writer> {
+    let session = Session::connect(&servers.direct(Side::Source, DATABASE)?).await?;
     let transfer = format!(
         "BEGIN; UPDATE {LEDGER} SET amount = amount - 1 WHERE id = 1;
          UPDATE {LEDGER} SET amount = amount + 1 WHERE id = 2; COMMIT"

@@ -1,4 +1,4 @@
-//! Where a trial is played: a source, a target once it is provisioned, a store, and the links between them that can break.
+//! The servers of a trial: a source, a target once it is provisioned, a store, and the links to them, which can break.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::drill::cluster::Traits;
 use crate::drill::database;
 use crate::drill::proxy::Proxy;
 use crate::drill::s3_faults::{Plan, Relay};
-use crate::drill::scenario::{Link, Scenario, Space, Strike};
+use crate::drill::scenario::{FaultKind, Link, Scenario, Space};
 use crate::drill::substrate::{Server, Substrate};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::BackupKey;
@@ -48,12 +48,12 @@ const STORE_PATIENCE: retry::Patience = retry::Patience {
 };
 
 /// The servers and the links.
-pub(super) struct Stage<'a> {
+pub(super) struct TrialServers<'a> {
     pub(super) substrate: &'a Substrate,
     seed: u64,
     traits: Traits,
-    source: Post,
-    target: OnceCell<Post>,
+    source: LinkedServer,
+    target: OnceCell<LinkedServer>,
     links: Option<StoreLink>,
     location: Location,
     store: Store,
@@ -61,7 +61,7 @@ pub(super) struct Stage<'a> {
 }
 
 /// A database server and the link to it, where that can break.
-struct Post {
+struct LinkedServer {
     proxy: Option<Proxy>,
     cluster: Server,
 }
@@ -72,9 +72,9 @@ struct StoreLink {
     relay: Relay,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> TrialServers<'a> {
     /// Starts what a scenario needs from the beginning. Where nothing breaks, nothing is in between.
-    pub(super) async fn set(substrate: &'a Substrate, scenario: &Scenario, seed: u64) -> Result<Self> {
+    pub(super) async fn start(substrate: &'a Substrate, scenario: &Scenario, seed: u64) -> Result<Self> {
         let breaks = !scenario.faults.is_empty();
         let mut location = substrate.location().clone();
         let links = if breaks {
@@ -90,7 +90,7 @@ impl<'a> Stage<'a> {
         } else {
             Store::new(&location)
         };
-        let source = Post {
+        let source = LinkedServer {
             cluster: substrate.server("source", Traits::default()).await?,
             proxy: None,
         };
@@ -99,7 +99,7 @@ impl<'a> Stage<'a> {
             seed,
             traits: Traits {
                 is_durable: true,
-                has_limited_disk: scenario.has(|what| *what == Strike::Space(Space::Target)),
+                has_limited_disk: scenario.has(|what| *what == FaultKind::Space(Space::Target)),
             },
             source: source.linked(breaks, seed).await?,
             target: OnceCell::new(),
@@ -121,7 +121,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The store as those see it whom no fault reaches.
-    pub(super) fn vault(&self) -> &Store {
+    pub(super) fn direct_store(&self) -> &Store {
         self.substrate.store()
     }
 
@@ -143,11 +143,11 @@ impl<'a> Stage<'a> {
 
     /// The server of a side, where it has been started.
     pub(super) fn cluster(&self, side: Side) -> Result<&Server> {
-        let post = match side {
+        let linked = match side {
             Side::Source => Some(&self.source),
             Side::Target => self.target.get(),
         };
-        post.map(|post| &post.cluster).ok_or_else(|| {
+        linked.map(|linked| &linked.cluster).ok_or_else(|| {
             Error::new(Kind::Usage, "the target is not there yet")
                 .hint("let the fault strike in a later phase")
         })
@@ -157,10 +157,13 @@ impl<'a> Stage<'a> {
     pub(super) async fn provision(&self) -> Result<&Server> {
         let start = async || {
             let cluster = self.substrate.server("target", self.traits).await?;
-            let post = Post { cluster, proxy: None };
-            post.linked(self.links.is_some(), self.seed).await
+            let linked = LinkedServer { cluster, proxy: None };
+            linked.linked(self.links.is_some(), self.seed).await
         };
-        self.target.get_or_try_init(start).await.map(|post| &post.cluster)
+        self.target
+            .get_or_try_init(start)
+            .await
+            .map(|linked| &linked.cluster)
     }
 
     /// A database of a side, by way of the link to it.
@@ -177,11 +180,11 @@ impl<'a> Stage<'a> {
 
     /// Where clients of a side connect to, if not to its server itself.
     pub(super) fn port(&self, side: Side) -> Option<SocketAddr> {
-        let post = match side {
+        let linked = match side {
             Side::Source => Some(&self.source),
             Side::Target => self.target.get(),
         };
-        post?.proxy.as_ref().map(Proxy::address)
+        linked?.proxy.as_ref().map(Proxy::address)
     }
 
     /// A database of a side as its server's superuser sees it, by no link.
@@ -210,7 +213,7 @@ impl<'a> Stage<'a> {
         lock(&self.damaged).clone()
     }
 
-    /// A directory of its own for the temporary files of a process that plays a verb.
+    /// A directory of its own for the temporary files of a process that runs a verb.
     pub(super) fn scratch(&self) -> Result<PathBuf> {
         let place = self.substrate.directory().join("scratch");
         std::fs::create_dir_all(&place).map_err(|cause| {
@@ -220,7 +223,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-impl Post {
+impl LinkedServer {
     async fn linked(self, is_breakable: bool, seed: u64) -> Result<Self> {
         let proxy = if is_breakable {
             Some(Proxy::start(self.cluster.address(), seed).await?)

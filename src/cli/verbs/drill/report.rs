@@ -9,14 +9,14 @@ use crate::cli::text::{checks, line, objective, tables, timeline};
 use crate::cli::units::size;
 use crate::drill::rehearsal::Rehearsal;
 
-/// A drill was held.
+/// A drill ran to its end.
 #[derive(Debug)]
-pub(super) struct DrillHeld {
+pub(super) struct DrillReport {
     pub(super) rehearsal: Rehearsal,
     pub(super) evidence: PathBuf,
 }
 
-impl Outcome for DrillHeld {
+impl Outcome for DrillReport {
     fn fields(&self) -> Value {
         let mut document = json!(self.rehearsal);
         document["evidence"] = json!(self.evidence);
