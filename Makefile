@@ -6,6 +6,8 @@ CARGO ?= cargo
 ARGS ?=
 # Where tools that only tests need are installed.
 TEST_TOOLS := target/test-tools
+# Downloads the program or builds it, and prints its path.
+PROGRAM := CARGO="$(CARGO)" scripts/program.sh
 # Most tests wait for servers: more of them than cores keep the cores busy.
 export RUST_TEST_THREADS ?= 3
 
@@ -16,7 +18,7 @@ help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing to build and to drill
-	@scripts/setup.sh
+	@CARGO="$(CARGO)" scripts/setup.sh
 
 setup-test: setup ## Install what the tests need besides
 	@scripts/setup-test.sh $(TEST_TOOLS)
@@ -26,13 +28,13 @@ images: ## Build the images of the tests into the local container engine
 	@tests/images/build.sh
 
 drill: setup ## Rehearse a whole backup and restore on private servers
-	@$(CARGO) run --release --locked --quiet -- drill $(ARGS)
+	@program=$$($(PROGRAM)) && exec "$$program" drill $(ARGS)
 
 scenarios: setup ## Rehearse every scenario, as in: make scenarios ARGS="--seed 7 --substrate containers"
-	@$(CARGO) run --release --locked --quiet -- drill --scenario all $(ARGS)
+	@program=$$($(PROGRAM)) && exec "$$program" drill --scenario all $(ARGS)
 
 soak: setup ## Rehearse what chance draws, as in: make soak ARGS="--runs 500 --seed 1"
-	@$(CARGO) run --release --locked --quiet -- drill --scenario random $(or $(ARGS),--runs 200)
+	@program=$$($(PROGRAM)) && exec "$$program" drill --scenario random $(or $(ARGS),--runs 200)
 
 soak-kill: setup ## Kill verbs at random moments, so many times, as in: make soak-kill ARGS="300"
 	PAYCRAFT_TEST_MINUTES=600 PAYCRAFT_KILLS="$(or $(word 1,$(ARGS)),300)" PAYCRAFT_KILL_SEED="$(word 2,$(ARGS))" \

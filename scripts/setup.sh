@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing to build this program and to hold a drill: a C compiler's linker and PostgreSQL 15 or newer with
-# its server programs. Says nothing and does nothing where all is there.
+# its server programs. Refuses a Rust that is too old. Says nothing and does nothing where all is there.
 set -eu
 
 oldest=15
@@ -20,8 +20,17 @@ fail() {
     exit 1
 }
 
-if ! command -v cargo >/dev/null; then
-    fail "cargo was not found" "install Rust 1.95 or newer with rustup, as rust-lang.org describes"
+rust=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$(dirname "$0")/../Cargo.toml")
+cargo=${CARGO:-cargo}
+if ! command -v "$cargo" >/dev/null; then
+    fail "cargo was not found" "install Rust $rust or newer with rustup, as rust-lang.org describes"
+fi
+# Before anything is built: the compiler's own refusal comes after minutes, in the middle of other crates.
+found=$("$cargo" --version | sed -E 's/^cargo ([0-9]+\.[0-9]+).*/\1/')
+if [ "$(printf '%s\n%s\n' "$rust" "$found" | sort -V | head -n 1)" != "$rust" ]; then
+    install="install Rust $rust or newer with rustup, as rust-lang.org describes"
+    if command -v rustup >/dev/null; then install="run: rustup update stable && rustup default stable"; fi
+    fail "this is Rust $found, and Rust $rust or newer is needed" "$install"
 fi
 
 missing=

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::cursor::{Cursor, Short};
 use super::error::ArchiveError;
 use super::header::Header;
+use super::limits::MAX_ENTRIES;
 
 /// The number by which entries and data blocks refer to each other. Always positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,9 +143,6 @@ impl Contents {
         self.entries.get(place)
     }
 }
-
-/// No table of contents has more entries. A million take about 350 MB of memory, besides their texts.
-pub const MAX_ENTRIES: usize = 1_000_000;
 
 /// So much input at most is looked at together, so that what follows the head is not copied with it.
 const PIECE_BYTES: usize = 64 << 10;

@@ -3,10 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::ArchiveError;
-
-/// Header and table of contents together are never larger. Real ones are some hundred kilobytes; 100,000 tables with their keys and
-/// indexes take about 150 MiB.
-pub(super) const HEAD_LIMIT_BYTES: usize = 256 << 20;
+use super::limits::HEAD_LIMIT_BYTES;
 
 /// The first of 256 characters of Unicode's last private plane.
 const OTHER_BYTES: u32 = 0x0010_F700;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::contents::MAX_ENTRIES;
-use super::cursor::HEAD_LIMIT_BYTES;
+use super::limits::{HEAD_LIMIT_BYTES, MAX_ENTRIES};
 use super::version::Version;
 use crate::error::{Error, Kind};
 

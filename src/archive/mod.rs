@@ -9,12 +9,14 @@ mod error;
 pub mod gzip;
 mod header;
 mod inflate;
+mod limits;
 mod reader;
 mod rows;
 mod version;
 
-pub use contents::{Contents, DumpId, Entry, MAX_ENTRIES, Section};
+pub use contents::{Contents, DumpId, Entry, Section};
 pub use error::ArchiveError;
 pub use header::{Compression, Created, Header};
+pub use limits::MAX_ENTRIES;
 pub use reader::{Event, Reader, Step};
 pub use version::Version;

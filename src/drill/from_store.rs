@@ -6,13 +6,14 @@ use super::canaries::{self, Original};
 use super::cluster::Traits;
 use super::database;
 use super::rehearsal::{BackupFacts, Rehearsal};
-use super::rehearse::Stored;
 use super::substrate::Substrate;
 use crate::error::Result;
 use crate::model::catalog::Listed;
 use crate::model::depth::Depth;
+use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
 use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
+use crate::model::selection::Among;
 use crate::model::timeline::Observer;
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Side;
@@ -20,8 +21,22 @@ use crate::postgres::tools::{Leniency, Tools};
 use crate::recovery::backup::Clock;
 use crate::recovery::guard::{Production, Terms};
 use crate::recovery::restore;
+use crate::store::Store;
 
 const DATABASE: &str = "paycraft";
+
+/// Which backup of a real store is restored.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a> {
+    /// Where it is.
+    pub store: &'a Store,
+    /// The backups considered.
+    pub among: &'a Among,
+    /// Which of them.
+    pub selector: Selector,
+    /// Whether one will do that does not record owners and rights.
+    pub accepts_unknown_rights: bool,
+}
 
 /// What the backup is restored with.
 #[derive(Clone, Copy)]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+pub use super::from_store::Stored;
 use super::from_store::{self, Means};
 use super::rehearsal::Rehearsal;
 use super::scenario::{BASELINE, Expectation, Scenario};
@@ -13,14 +14,12 @@ use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{choose, read_listing};
 use crate::model::key::Selector;
 use crate::model::objective::Measured;
-use crate::model::selection::Among;
 use crate::model::source::SourceChoice;
 use crate::model::timeline::Observer;
 use crate::model::verdict::{Check, Verdict};
 use crate::postgres::tools::Tools;
 use crate::recovery::backup::Clock;
 use crate::recovery::recorder::Recorder;
-use crate::store::Store;
 
 /// Rows take about so many times the room of their compressed form.
 const RAW_PER_STORED: u64 = 6;
@@ -39,19 +38,6 @@ pub enum Origin<'a> {
     },
     /// A backup of a real store, which is only read.
     Store(Stored<'a>),
-}
-
-/// Which backup of a real store is restored.
-#[derive(Clone, Copy, Debug)]
-pub struct Stored<'a> {
-    /// Where it is.
-    pub store: &'a Store,
-    /// The backups considered.
-    pub among: &'a Among,
-    /// Which of them.
-    pub selector: Selector,
-    /// Whether one will do that does not record owners and rights.
-    pub accepts_unknown_rights: bool,
 }
 
 /// What a rehearsal is to do.

@@ -19,7 +19,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::conninfo::Conninfo;
 use super::pieces::Pieces;
-use super::tls::Trust;
+use super::tls::{Tls, Trust};
 
 /// The question whether the server takes an encrypted connection: a length of 8 and the number of SSLRequest.
 /// <https://www.postgresql.org/docs/current/protocol-message-formats.html>
@@ -71,7 +71,7 @@ impl From<tokio_postgres::Error> for NotOpened {
 
 /// Connects, and returns the client together with the task that drives its connection.
 pub(super) async fn open(conninfo: &Conninfo) -> Result<(Client, JoinHandle<()>), NotOpened> {
-    let mut connector = conninfo.tls().connector();
+    let mut connector = Connector::new(conninfo.tls());
     let mut config = conninfo.config().clone();
     config
         .ssl_mode(SslMode::Require)
@@ -94,8 +94,11 @@ fn drive<S: Socket, T: Socket>(connection: Connection<S, T>) -> JoinHandle<()> {
 }
 
 impl Connector {
-    pub(super) fn new(trust: Trust, tls: MakeRustlsConnect) -> Self {
-        Self { trust, tls }
+    pub(super) fn new(tls: &Tls) -> Self {
+        Self {
+            trust: tls.trust(),
+            tls: MakeRustlsConnect::new(tls.config()),
+        }
     }
 }
 

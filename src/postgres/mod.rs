@@ -15,4 +15,5 @@ pub mod tools;
 mod connector;
 mod environment;
 mod pieces;
+mod side;
 mod tls;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::conninfo::Side;
+use super::side::Side;
 use crate::error::{Error, Result};
 
 /// How long a server is waited for.

@@ -11,9 +11,6 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio_postgres_rustls::MakeRustlsConnect;
-
-use super::connector::Connector;
 
 /// How much a connection must be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,11 +107,13 @@ impl Tls {
         })
     }
 
-    pub(super) fn connector(&self) -> Connector {
-        Connector::new(
-            self.trust,
-            MakeRustlsConnect::new(ClientConfig::clone(&self.config)),
-        )
+    pub(super) fn trust(&self) -> Trust {
+        self.trust
+    }
+
+    /// The same for rustls.
+    pub(super) fn config(&self) -> ClientConfig {
+        ClientConfig::clone(&self.config)
     }
 
     /// The same for libpq.

@@ -3,26 +3,22 @@
 //! Only what surely is a dead run's is aborted. An upload of another machine's, or one whose id the store had not told yet, waits for
 //! `prune`.
 
-use std::path::{Path, PathBuf};
-
 use super::scratch::{self, Purpose, Scratch};
 use crate::model::timeline::{Event, Observer};
 use crate::store::{RecordedUpload, Store};
-
-const RECORD: &str = "uploads.json";
 
 /// Begins to record the uploads of `store`, as long as what is returned lives. Without room for a record a backup is made all the
 /// same.
 pub fn record(store: &Store) -> Option<Scratch> {
     let scratch = Scratch::new(Purpose::Verb).ok()?;
-    store.record_open_uploads(&record_in(scratch.path()));
+    store.record_open_uploads(&scratch::record_in(scratch.path()));
     Some(scratch)
 }
 
 /// Aborts the uploads to `store` that killed runs on this machine left open.
 pub async fn abort(store: &Store, observer: &dyn Observer) {
     for dead in scratch::dead_with_records() {
-        let text = std::fs::read(record_in(dead.path())).unwrap_or_default();
+        let text = std::fs::read(scratch::record_in(dead.path())).unwrap_or_default();
         let uploads: Vec<RecordedUpload> = serde_json::from_slice(&text).unwrap_or_default();
         let mut is_done = true;
         for upload in &uploads {
@@ -50,14 +46,4 @@ pub async fn abort(store: &Store, observer: &dyn Observer) {
             dead.remove();
         }
     }
-}
-
-/// Whether a run in this directory recorded an upload that it had not ended.
-pub(super) fn has_record(directory: &Path) -> bool {
-    const NONE: &[u8] = b"[]";
-    std::fs::read(record_in(directory)).is_ok_and(|text| text != NONE)
-}
-
-fn record_in(directory: &Path) -> PathBuf {
-    directory.join(RECORD)
 }

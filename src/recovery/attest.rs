@@ -8,7 +8,7 @@ use futures_util::{StreamExt, pin_mut};
 use sha2::{Digest, Sha256};
 
 use super::background::in_the_background;
-use super::backup::Made;
+use super::manifests::Made;
 use super::survey::{Survey, Surveyed};
 use super::{manifests, object, plan};
 use crate::archive::ArchiveError;

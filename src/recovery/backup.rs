@@ -3,7 +3,6 @@
 //! One pass: while the archive flows to the store it is read, so the manifest describes exactly the bytes stored. The
 //! manifest is written last, and a backup exists when it does. All that fails before leaves no backup behind.
 
-use serde::Serialize;
 use tokio::sync::watch;
 
 use super::answer::answer;
@@ -33,6 +32,7 @@ use crate::postgres::session::Session;
 use crate::postgres::tools::{Installation, Tools};
 use crate::store::Store;
 
+pub use super::manifests::Made;
 pub use super::reservation::Clock;
 
 /// What a backup is made of and where it goes.
@@ -67,18 +67,6 @@ struct Origin {
     policy_roles: Vec<String>,
     unreadable: Vec<Name>,
     left_out: Vec<LeftOut>,
-}
-
-/// A backup that exists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Made {
-    /// The object's key.
-    pub key: BackupKey,
-    /// The manifest's key.
-    pub manifest_key: String,
-    /// What the manifest says.
-    #[serde(skip)]
-    pub manifest: Manifest,
 }
 
 /// Makes one backup. Where the source is changed meanwhile, so that no dump could hold what it held, it is tried again.

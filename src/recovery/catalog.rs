@@ -6,7 +6,6 @@ use jiff::civil::Date;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-pub use super::choosing::{Selected, name_older, select, select_among};
 use super::manifests;
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{Condition, Found, State, read_listing};

@@ -1,5 +1,6 @@
 //! Manifests in the store: one document, or a head with its index beside it.
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
@@ -18,6 +19,18 @@ use crate::store::{Published, Store};
 const DOCUMENT_LIMIT_BYTES: u64 = 64 << 20;
 /// How much of an index is fetched and read at once.
 const PIECE_BYTES: u64 = 8 << 20;
+
+/// A backup that exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Made {
+    /// The object's key.
+    pub key: BackupKey,
+    /// The manifest's key.
+    pub manifest_key: String,
+    /// What the manifest says.
+    #[serde(skip)]
+    pub manifest: Manifest,
+}
 
 /// Publishes the manifest, which makes the object a backup. An index beside it comes first. Returns the same manifest.
 pub(super) async fn publish(store: &Store, key: BackupKey, manifest: Manifest) -> Result<Manifest> {

@@ -37,6 +37,7 @@ pub mod recorder;
 pub mod recover;
 mod refused;
 mod rejected;
+mod replaced;
 pub mod reservation;
 pub mod restore;
 pub mod roles;

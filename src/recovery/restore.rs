@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::access;
 use super::budget;
-use super::catalog::{self, Selected};
+use super::choosing::{self, Selected};
 use super::clean::{self, Room};
 use super::course::{self, Course};
 use super::definitions::{Definitions, Stage};
@@ -110,7 +110,7 @@ pub async fn restore(
     let Selected {
         manifest,
         is_attested,
-    } = catalog::select_among(
+    } = choosing::select_among(
         request.store,
         request.selector,
         request.among,
@@ -130,7 +130,7 @@ pub async fn restore(
     .await
     {
         Ok(restored) => Ok(restored),
-        Err(error) => Err(catalog::name_older(request.store, &key, request.among, error).await),
+        Err(error) => Err(choosing::name_older(request.store, &key, request.among, error).await),
     }
 }
 

@@ -12,12 +12,13 @@ use rustix::io::Errno;
 use rustix::process::{Pid, geteuid, test_kill_process};
 use tempfile::TempDir;
 
-use super::abandoned;
 use crate::error::{Error, Kind, Result};
 
 /// What names of directories begin with: those of verbs, and those of drills.
 const PREFIXES: [&str; 2] = ["paycraft-dr-", "paycraft-drill-"];
 const LOCK: &str = "lock";
+/// What a run left open elsewhere: the uploads of a backup.
+const RECORD: &str = "uploads.json";
 /// How often a directory is made that another run took for a dead one's: it does so only within a moment.
 const ATTEMPTS: u32 = 3;
 
@@ -106,17 +107,26 @@ impl Dead {
 /// Removes the directories of our user's runs that were killed, save for those with records of what they left elsewhere.
 pub fn clear_leftovers() {
     for dead in all_dead() {
-        if !abandoned::has_record(&dead.path) && !serves(&dead.path) {
+        if !has_record(&dead.path) && !serves(&dead.path) {
             dead.remove();
         }
     }
 }
 
+/// Whether a run in this directory recorded an upload that it had not ended.
+fn has_record(directory: &Path) -> bool {
+    const NONE: &[u8] = b"[]";
+    std::fs::read(record_in(directory)).is_ok_and(|text| text != NONE)
+}
+
+/// The file in which a run records the uploads that it has open.
+pub(super) fn record_in(directory: &Path) -> PathBuf {
+    directory.join(RECORD)
+}
+
 /// The directories of our user's runs that were killed and left records.
 pub(super) fn dead_with_records() -> Vec<Dead> {
-    all_dead()
-        .filter(|dead| abandoned::has_record(&dead.path))
-        .collect()
+    all_dead().filter(|dead| has_record(&dead.path)).collect()
 }
 
 fn all_dead() -> impl Iterator<Item = Dead> {

@@ -26,7 +26,7 @@ use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::{Installation, Leniency, Tools};
 use paycraft_dr::recovery::backup::{self, Made};
-use paycraft_dr::recovery::catalog;
+use paycraft_dr::recovery::choosing;
 use paycraft_dr::recovery::guard::{Production, Terms};
 use paycraft_dr::recovery::restore::{self, Restored};
 use paycraft_dr::recovery::verify;
@@ -414,7 +414,7 @@ impl World {
 
     /// Compares a database with the newest backup.
     pub async fn verify(&self, target: &Conninfo) -> Verification {
-        let selected = catalog::select(&self.bucket.store, Selector::Latest, now(), &Silent)
+        let selected = choosing::select(&self.bucket.store, Selector::Latest, now(), &Silent)
             .await
             .expect("a backup");
         let tools = &self.postgres.tools;
@@ -429,7 +429,7 @@ impl World {
 
     /// Reads the stored bytes of the newest backup.
     pub async fn verify_object(&self) -> Result<Verification, Error> {
-        let selected = catalog::select(&self.bucket.store, Selector::Latest, now(), &Silent).await?;
+        let selected = choosing::select(&self.bucket.store, Selector::Latest, now(), &Silent).await?;
         verify::object(&self.bucket.store, &selected.manifest, &Silent).await
     }
 }

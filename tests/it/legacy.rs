@@ -10,7 +10,7 @@ use paycraft_dr::model::key::{BackupKey, Selector};
 use paycraft_dr::model::manifest::Framing;
 use paycraft_dr::postgres::conninfo::Conninfo;
 use paycraft_dr::recovery::platform::Scope;
-use paycraft_dr::recovery::{attest, catalog, verify};
+use paycraft_dr::recovery::{attest, catalog, choosing, verify};
 use proptest::prelude::*;
 
 use super::kit::{
@@ -205,9 +205,9 @@ fn an_attested_backup_is_preferred_and_what_is_under_way_is_never_used() {
             .await
             .expect("a backup");
         world.bucket.server.remove(&leftover.manifest_key);
-        let selected = catalog::select(&world.bucket.store, Selector::Latest, now(), &Silent).await;
+        let selected = choosing::select(&world.bucket.store, Selector::Latest, now(), &Silent).await;
         assert_eq!(selected.expect("the shell's").manifest.key, key().to_string());
-        let named = catalog::select(&world.bucket.store, Selector::Key(later), now(), &Silent).await;
+        let named = choosing::select(&world.bucket.store, Selector::Key(later), now(), &Silent).await;
         assert_eq!(named.expect_err("a leftover").kind(), Kind::Refused);
         world.bucket.server.remove(&later.to_string());
 
@@ -216,10 +216,10 @@ fn an_attested_backup_is_preferred_and_what_is_under_way_is_never_used() {
             .await
             .expect("a backup");
         let warnings = Warnings::default();
-        let selected = catalog::select(&world.bucket.store, Selector::Latest, now(), &warnings).await;
+        let selected = choosing::select(&world.bucket.store, Selector::Latest, now(), &warnings).await;
         assert_eq!(selected.expect("attested").manifest.key, attested.key.to_string());
         assert!(warnings.0.lock().expect("no panic")[0].contains(&key().to_string()));
-        let selected = catalog::select(&world.bucket.store, Selector::Key(key()), now(), &Silent).await;
+        let selected = choosing::select(&world.bucket.store, Selector::Key(key()), now(), &Silent).await;
         assert!(!selected.expect("the shell's").is_attested);
     });
 }
@@ -296,7 +296,7 @@ fn the_program_attests_without_any_database() {
         assert_eq!(document["exit_code"], 0, "{document}");
         assert_eq!(document["backup"]["manifest_key"], key().manifest_key());
         execute(&source, "DELETE FROM subscriptions WHERE id = 7").await;
-        let selected = catalog::select(&world.bucket.store, Selector::Latest, now(), &Silent).await;
+        let selected = choosing::select(&world.bucket.store, Selector::Latest, now(), &Silent).await;
         let manifest = selected.expect("attested").manifest;
         let (tools, scope) = (&world.postgres.tools, Scope::everything());
         let compared = verify::target(&manifest, &source, &scope, tools, 1, &Silent).await;

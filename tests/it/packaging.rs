@@ -5,3 +5,5 @@ mod deploy;
 mod help;
 mod manual;
 mod nix;
+#[cfg(target_os = "linux")]
+mod scripts;

@@ -12,7 +12,7 @@ use paycraft_dr::postgres::queries::loading::program_works;
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::Tools;
 use paycraft_dr::recovery::guard::Terms;
-use paycraft_dr::recovery::{catalog, verify};
+use paycraft_dr::recovery::{choosing, verify};
 
 use super::kit::{SMALL_SCHEMA, Silent, World, assert_proven, execute, failed, now, query, run, terms};
 
@@ -97,7 +97,7 @@ async fn compare(
     depth: Depth,
 ) -> Result<Verification, Error> {
     let store = &world.bucket.store;
-    let selected = catalog::select(store, Selector::Latest, now(), &Silent).await?;
+    let selected = choosing::select(store, Selector::Latest, now(), &Silent).await?;
     let scope = verify::scope(store, &selected.manifest, target, tools, None, false).await?;
     verify::target(&selected.manifest, target, &scope.to(depth), tools, 2, &Silent).await
 }

@@ -11,7 +11,7 @@ use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::retention::Policy;
 use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::Conninfo;
-use paycraft_dr::recovery::{backup, catalog, prune, verify};
+use paycraft_dr::recovery::{backup, catalog, choosing, prune, verify};
 use paycraft_dr::store::Store;
 use paycraft_dr::store::retry::Patience;
 use proptest::prelude::*;
@@ -154,7 +154,7 @@ impl Bench {
             );
         }
         if let Some(newest) = &self.newest {
-            let selected = catalog::select(vault, Selector::Latest, self.now, &Silent).await;
+            let selected = choosing::select(vault, Selector::Latest, self.now, &Silent).await;
             let selected = selected.unwrap_or_else(|error| panic!("after {after}: {error}"));
             assert!(
                 selected.manifest.key >= *newest,

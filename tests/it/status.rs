@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::schedule::first_monday;
 use paycraft_dr::postgres::conninfo::Side;
-use paycraft_dr::recovery::{catalog, status};
+use paycraft_dr::recovery::{choosing, status};
 use serde_json::{Value, json};
 
 use super::kit::{SMALL_SCHEMA, TestStore, Warnings, World, json, output, program, run, said};
@@ -66,7 +66,7 @@ fn what_is_dated_in_the_future_is_the_newest_for_nobody() {
         let heard = [Warnings::default(), Warnings::default()];
         let standing = status::look(store, Some(u64::MAX), now, &heard[0]).await;
         let counted = standing.expect("an answer").newest.expect("a backup");
-        let selected = catalog::select(store, Selector::Latest, now, &heard[1]).await;
+        let selected = choosing::select(store, Selector::Latest, now, &heard[1]).await;
         assert_eq!(counted.to_string(), newest);
         assert_eq!(selected.expect("a backup").manifest.key, newest);
         for heard in heard {

@@ -17,7 +17,7 @@ use crate::model::profile::Profile;
 use crate::model::source::SourceName;
 use crate::model::timeline::{Event, Phase};
 use crate::postgres::address;
-use crate::recovery::catalog::{self, Selected};
+use crate::recovery::choosing::{self, Selected};
 use crate::recovery::verify;
 
 /// Check a stored backup, or a restored database against it.
@@ -68,13 +68,13 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
     let Selected {
         manifest,
         is_attested,
-    } = catalog::select_among(store, own.backup, &among, Timestamp::now(), observer).await?;
+    } = choosing::select_among(store, own.backup, &among, Timestamp::now(), observer).await?;
     let verification = if own.object && !is_attested {
         verify::unattested_object(&manifest)
     } else if own.object {
         match verify::object(store, &manifest, observer).await {
             Ok(verification) => verification,
-            Err(error) => return Err(catalog::name_older(store, &manifest.key, &among, error).await),
+            Err(error) => return Err(choosing::name_older(store, &manifest.key, &among, error).await),
         }
     } else {
         let target = context.settings.target(own.target.as_deref())?;

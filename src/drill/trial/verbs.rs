@@ -27,7 +27,7 @@ use crate::postgres::conninfo::{Conninfo, Side};
 use crate::postgres::session::Session;
 use crate::postgres::tools::{Leniency, Tools};
 use crate::recovery::guard::Terms;
-use crate::recovery::{backup, catalog, restore, verify};
+use crate::recovery::{backup, choosing, restore, verify};
 
 /// A database that is somebody else's.
 const USED: &str = "somebody_elses";
@@ -179,7 +179,7 @@ impl Trial<'_> {
     async fn restore_selected(&self, selector: Selector, declared_at: Timestamp) -> Result<Proven, Failed> {
         let failed = |error| Failed::of(Verb::Restore, error);
         if let Some(apart) = self.tool(|phase| phase != Phase::Backup) {
-            let newest = catalog::select(self.servers.direct_store(), selector, declared_at, &Quiet)
+            let newest = choosing::select(self.servers.direct_store(), selector, declared_at, &Quiet)
                 .await
                 .map_err(failed)?;
             self.make_ready(&newest.manifest).await.map_err(failed)?;

@@ -2,7 +2,6 @@
 
 use sha2::{Digest, Sha256};
 
-use super::settings::Setting;
 use crate::model::hex::hex;
 
 /// The length of a key.
@@ -37,15 +36,9 @@ impl DigestKey {
         Some(Self(bytes))
     }
 
-    /// The digest of a setting: HMAC-SHA-256 over what it is of, its name and its value, each behind its length, as lowercase hex.
-    pub fn digest(&self, setting: &Setting) -> String {
+    /// HMAC-SHA-256 over these parts, each behind its length as eight bytes, big endian, as lowercase hex.
+    pub fn digest(&self, parts: &[&str]) -> String {
         let mut message = Vec::new();
-        let parts = [
-            setting.scope.name(),
-            setting.role.as_deref().unwrap_or_default(),
-            &setting.name,
-            setting.value.reveal(),
-        ];
         for part in parts {
             message.extend_from_slice(&(part.len() as u64).to_be_bytes());
             message.extend_from_slice(part.as_bytes());

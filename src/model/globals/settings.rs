@@ -49,6 +49,18 @@ pub struct Setting {
     pub value: Secret,
 }
 
+impl Setting {
+    /// The keyed digest of what it is of, its name and its value.
+    pub fn digest(&self, key: &DigestKey) -> String {
+        key.digest(&[
+            self.scope.name(),
+            self.role.as_deref().unwrap_or_default(),
+            &self.name,
+            self.value.reveal(),
+        ])
+    }
+}
+
 /// A setting without its value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SettingDigest {
@@ -70,7 +82,7 @@ impl SettingDigest {
             scope: setting.scope,
             role: setting.role.clone(),
             name: setting.name.clone(),
-            digest: key.digest(setting),
+            digest: setting.digest(key),
         }
     }
 

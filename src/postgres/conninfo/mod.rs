@@ -10,7 +10,6 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio_postgres::Config;
 use tokio_postgres::config::ChannelBinding;
 
@@ -18,6 +17,7 @@ pub use self::parameters::Surroundings;
 use self::parameters::{Parameters, Unreadable};
 use self::project::{Parts, SESSION_PORT, is_direct, is_supabase, is_transaction_pooler, normalised};
 use super::patience::Patience;
+pub use super::side::Side;
 use super::tls::{Roots, Tls, Trust};
 use crate::error::{Error, Kind, Result};
 
@@ -88,35 +88,6 @@ const KNOWN_ELSEWHERE: [&str; 25] = [
     "ssl_max_protocol_version",
     "ssl_min_protocol_version",
 ];
-
-/// Which database of a run a connection belongs to. It decides the kind of the errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// The database that is backed up.
-    Source,
-    /// The database that is restored into.
-    Target,
-}
-
-impl Side {
-    /// The kind of an error that this side caused.
-    pub const fn kind(self) -> Kind {
-        match self {
-            Self::Source => Kind::Source,
-            Self::Target => Kind::Target,
-        }
-    }
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Source => "source",
-            Self::Target => "target",
-        })
-    }
-}
 
 /// One database, and how to be let in. Shows itself without its password.
 #[derive(Clone)]

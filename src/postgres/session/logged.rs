@@ -11,6 +11,7 @@ use tracing::{debug, trace};
 
 use super::{Session, span};
 use crate::log::{self, Wait};
+use crate::postgres::connector::Connector;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::statement::shown;
 
@@ -105,7 +106,11 @@ async fn seen(database: &Conninfo) -> Option<String> {
             FROM pg_catalog.pg_stat_activity a
            WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid() AND a.usename = session_user
              AND a.state = 'active' AND a.application_name = pg_catalog.current_setting('application_name')";
-    let (client, connection) = database.config().connect(database.tls().connector()).await.ok()?;
+    let (client, connection) = database
+        .config()
+        .connect(Connector::new(database.tls()))
+        .await
+        .ok()?;
     let driver = tokio::spawn(connection);
     let answer = client.query_one(sql, &[]).await;
     driver.abort();

@@ -10,7 +10,7 @@ mod production;
 pub use production::{Consent, Production};
 
 use self::production::pass;
-use super::{clean, roles};
+use super::{replaced, roles};
 use crate::error::{Error, Kind, Result};
 use crate::model::identity::{Assessment, assess};
 use crate::model::manifest::Manifest;
@@ -211,7 +211,7 @@ async fn examine(
         present = objects(&session, profile, terms).await?;
     }
     if terms.clean {
-        clean::check_replaced(target, &present, manifest)?;
+        replaced::check_replaced(target, &present, manifest)?;
     } else if let Some(told) = present.told() {
         let message = format!("{target} is not empty: it holds {told}");
         return Err(Error::new(Kind::Refused, message)
@@ -234,7 +234,7 @@ async fn examine(
 /// What the database holds that is not its platform's. Types and schemas alone stop no restore that drops nothing.
 async fn objects(session: &Session, profile: Profile, terms: Terms<'_>) -> Result<Held> {
     let present = queries::clearing::user_objects(session).await?;
-    let present = clean::without_platforms(present, profile);
+    let present = replaced::without_platforms(present, profile);
     Ok(if terms.clean { present } else { present.content() })
 }
 

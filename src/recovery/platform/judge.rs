@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use super::rule::Rule;
-use super::selection::name;
 use crate::archive::{Contents, Entry};
 use crate::model::profile::Profile;
 use crate::postgres::rights::{Name, Rights, TableRights};
@@ -238,4 +237,9 @@ fn called_schema(definition: &str) -> Option<&str> {
         .or_else(|| definition.rsplit_once(" EXECUTE PROCEDURE "))?;
     let (schema, _) = call.split_once('.')?;
     Some(schema.trim_matches('"'))
+}
+
+/// The schema and the name of what an entry makes.
+pub(super) fn name(entry: &Entry) -> Name {
+    (entry.schema.clone().unwrap_or_default(), entry.tag.clone())
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::judge::is_platforms;
+use super::judge::{is_platforms, name};
 use super::rule::Rule;
-use super::selection::{Selection, name};
+use super::selection::Selection;
 use crate::archive::Contents;
 use crate::model::access::Accepted;
 use crate::model::depth::Depth;

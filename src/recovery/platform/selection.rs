@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::judge::{self, KnownTarget, rule};
+use super::judge::{self, KnownTarget, name, rule};
 use super::rule::Rule;
 use crate::archive::{Contents, DumpId, Entry};
 use crate::error::{Error, Kind, Result};
@@ -226,8 +226,4 @@ fn worded(entry: &Entry) -> String {
         Some(schema) => format!("{} {schema}.{}", entry.kind, entry.tag),
         None => format!("{} {}", entry.kind, entry.tag),
     }
-}
-
-pub(super) fn name(entry: &Entry) -> Name {
-    (entry.schema.clone().unwrap_or_default(), entry.tag.clone())
 }

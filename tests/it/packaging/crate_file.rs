@@ -237,7 +237,6 @@ fn the_oldest_rust_is_said_once_and_nowhere_otherwise() {
     for (path, said) in [
         ("README.md", format!("Rust {rust}")),
         ("CONTRIBUTING.md", format!("Rust {rust}")),
-        ("scripts/setup.sh", format!("Rust {rust}")),
     ] {
         assert!(read(path).contains(&said), "{path} does not say {said}");
     }

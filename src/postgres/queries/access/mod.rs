@@ -2,10 +2,12 @@
 
 mod apply;
 mod asking;
+mod reach;
 mod statements;
 
-pub use apply::{Reach, Refused, apply, begin, commit, reach, roll_back};
+pub use apply::{Refused, apply, begin, commit, roll_back};
 pub use asking::{Question, ask, collect, questions};
+pub use reach::{Reach, reach};
 pub use statements::{Statement, of_changes, of_defaults, of_owners};
 
 use serde::Deserialize;

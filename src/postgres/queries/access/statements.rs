@@ -1,6 +1,6 @@
 //! The statements that make one database's access like another's.
 
-use super::apply::Reach;
+use super::reach::Reach;
 use crate::model::access::{Change, DefaultChange, Grantee, Kind, Object, OwnerChange, Privileges, Verb};
 use crate::postgres::queries::identifier;
 
