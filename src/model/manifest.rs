@@ -9,19 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::model::access::Access;
 pub use crate::model::blocks::Block;
 use crate::model::blocks::Blocks;
 use crate::model::derived::Derived;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::globals::Globals;
-use crate::model::hex::hex;
 use crate::model::identity::{DatabaseFacts, Identity};
 use crate::model::left_out::LeftOut;
-use crate::model::manifest_head::{HEAD_VERSION, Head};
+pub use crate::model::seal::corrupt;
+use crate::model::seal::seal;
 use crate::model::sha256_sum::Sha256Sum;
 use crate::model::suspicion::Suspicion;
 use crate::model::trouble::Troubles;
@@ -32,10 +31,6 @@ pub const VERSION: u32 = 1;
 
 /// No block is larger, so that reading one never takes more memory than this.
 pub const MAX_BLOCK_BYTES: u64 = 16 << 20;
-
-const SEAL_FIELD: &[u8] = br#""manifest_sha256":""#;
-const UNSEALED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-const SEAL_DIGITS: usize = UNSEALED.len();
 
 /// Everything known about one backup at the time it was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,41 +184,10 @@ pub struct Sequence {
     pub is_called: bool,
 }
 
-#[derive(Deserialize)]
-struct Versioned {
-    manifest_version: u32,
-}
-
-/// A document with the place of its seal behind everything else.
-#[derive(Serialize)]
-struct Sealed<'a, T> {
-    #[serde(flatten)]
-    content: &'a T,
-    manifest_sha256: &'static str,
-}
-
-/// What is stored as a backup's manifest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Document {
-    /// All of it.
-    Whole(Box<Manifest>),
-    /// Its head; the rest is in an index beside it.
-    Head(Box<Head>),
-}
-
 impl Manifest {
     /// The document as it is stored in one piece, sealed by its own digest.
     pub fn encode(&self) -> Result<Vec<u8>> {
         seal(self)
-    }
-
-    /// Reads the manifest stored in one piece for the object `key`. Any changed byte, another backup's manifest, an index with gaps
-    /// and another major version are refused.
-    pub fn decode(key: &str, document: &[u8]) -> Result<Self> {
-        match Document::decode(key, document)? {
-            Document::Whole(manifest) => Ok(*manifest),
-            Document::Head(_) => Err(corrupt(key, "has its blocks elsewhere")),
-        }
     }
 
     /// The encoding of the archive's text, as `SET client_encoding` takes it.
@@ -282,47 +246,6 @@ impl Manifest {
     }
 }
 
-impl Document {
-    /// Reads what is stored as the manifest of the object `key`. Any changed byte, another backup's manifest, an index with gaps and
-    /// an unknown major version are refused.
-    pub fn decode(key: &str, document: &[u8]) -> Result<Self> {
-        check_seal(key, document)?;
-        let unreadable = |cause: serde_json::Error| corrupt(key, "cannot be read").caused_by(cause);
-        let versioned: Versioned = serde_json::from_slice(document).map_err(unreadable)?;
-        let (decoded, names) = match versioned.manifest_version {
-            VERSION => {
-                let manifest: Manifest = serde_json::from_slice(document).map_err(unreadable)?;
-                manifest.check_blocks().map_err(|what| corrupt(key, &what))?;
-                let names = manifest.key.clone();
-                (Self::Whole(Box::new(manifest)), names)
-            }
-            HEAD_VERSION => {
-                let head: Head = serde_json::from_slice(document).map_err(unreadable)?;
-                let names = head.key.clone();
-                (Self::Head(Box::new(head)), names)
-            }
-            version => return Err(newer(key, version)),
-        };
-        match names == key {
-            true => Ok(decoded),
-            false => Err(corrupt(key, &format!("belongs to {names}"))),
-        }
-    }
-}
-
-/// The error of a manifest that is not what was written.
-pub fn corrupt(key: &str, what: &str) -> Error {
-    Error::new(Kind::Corrupt, format!("the manifest of {key} {what}"))
-        .hint("use another backup: `paycraft-dr list` shows them")
-}
-
-fn newer(key: &str, version: u32) -> Error {
-    let message = format!(
-        "the manifest of {key} has version {version}, and this program reads version {HEAD_VERSION} at most: it was made by a newer paycraft-dr"
-    );
-    Error::new(Kind::Refused, message).hint("install the paycraft-dr that wrote it, or a newer one")
-}
-
 impl EntryDigest {
     /// The digest of one definition, alike for all minor releases that print it.
     pub fn of(kind: &str, schema: &str, name: &str, definition: &str) -> Self {
@@ -333,42 +256,4 @@ impl EntryDigest {
             digest: Sha256Sum::of(without_drawn_options(definition).as_bytes()),
         }
     }
-}
-
-/// The document of `content`, sealed by its own digest.
-pub(super) fn seal<T: Serialize>(content: &T) -> Result<Vec<u8>> {
-    let sealed = Sealed {
-        content,
-        manifest_sha256: UNSEALED,
-    };
-    let mut document = serde_json::to_vec(&sealed)
-        .map_err(|cause| Error::new(Kind::Internal, "cannot write the manifest").caused_by(cause))?;
-    let digits =
-        seal_position(&document).ok_or_else(|| Error::new(Kind::Internal, "the manifest lost its seal"))?;
-    let seal = Sha256Sum::of(&document).to_string();
-    document[digits..digits + SEAL_DIGITS].copy_from_slice(seal.as_bytes());
-    Ok(document)
-}
-
-fn check_seal(key: &str, document: &[u8]) -> Result<()> {
-    let digits = seal_position(document).ok_or_else(|| corrupt(key, "has no seal"))?;
-    let (before, rest) = document.split_at(digits);
-    let (seal, after) = rest.split_at(SEAL_DIGITS);
-    let mut unsealed = Sha256::new();
-    unsealed.update(before);
-    unsealed.update(UNSEALED);
-    unsealed.update(after);
-    if hex(&unsealed.finalize()).as_bytes() != seal {
-        return Err(corrupt(
-            key,
-            "was changed after it was written: its digest differs",
-        ));
-    }
-    Ok(())
-}
-
-/// Where the 64 digits of the seal begin.
-fn seal_position(document: &[u8]) -> Option<usize> {
-    let digits = memchr::memmem::rfind(document, SEAL_FIELD)? + SEAL_FIELD.len();
-    (document.len() >= digits + SEAL_DIGITS).then_some(digits)
 }

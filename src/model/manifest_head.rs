@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::blocks::{Block, Blocks};
-use super::manifest::{Manifest, Source, corrupt, seal};
+use super::manifest::{Manifest, Source};
+use super::seal::{corrupt, seal};
 use super::sha256_sum::Sha256Sum;
 use super::suspicion::Suspicion;
 use crate::error::{Error, Kind, Result};

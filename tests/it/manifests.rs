@@ -10,7 +10,8 @@ use paycraft_dr::model::catalog::State;
 use paycraft_dr::model::comparison;
 use paycraft_dr::model::fingerprint::Fingerprint;
 use paycraft_dr::model::key::{BackupKey, Selector};
-use paycraft_dr::model::manifest::{Document, EntryDigest, Manifest, Table};
+use paycraft_dr::model::manifest::{EntryDigest, Manifest, Table};
+use paycraft_dr::model::manifest_document::Document;
 use paycraft_dr::model::manifest_head::{
     BlockLines, HEAD_VERSION, Head, MAX_BLOCKS, MAX_LISTS_BYTES, PLAIN_LIMIT_BYTES, write_line,
 };
