@@ -2,9 +2,9 @@
 //!
 //! Events are `tracing`'s. Where no log is kept, none is formatted and no task is started for it.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
@@ -22,12 +22,12 @@ static PHASE: Mutex<Span> = Mutex::new(Span::none());
 
 /// Makes `span` the parent of what begins from here on. Phases never overlap.
 pub fn enter_phase(span: Span) {
-    *PHASE.lock().unwrap_or_else(PoisonError::into_inner) = span;
+    *PHASE.lock() = span;
 }
 
 /// The phase at work, or the verb between its phases: the parent of a connection, a child or a request.
 pub fn phase() -> Span {
-    PHASE.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    PHASE.lock().clone()
 }
 
 /// Whether a log may be told of anything but warnings. Costs one look at a number.

@@ -1,9 +1,10 @@
 //! What a program says: its last lines, and of PostgreSQL's programs only what may be shown.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::task::JoinHandle;
 use tracing::{Span, debug};
@@ -77,7 +78,7 @@ impl Said {
                 None => Some(text),
             };
             let Some(kept) = kept else { return };
-            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut lines = lines.lock();
             match wanted {
                 Some(wanted) if !wanted(&kept) => return,
                 Some(_) => {}
@@ -115,7 +116,7 @@ impl Said {
         if let Some(keeper) = self.keeper.take() {
             let _ = tokio::time::timeout(GRACE, keeper).await;
         }
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock();
         std::mem::take(&mut *lines).into()
     }
 }

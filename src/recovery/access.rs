@@ -5,8 +5,9 @@
 //! difference is granted and revoked.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
 use super::attempt::Failure;
@@ -274,5 +275,5 @@ async fn answers(
 }
 
 fn next(queue: &Mutex<VecDeque<Question>>) -> Option<Question> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    queue.lock().pop_front()
 }

@@ -2,8 +2,9 @@
 //! looked up over every index that computes something.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
 use super::budget;
@@ -83,7 +84,7 @@ async fn ask(target: Conninfo, queue: Arc<Mutex<VecDeque<Question>>>) -> Result<
     queries::prefer_indexes(&session).await?;
     let mut answers = Answers::default();
     loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let next = queue.lock().pop_front();
         let Some(question) = next else {
             return Ok(answers);
         };

@@ -1,7 +1,8 @@
 //! The events of a run with their times.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use crate::model::timeline::{Event, Observer, Span, Timeline};
 
@@ -27,8 +28,8 @@ impl<'a> Recorder<'a> {
         self.lock().spans().to_vec()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Timeline> {
-        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Timeline> {
+        self.timeline.lock()
     }
 }
 

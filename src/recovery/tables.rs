@@ -4,9 +4,10 @@
 //! in does not change the fingerprint.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::{TryStreamExt, pin_mut};
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_postgres::CopyOutStream;
@@ -62,7 +63,7 @@ pub(super) async fn compare(
             queries::apply_copy_settings(&session, &settings).await?;
             let mut found = Vec::new();
             loop {
-                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let next = queue.lock().pop_front();
                 let Some(stretch) = next else {
                     return Ok::<_, Error>(found);
                 };

@@ -1,8 +1,7 @@
 //! What would keep the source from being made again as it is: looked for while it is dumped, so that no backup is green and unrestorable
 //! without a word.
 
-use std::sync::{Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::dump::{Progress, until};
@@ -42,7 +41,7 @@ pub(super) async fn look(
             format!("whether the source could be made again as it is was not looked at to the end: {error}");
         observer.observe(Event::Warned(what));
     }
-    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let found = found.into_inner();
     for what in found.iter().flat_map(|found: &Troubles| &found.found) {
         let what = format!("the source has something that no restore can make again: {what}");
         observer.observe(Event::Warned(what));
@@ -59,7 +58,7 @@ async fn look_at_all(
     queries::distrust_indexes(&session).await?;
     snapshot.join(&session).await?;
     let questions = queries::questions(&session, &PLATFORM_EXTENSIONS).await?;
-    let lock = || found.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = || found.lock();
     *lock() = Some(Troubles {
         found: Vec::new(),
         unasked: questions.len(),

@@ -1,5 +1,7 @@
 //! Rules about the tree itself, with their reasons.
 
+mod circles;
+
 use std::path::{Path, PathBuf};
 
 use paycraft_dr::error::Kind;

@@ -1,9 +1,9 @@
 //! The events of a run in its log: phases become spans, within which all else is told.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use tracing::{Span, debug, info, info_span, warn};
 
 use crate::log;
@@ -31,7 +31,7 @@ impl<'a> LoggedEvents<'a> {
     fn log(&self, event: &Event) {
         match event {
             Event::Began(phase) => {
-                *self.began.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                *self.began.lock() = Instant::now();
                 self.bytes.store(0, Ordering::Relaxed);
                 let span = info_span!(parent: self.run, "step", phase = phase.name());
                 span.in_scope(|| info!("phase began"));
@@ -41,7 +41,7 @@ impl<'a> LoggedEvents<'a> {
                 self.bytes.fetch_add(*bytes, Ordering::Relaxed);
             }
             Event::Ended(_) => {
-                let began = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
+                let began = *self.began.lock();
                 let (seconds, bytes) = (began.elapsed().as_secs_f64(), self.bytes.load(Ordering::Relaxed));
                 log::phase().in_scope(|| info!(seconds, bytes, "phase ended"));
                 log::enter_phase(self.run.clone());

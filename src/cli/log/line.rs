@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, RwLock};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::progress;
@@ -39,12 +40,12 @@ impl<'a> MakeWriter<'a> for Lines {
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        let secrets = self.0.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        let secrets = self.0.secrets.read();
         let text = secrets.redact(&text);
         match &self.0.place {
             Place::Stderr => progress::write_above(&text),
             Place::File(file) => {
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut file = file.lock();
                 file.write_all(text.as_bytes())?;
             }
         }

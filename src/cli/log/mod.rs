@@ -8,10 +8,11 @@ mod line;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
+use parking_lot::{Mutex, RwLock};
 use tracing::{Level, Metadata, Span, error, info, info_span};
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -91,7 +92,7 @@ impl Log {
 
     /// From here on no line repeats one of the `secrets`.
     pub(super) fn withhold<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) {
-        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = Redactor::for_lines(secrets);
+        *self.secrets.write() = Redactor::for_lines(secrets);
     }
 
     /// The span of the whole run.

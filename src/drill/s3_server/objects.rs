@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use s3s::dto::{Checksum, ETag, Timestamp};
 use s3s::{S3Result, s3_error};
 
@@ -72,7 +73,7 @@ impl Store {
     /// Runs `act` under the lock. Nothing in here blocks or awaits, so no request waits long; what falls out of the maps
     /// is returned, for its files to be removed elsewhere.
     fn locked<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.state.lock())
     }
 
     /// Runs `act` on a bucket that exists, under the lock.

@@ -5,7 +5,6 @@
 //! region for `auto`; a program that relies on that is told so here. The rules about parts are where parts are joined.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
@@ -13,6 +12,7 @@ use hyper::{StatusCode, Uri};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::drill::s3_faults::{Operation, Refusal};
 
@@ -106,7 +106,7 @@ impl Book {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 fn signed_at(headers: &HeaderMap) -> Option<Timestamp> {

@@ -1,8 +1,8 @@
 //! Breaks things when their time has come, by the events of the run itself, and repairs them when the breaking time ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 
 use super::inject::{ActiveFault, inject};
@@ -213,5 +213,5 @@ impl Observer for Injector<'_> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

@@ -16,10 +16,10 @@ mod verbs;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 
 use self::contents::{Contents, LEDGER, balance};
 use self::injector::Injector;
@@ -339,7 +339,7 @@ fn fired(rehearsal: &Rehearsal) -> Check {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 /// How long one verb may take.

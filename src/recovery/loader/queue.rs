@@ -1,8 +1,8 @@
 //! The work of a restore's connections, handed from those that have some to those that do it.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::analyses::Analysis;
@@ -210,7 +210,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Schedule> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -4,10 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::failure::Failed;
 use super::{Directory, OWN, UPLOADS, durable};
@@ -72,7 +73,7 @@ impl Upload {
 
     /// What can be written now that this part came, each piece with its place.
     fn due(&self, number: i32, bytes: Bytes) -> Vec<(u64, Bytes)> {
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = self.parts.lock();
         if number == 1 {
             parts.bytes = Some(bytes.len() as u64);
         }

@@ -1,6 +1,6 @@
 //! What the store's clock says beside this machine's, as each answer tells.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -8,6 +8,7 @@ use aws_sdk_s3::error::BoxError;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 
 /// Both clocks when an answer came.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +33,7 @@ pub(super) struct StoreClock(Arc<Mutex<Option<Clocks>>>);
 impl StoreClock {
     /// The clocks at the last answer that was dated.
     pub(super) fn last(&self) -> Option<Clocks> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 }
 
@@ -52,7 +53,7 @@ impl Intercept for StoreClock {
             .time_source()
             .and_then(|clock| Timestamp::try_from(clock.now()).ok());
         if let (Some(theirs), Some(ours)) = (theirs, ours) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Clocks { theirs, ours });
+            *self.0.lock() = Some(Clocks { theirs, ours });
         }
         Ok(())
     }
