@@ -110,6 +110,7 @@ struct Facts {
     kind: Kind,
     message: String,
     hint: Option<String>,
+    older_backup: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -123,6 +124,7 @@ impl Error {
             kind,
             message: message.into(),
             hint: None,
+            older_backup: None,
             source: None,
         }))
     }
@@ -131,6 +133,13 @@ impl Error {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error with the key of the next older backup, which may be restored instead.
+    #[must_use]
+    pub fn with_older_backup(mut self, key: impl Into<String>) -> Self {
+        self.0.older_backup = Some(key.into());
         self
     }
 
@@ -156,6 +165,11 @@ impl Error {
         self.0.hint.as_deref()
     }
 
+    /// The key of the backup that may be restored instead, where there is one.
+    pub fn older_backup(&self) -> Option<&str> {
+        self.0.older_backup.as_deref()
+    }
+
     /// The chain of causes, nearest first, each worded by itself; a cause that only repeats the one before is left out.
     pub fn causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = Vec::new();
@@ -172,14 +186,19 @@ impl Error {
     }
 }
 
-/// As `--json` and evidence show it: `kind`, `message`, `causes`, `hint`.
+/// As `--json` and evidence show it: `kind`, `message`, `causes`, `hint`, and `older_backup` where another backup may be restored.
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Error", 4)?;
+        let older_backup = self.older_backup();
+        let mut fields = serializer.serialize_struct("Error", 4 + usize::from(older_backup.is_some()))?;
         fields.serialize_field("kind", self.kind().name())?;
         fields.serialize_field("message", self.message())?;
         fields.serialize_field("causes", &self.causes())?;
         fields.serialize_field("hint", &self.next_step())?;
+        match older_backup {
+            Some(key) => fields.serialize_field("older_backup", key)?,
+            None => fields.skip_field("older_backup")?,
+        }
         fields.end()
     }
 }

@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::error::{Error, Kind};
 use crate::model::verdict::Verdict;
 
+/// The version of the JSON documents. A field that changes its type or goes away makes another one; a new field does not.
+const SCHEMA_VERSION: u32 = 1;
+
 /// What a command did, ready to be told.
 pub trait Outcome: Debug + Send {
     /// The command's own fields of the JSON document, as an object.
@@ -64,6 +67,7 @@ pub fn document(command: Option<&str>, outcome: &Result<Report, Error>) -> Value
         _ => Map::new(),
     };
     let exit_code = exit_code(outcome);
+    fields.insert("schema_version".into(), json!(SCHEMA_VERSION));
     fields.insert("command".into(), json!(command));
     fields.insert("ok".into(), json!(exit_code == 0));
     fields.insert("exit_code".into(), json!(exit_code));

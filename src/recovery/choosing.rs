@@ -156,7 +156,9 @@ pub async fn name_older(store: &Store, key: &str, among: &Among, error: Error) -
             // What else there is to do with this one stays in the hint.
             let other = error.next_step().and_then(|hint| hint.split_once("; "));
             let other = other.map_or_else(String::new, |(_, other)| format!("; {other}"));
-            error.hint(format!("the next older backup is {}{other}", older.key))
+            error
+                .hint(format!("the next older backup is {}{other}", older.key))
+                .with_older_backup(older.key.to_string())
         }
         None => error,
     }

@@ -53,7 +53,7 @@ impl Failed {
             verb,
             exit_code: error.kind().exit_code(),
             message: error.message().to_owned(),
-            older: error.next_step().and_then(named_as_older),
+            older: error.older_backup().and_then(object_key),
             words: words.join("\n"),
             error: Some(error),
         }
@@ -87,16 +87,15 @@ impl Failed {
         let error = &document["error"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let causes = error["causes"].as_array().into_iter().flatten().map(text);
-        let hint = text(&error["hint"]);
         let mut words = vec![text(&error["message"])];
         words.extend(causes);
-        words.push(hint.clone());
+        words.push(text(&error["hint"]));
         Self {
             verb,
             exit_code,
             message: text(&error["message"]),
             words: words.join("\n"),
-            older: named_as_older(&hint),
+            older: error["older_backup"].as_str().and_then(object_key),
             error: None,
         }
     }
@@ -124,10 +123,8 @@ impl Failed {
     }
 }
 
-/// The key in a hint such as `the next older backup is KEY`.
-fn named_as_older(hint: &str) -> Option<BackupKey> {
-    let (_, key) = hint.split_once("the next older backup is ")?;
-    match BackupKey::read(key.split_whitespace().next()?.trim_end_matches(';')) {
+fn object_key(key: &str) -> Option<BackupKey> {
+    match BackupKey::read(key) {
         KeyMeaning::Object(key) => Some(key),
         _ => None,
     }
