@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::quiet::Quiet;
 use crate::error::{Error, Kind, Result};
 use crate::model::access::Access;
+use crate::model::check_names;
 use crate::model::globals::Globals;
 use crate::model::manifest::Manifest;
 use crate::model::sha256_sum::Sha256Sum;
@@ -65,7 +66,7 @@ pub(super) async fn check(original: &Original<'_>) -> Result<Check> {
         called_good.push("the real backup would not pass".to_owned());
     }
     Ok(Check::none_of(
-        "canaries",
+        check_names::CANARIES,
         &called_good,
         format!("{checked} known-bad ones, each refused"),
     ))

@@ -9,6 +9,7 @@ use super::rehearsal::{BackupFacts, Rehearsal};
 use super::substrate::Substrate;
 use crate::error::Result;
 use crate::model::catalog::Listed;
+use crate::model::check_names;
 use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
@@ -112,7 +113,7 @@ pub(super) async fn recover(
     let changes = changes(&before, &store.list("").await?);
     rehearsal
         .checks
-        .push(Check::none_of("store", &changes, "as it was"));
+        .push(Check::none_of(check_names::STORE, &changes, "as it was"));
     Ok(())
 }
 

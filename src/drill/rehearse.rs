@@ -12,6 +12,7 @@ use super::substrate::Environment;
 use super::trial::{self, TrialOptions};
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{choose, read_listing};
+use crate::model::check_names;
 use crate::model::key::Selector;
 use crate::model::objective::Measured;
 use crate::model::source::SourceChoice;
@@ -151,7 +152,7 @@ fn happened(rehearsal: &Rehearsal) -> String {
 
 /// Whether nothing was left behind, or exactly what was to be.
 fn torn_down(expected: &Expectation, left: &[String]) -> Check {
-    const NAME: &str = "tear-down";
+    const NAME: &str = check_names::TEAR_DOWN;
     let Expectation::TurnsRed(red) = expected else {
         return Check::none_of(NAME, left, "nothing left behind");
     };

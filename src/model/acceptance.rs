@@ -1,8 +1,10 @@
 //! Differences that an operator knows and accepts, each by name, with a reason, and until a day.
 
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
+use super::check_names;
 use super::verdict::{Check, Outcome};
 
 /// How what is wrong with an entry goes on behind its name.
@@ -15,11 +17,24 @@ pub struct Acceptance {
     /// What differs, as the check names it: `VIEW public.totals`, `public.rates`.
     pub entry: String,
     /// The check that says so: `schema`, `content`, …
+    #[serde(deserialize_with = "known_check")]
     pub check: String,
     /// Why it may differ.
     pub reason: String,
     /// The last day (UTC) on which it may.
     pub until: Date,
+}
+
+/// A name that no check has would accept nothing, without a word.
+fn known_check<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    match check_names::ALL.contains(&name.as_str()) {
+        true => Ok(name),
+        false => Err(D::Error::custom(format!(
+            "no check has that name; the names are {}",
+            check_names::ALL.join(", ")
+        ))),
+    }
 }
 
 impl Acceptance {

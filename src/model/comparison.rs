@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::acceptance::{Acceptance, accept};
+use super::check_names;
 use super::fingerprint::Fingerprint;
 use super::manifest::{EntryDigest, Sequence, Table};
 use super::verdict::{Check, Verdict};
@@ -166,7 +167,7 @@ pub fn counts_against(found: &CanonicalCounts, other: &CanonicalCounts) -> Check
         }
     };
     let problems: Vec<String> = CANONICAL_TABLES.iter().filter_map(problem).collect();
-    Check::none_of("against", &problems, "the runbook's tables agree")
+    Check::none_of(check_names::AGAINST, &problems, "the runbook's tables agree")
 }
 
 /// The tables whose row counts never change have these rows; nothing where the backup has none of them.
@@ -194,7 +195,11 @@ pub fn counts(tables: &[TableReport]) -> Option<Check> {
         .iter()
         .map(|(table, rows)| format!("{rows} rows in public.{}", table.name))
         .collect();
-    Some(Check::none_of("counts", &problems, all_well.join(", ")))
+    Some(Check::none_of(
+        check_names::COUNTS,
+        &problems,
+        all_well.join(", "),
+    ))
 }
 
 /// Every table has as many rows as recorded.
@@ -212,7 +217,7 @@ pub fn rows(tables: &[TableReport]) -> Check {
         .collect();
     let rows: u64 = compared().map(|table| table.expected_rows).sum();
     Check::none_of(
-        "rows",
+        check_names::ROWS,
         &problems,
         format!("{rows} rows in {} tables", compared().count()),
     )
@@ -226,7 +231,7 @@ pub fn content(tables: &[TableReport]) -> Check {
         .map(|table| format!("{}.{} holds other content", table.schema, table.name))
         .collect();
     Check::none_of(
-        "content",
+        check_names::CONTENT,
         &problems,
         format!("{} tables equal", compared().count()),
     )
@@ -243,7 +248,7 @@ pub fn large_objects(expected: Fingerprint, found: Fingerprint) -> Check {
         )),
     };
     Check::none_of(
-        "large objects",
+        check_names::LARGE_OBJECTS,
         problem.as_slice(),
         format!("{} equal", expected.rows),
     )
@@ -286,7 +291,7 @@ pub fn definitions(
             format!("{equal} entries equal, {named} by name alone: another version words them differently")
         }
     };
-    Check::none_of("schema", &problems, all_well)
+    Check::none_of(check_names::SCHEMA, &problems, all_well)
 }
 
 /// Whether two dumps word definitions alike.
@@ -349,7 +354,7 @@ pub fn sequences(expected: &[Sequence], found: &[Sequence]) -> Check {
     };
     let problems: Vec<String> = expected.iter().filter_map(problem).collect();
     Check::none_of(
-        "sequences",
+        check_names::SEQUENCES,
         &problems,
         format!("{} where they stood", expected.len()),
     )
@@ -360,13 +365,13 @@ pub fn constraints(unvalidated: &[String], in_backup: &[String]) -> Check {
     let in_backup: HashSet<&String> = in_backup.iter().collect();
     let wrong = unvalidated.iter().filter(|name| !in_backup.contains(name));
     let problems: Vec<String> = wrong.map(|name| format!("{name} was not validated")).collect();
-    Check::none_of("constraints", &problems, "all validated")
+    Check::none_of(check_names::CONSTRAINTS, &problems, "all validated")
 }
 
 /// Every row of a platform's table refers to rows that are there. They were loaded unchecked.
 pub fn references(broken: &[String]) -> Check {
     let problems: Vec<String> = broken.iter().map(|name| format!("{name} is broken")).collect();
-    Check::none_of("platform references", &problems, "all hold")
+    Check::none_of(check_names::PLATFORM_REFERENCES, &problems, "all hold")
 }
 
 /// Every index can be used.
@@ -375,7 +380,7 @@ pub fn indexes(invalid: &[String]) -> Check {
         .iter()
         .map(|name| format!("{name} is not valid"))
         .collect();
-    Check::none_of("indexes", &problems, "all valid")
+    Check::none_of(check_names::INDEXES, &problems, "all valid")
 }
 
 /// Every materialized view that held data holds data.
@@ -386,7 +391,7 @@ pub fn populated_views(expected: &[String], found: &[String]) -> Check {
         .map(|view| format!("materialized view {view} is not populated"))
         .collect();
     Check::none_of(
-        "materialized views",
+        check_names::MATERIALIZED_VIEWS,
         &problems,
         format!("{} populated", expected.len()),
     )

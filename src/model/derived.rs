@@ -4,11 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::check_names;
 use super::fingerprint::Fingerprint;
 use super::verdict::Check;
 
 /// The check's stable name.
-const NAME: &str = "derived";
+const NAME: &str = check_names::DERIVED;
 const NOT_RECORDED: &str = "the backup does not record what it held";
 
 /// Which part of a relation is computed.

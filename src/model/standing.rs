@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 
+use super::check_names;
 use crate::model::key::BackupKey;
 use crate::model::objective::RPO_OBJECTIVE;
 use crate::model::schedule;
@@ -143,7 +144,7 @@ impl Drill {
                 let rule = "each first Monday of a month wants one, held on that day or later";
                 told("drill", false, format!("{last}; {rule}; {next}"))
             }
-            (None, why) => Check::skipped("drill", why.as_deref().unwrap_or("not known")),
+            (None, why) => Check::skipped(check_names::DRILL, why.as_deref().unwrap_or("not known")),
         }
     }
 }
@@ -156,7 +157,7 @@ impl Standing {
 
     /// Whether the newest backup holds what one may expect after the one before it.
     pub fn suspicion_check(&self) -> Check {
-        const NAME: &str = "suspicion";
+        const NAME: &str = check_names::SUSPICION;
         if self.unclear.is_some() {
             return Check::skipped(NAME, "it is not known which source is meant");
         }
@@ -180,7 +181,7 @@ impl Standing {
 
     fn rpo_check(&self, now: Timestamp) -> Check {
         if let Some(why) = &self.unclear {
-            return Check::skipped("rpo", why);
+            return Check::skipped(check_names::RPO, why);
         }
         let Rpo {
             age_seconds,

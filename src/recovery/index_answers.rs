@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::budget;
 use crate::error::{Error, Kind, Result};
+use crate::model::check_names;
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries::be_patient;
@@ -143,6 +144,6 @@ impl Answers {
         let told = self.unasked.into_iter();
         let told =
             told.map(|name| format!("{name} could not be asked: no query takes it, or the role may not"));
-        Check::none_of("index answers", &self.problems, well.join("; ")).telling(told.collect())
+        Check::none_of(check_names::INDEX_ANSWERS, &self.problems, well.join("; ")).telling(told.collect())
     }
 }

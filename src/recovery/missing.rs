@@ -7,6 +7,7 @@ use tempfile::NamedTempFile;
 
 use super::whole_file::{folder_of, unwritable};
 use crate::error::Result;
+use crate::model::check_names;
 use crate::model::missing::{Missing, script};
 use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Check;
@@ -57,7 +58,7 @@ pub(super) fn check(missing: &[Missing]) -> Option<Check> {
         .iter()
         .map(|entry| format!("{}: {}", entry.entry, entry.reason))
         .collect();
-    (!problems.is_empty()).then(|| Check::none_of("missing entries", &problems, ""))
+    (!problems.is_empty()).then(|| Check::none_of(check_names::MISSING_ENTRIES, &problems, ""))
 }
 
 /// Writes the file at `place`, or where that cannot be, one of the same name among the temporary files.

@@ -17,6 +17,7 @@ use super::{globals, settings, tables};
 use crate::archive::Contents;
 use crate::error::{Error, Kind, Result};
 use crate::model::CANONICAL_TABLES;
+use crate::model::check_names;
 use crate::model::comparison::{self, CanonicalCounts, TableReport, Verification, Wording};
 use crate::model::depth::Depth;
 use crate::model::fingerprint::{Fingerprint, LargeObjectHasher};
@@ -64,8 +65,8 @@ pub async fn target(
         Depth::Counts => {
             let why = "only rows were counted, as asked: this proves nothing of what they hold";
             (
-                Check::skipped("content", why),
-                Check::skipped("large objects", why),
+                Check::skipped(check_names::CONTENT, why),
+                Check::skipped(check_names::LARGE_OBJECTS, why),
             )
         }
     };
@@ -162,7 +163,7 @@ pub async fn object(store: &Store, manifest: &Manifest, observer: &dyn Observer)
     let surveyed = survey.finish().map_err(unreadable)?;
     let tables = comparison::tables(&manifest.tables, &surveyed.tables);
     let blocks = Check::none_of(
-        "blocks",
+        check_names::BLOCKS,
         &[],
         format!("{} blocks as they were stored", manifest.blocks.len()),
     );
@@ -180,7 +181,7 @@ pub async fn object(store: &Store, manifest: &Manifest, observer: &dyn Observer)
     ];
     if let Some(record) = globals::read(store, manifest).await? {
         let well = format!("whole: {} settings", record.settings.len());
-        checks.push(Check::none_of("roles and settings", &[], well));
+        checks.push(Check::none_of(check_names::ROLES_AND_SETTINGS, &[], well));
     }
     checks.extend(comparison::counts(&tables));
     Ok(Verification::over(checks, tables))
@@ -198,10 +199,26 @@ pub fn unattested_object(manifest: &Manifest) -> Verification {
     let (rows, count) = (manifest.rows(), tables.len());
     let why = "what it held when it was made is not recorded";
     let mut checks = vec![
-        Check::none_of("gzip", &[], format!("whole: {raw_bytes} bytes in {stored_bytes}")),
-        Check::none_of("archive", &[], format!("whole: {rows} rows in {count} tables")),
+        Check::none_of(
+            check_names::GZIP,
+            &[],
+            format!("whole: {raw_bytes} bytes in {stored_bytes}"),
+        ),
+        Check::none_of(
+            check_names::ARCHIVE,
+            &[],
+            format!("whole: {rows} rows in {count} tables"),
+        ),
     ];
-    checks.extend(["rows", "content", "large objects", "schema"].map(|name| Check::skipped(name, why)));
+    checks.extend(
+        [
+            check_names::ROWS,
+            check_names::CONTENT,
+            check_names::LARGE_OBJECTS,
+            check_names::SCHEMA,
+        ]
+        .map(|name| Check::skipped(name, why)),
+    );
     Verification::over(checks, tables)
 }
 

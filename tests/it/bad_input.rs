@@ -96,6 +96,13 @@ fn a_configuration_that_says_what_means_nothing() {
         };
         let misspelt = list("[store]\nbuckett = \"x\"\n").await;
         assert_ends(&misspelt, 2, "usage", &["buckett", "line 2"]);
+        let accepted = "[[accept]]\nentry = \"VIEW public.v\"\ncheck = \"shema\"\nreason = \"known\"\nuntil = \"2099-01-01\"\n";
+        assert_ends(
+            &list(accepted).await,
+            2,
+            "usage",
+            &["line 3", "no check has that name", "schema"],
+        );
         assert_ends(&list("[shop]\n").await, 2, "usage", &["shop"]);
         assert_ends(&list("bucket = ").await, 2, "usage", &["line 1"]);
         assert_ends(&list("[store]\nbucket = 7\n").await, 2, "usage", &["bucket"]);

@@ -238,3 +238,19 @@ fn a_word_is_found_where_it_is_one() {
     assert!(!has_word("understands", "stands"));
     assert!(has_word("what of\tit", "what of"));
 }
+
+#[test]
+fn names_of_checks_are_constants() {
+    for path in sources(&root().join("src")) {
+        let text = std::fs::read_to_string(&path).expect("a file");
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let text = text.split_whitespace().collect::<String>();
+        for made in ["Check::none_of(\"", "Check::skipped(\""] {
+            assert!(
+                !text.contains(made),
+                "{}: the name of a check is written out: others refer to it, so it belongs into model/check_names.rs",
+                path.display()
+            );
+        }
+    }
+}

@@ -10,6 +10,7 @@ use crate::drill::quiet::Quiet;
 use crate::drill::scenario::{FaultKind, ToolSignal};
 use crate::error::Result;
 use crate::model::catalog::State;
+use crate::model::check_names;
 use crate::model::retention::{LEFTOVER_AGE, Policy};
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Side;
@@ -49,7 +50,7 @@ impl Trial<'_> {
             }
         }
         Ok(Check::none_of(
-            "catalog",
+            check_names::CATALOG,
             &problems,
             format!("{whole} listed, all whole"),
         ))
@@ -81,7 +82,7 @@ impl Trial<'_> {
                 .map(|upload| format!("an upload of {} is left", upload.key)),
         );
         Ok(Check::none_of(
-            "prune",
+            check_names::PRUNE,
             &problems,
             "the last good backup stays, leftovers go",
         ))
@@ -101,7 +102,7 @@ impl Trial<'_> {
         loop {
             let left = self.programs();
             if left.is_empty() || began.elapsed() > AFTERLIFE {
-                return Check::none_of("processes", &left, "none left");
+                return Check::none_of(check_names::PROCESSES, &left, "none left");
             }
             tokio::time::sleep(POLL).await;
         }
@@ -125,7 +126,11 @@ impl Trial<'_> {
         let is_killed =
             |what: &FaultKind| matches!(what, FaultKind::Tool(tool) if tool.signal == ToolSignal::Kill);
         if self.options.scenario.has(is_killed) {
-            return Ok(Check::none_of("files", &[], "a killed process removes none"));
+            return Ok(Check::none_of(
+                check_names::FILES,
+                &[],
+                "a killed process removes none",
+            ));
         }
         let place = self.servers.scratch()?;
         let files = std::fs::read_dir(place).into_iter().flatten().flatten();
@@ -133,6 +138,6 @@ impl Trial<'_> {
             .filter(|file| file.file_name().to_string_lossy().starts_with("paycraft-dr-"))
             .map(|file| format!("{} is left", file.path().display()))
             .collect();
-        Ok(Check::none_of("files", &left, "none left"))
+        Ok(Check::none_of(check_names::FILES, &left, "none left"))
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::outcome::{Failed, Proven};
 use crate::drill::scenario::{Expectation, FallsBack, Refuses};
 use crate::error::Kind;
+use crate::model::check_names;
 use crate::model::verdict::Check;
 
 const SECONDS_PER_DAY: u64 = 86_400;
@@ -66,7 +67,11 @@ pub(super) fn judge(
             failed.exit_code, failed.words
         ));
     }
-    Check::none_of("expectation", &problems, format!("{expected}, as expected"))
+    Check::none_of(
+        check_names::EXPECTATION,
+        &problems,
+        format!("{expected}, as expected"),
+    )
 }
 
 impl Refuses {

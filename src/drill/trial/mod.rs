@@ -33,6 +33,7 @@ use super::sentinel::Sentinel;
 use super::substrate::Substrate;
 use super::workload::Workload;
 use crate::error::{Error, Kind, Result};
+use crate::model::check_names;
 use crate::model::key::{BackupKey, KeyMeaning, Selector};
 use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
 use crate::model::timeline::{Event, Observer, Phase};
@@ -163,7 +164,7 @@ pub(super) async fn run(
     let changes = sentinel.changes().await?;
     rehearsal
         .checks
-        .push(Check::none_of("production", &changes, "untouched"));
+        .push(Check::none_of(check_names::PRODUCTION, &changes, "untouched"));
     Ok(())
 }
 
@@ -271,7 +272,7 @@ impl Trial<'_> {
             differences.push("money is missing: a transaction was restored by half".to_owned());
         }
         Ok(Check::none_of(
-            "source",
+            check_names::SOURCE,
             &differences,
             "equal to what it was, by plain SQL",
         ))
@@ -335,7 +336,11 @@ fn fired(rehearsal: &Rehearsal) -> Check {
         .filter(|fault| !fault.fired)
         .map(|fault| format!("{} in {} never fired", fault.fault, fault.phase))
         .collect();
-    Check::none_of("faults", &missed, format!("{} fired", rehearsal.faults.len()))
+    Check::none_of(
+        check_names::FAULTS,
+        &missed,
+        format!("{} fired", rehearsal.faults.len()),
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

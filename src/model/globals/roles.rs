@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::NOT_RECORDED;
 use super::membership::Membership;
+use crate::model::check_names;
 use crate::model::profile::Profile;
 use crate::model::verdict::Check;
 
-const NAME: &str = "roles";
+const NAME: &str = check_names::ROLES;
 
 /// Roles and memberships.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::NOT_RECORDED;
 use super::digest::DigestKey;
+use crate::model::check_names;
 use crate::model::profile::Profile;
 use crate::model::secret::Secret;
 use crate::model::verdict::Check;
 
-const NAME: &str = "settings";
+const NAME: &str = check_names::SETTINGS;
 
 /// What a setting is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

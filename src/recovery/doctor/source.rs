@@ -2,6 +2,7 @@
 
 use super::within;
 use crate::error::{Kind, Result};
+use crate::model::check_names;
 use crate::model::finding::Finding;
 use crate::model::verdict::Check;
 use crate::postgres::address;
@@ -75,7 +76,7 @@ pub(super) async fn examine(source: Option<&Conninfo>) -> OfDatabase {
 }
 
 async fn examine_rights(session: &Session) -> Result<Finding> {
-    const NAME: &str = "source rights";
+    const NAME: &str = check_names::SOURCE_RIGHTS;
     let unreadable = examination::unreadable(session).await?;
     let denied = unreadable.denied.iter();
     let mut problems: Vec<String> = denied

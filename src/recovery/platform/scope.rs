@@ -7,6 +7,7 @@ use super::rule::Rule;
 use super::selection::Selection;
 use crate::archive::Contents;
 use crate::model::access::Accepted;
+use crate::model::check_names;
 use crate::model::depth::Depth;
 use crate::model::globals::Known;
 use crate::model::manifest::{EntryDigest, Manifest, Sequence};
@@ -247,13 +248,13 @@ impl Scope {
             .map(|(rule, count)| format!("{rule}: {count}"))
             .collect();
         let detail = format!("{all} entries are the platform's ({})", rules.join(", "));
-        Some(Check::none_of("left out", &[], detail))
+        Some(Check::none_of(check_names::LEFT_OUT, &[], detail))
     }
 
     /// Rows of the backup that the target could not take, where there are any. They were not compared, and no verdict covers them
     /// unless the operator accepts that they are lost.
     pub fn lost_rows(&self, manifest: &Manifest) -> Option<Check> {
-        const NAME: &str = "lost rows";
+        const NAME: &str = check_names::LOST_ROWS;
         let tables = manifest.tables.iter().filter(|table| table.content.rows > 0);
         let lost = tables.filter_map(|table| {
             let rule = self.rows.get(&(table.schema.clone(), table.name.clone()))?;
