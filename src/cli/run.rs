@@ -8,7 +8,7 @@ use super::args::{Arguments, Command};
 use super::config::Config;
 use super::log::{Log, LoggedEvents};
 use super::outcome::Report;
-use super::progress::Progress;
+use super::progress::{self, Progress};
 use super::settings::{Settings, jobs};
 use super::verbs;
 use crate::error::{Error, Kind, Result};
@@ -25,7 +25,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A signal drops the verb: its children, servers and directories go with it. What only the store can undo is
 /// undone afterwards.
 pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Report> {
-    let progress = Progress::new(arguments.quiet);
+    let progress = Progress::new(arguments.quiet, progress::steps(&arguments.command));
     let logged = log.map(|log| LoggedEvents::new(log.run(), &progress));
     let observer: &dyn Observer = match &logged {
         Some(logged) => logged,
