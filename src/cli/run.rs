@@ -9,7 +9,7 @@ use super::config::Config;
 use super::log::{Log, LoggedEvents};
 use super::outcome::Report;
 use super::progress::{self, Progress};
-use super::settings::{Settings, jobs};
+use super::settings::{LOCK_TIMEOUT, Settings, jobs};
 use super::verbs;
 use crate::error::{Error, Kind, Result};
 use crate::model::timeline::{Event, Observer};
@@ -31,7 +31,10 @@ pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Repo
         Some(logged) => logged,
         None => &progress,
     };
-    let read = |name: &str| std::env::var(name).ok();
+    let read = |name: &str| match (name, &arguments.lock_timeout) {
+        (LOCK_TIMEOUT, Some(flag)) => Some(flag.clone()),
+        _ => std::env::var(name).ok(),
+    };
     let config = arguments.config.as_deref().map(Config::read).transpose()?;
     let settings = Settings {
         environment: &read,

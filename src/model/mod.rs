@@ -22,6 +22,7 @@ pub mod left_out;
 pub mod manifest;
 pub mod manifest_head;
 pub mod missing;
+pub mod nearest;
 pub mod notice;
 pub mod objective;
 pub mod prefix;

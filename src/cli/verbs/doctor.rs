@@ -15,6 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::finding::Finding;
 use crate::model::selection::Among;
 use crate::model::source::SourceChoice;
+use crate::model::timeline::Event;
 use crate::model::verdict::Outcome as Answer;
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::doctor::{self, Examination};
@@ -56,6 +57,8 @@ pub async fn run(context: &Context<'_>, own: &DoctorArguments) -> Result<Report>
         project_refs: context.settings.production_projects(),
         source: None,
     });
+    let doing = "examining settings, store and databases";
+    context.observer.observe(Event::Doing(doing.to_owned()));
     let tools = context.tools().await;
     let among = Among {
         source: match &named.source {

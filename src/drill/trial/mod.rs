@@ -93,6 +93,9 @@ pub(super) async fn play(
         before: Mutex::default(),
     };
     trial.seed(observer).await?;
+    if !props.scenario.history_days.is_empty() {
+        observer.observe(Event::Doing("making older backups".to_owned()));
+    }
     trial.make_history().await?;
     injector.made(Phase::Seed);
     observer.observe(Event::Ended(Phase::Seed));
@@ -133,6 +136,7 @@ pub(super) async fn play(
         rehearsal.backup = Some(proven.facts.clone());
         rehearsal.checks.clone_from(&proven.checks);
         rehearsal.tables.clone_from(&proven.tables);
+        observer.observe(Event::Doing("comparing with the source by plain SQL".to_owned()));
         let check = trial.second_opinion(proven).await?;
         rehearsal.checks.push(check);
         rehearsal.checks.extend(trial.canaries(proven).await?);
@@ -152,6 +156,7 @@ pub(super) async fn play(
             changes.as_deref(),
             &injector.warnings(),
         ));
+        observer.observe(Event::Doing("looking at what must hold after any fault".to_owned()));
         rehearsal.checks.extend(trial.invariants().await?);
     }
     if is_gone {
@@ -295,6 +300,7 @@ impl Trial<'_> {
             target: &self.stage.direct(Side::Target, DATABASE)?,
             tools: self.props.tools,
             jobs: self.props.jobs,
+            observer: self.injector.next(),
         };
         canaries::check(&original).await.map(Some)
     }
