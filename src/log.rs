@@ -2,7 +2,7 @@
 //!
 //! Events are `tracing`'s. Where no log is kept, none is formatted and no task is started for it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -11,6 +11,8 @@ use tokio::time::{sleep, timeout};
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, info};
 
+use crate::model::secret::Secret;
+
 /// Who waits longer is named in the log.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 /// The pause between two lines about one wait doubles up to this.
@@ -18,6 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// How long a look at the cause of a wait may take.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
+static FOUND: RwLock<Vec<Secret>> = RwLock::new(Vec::new());
 static PHASE: Mutex<Span> = Mutex::new(Span::none());
 
 /// Makes `span` the parent of what begins from here on. Phases never overlap.
@@ -28,6 +31,19 @@ pub fn enter_phase(span: Span) {
 /// The phase at work, or the verb between its phases: the parent of a connection, a child or a request.
 pub fn phase() -> Span {
     PHASE.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// From here on no line of the log repeats a secret that was found on the way: keys that another program or service gave.
+pub fn withhold(secret: Secret) {
+    let mut found = FOUND.write().unwrap_or_else(PoisonError::into_inner);
+    if !found.contains(&secret) {
+        found.push(secret);
+    }
+}
+
+/// The secrets that were found on the way.
+pub fn found_secrets() -> Vec<Secret> {
+    FOUND.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// Whether a log may be told of anything but warnings. Costs one look at a number.

@@ -18,6 +18,7 @@ use super::verbs::{
 #[cfg(feature = "drill")]
 use super::verbs::{
     clear_containers::ClearContainersArguments, drill::DrillArguments, scenarios::ScenariosArguments,
+    serve::ServeArguments,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -101,6 +102,10 @@ pub enum Command {
     #[cfg(feature = "drill")]
     #[command(after_help = examples::SCENARIOS)]
     Scenarios(ScenariosArguments),
+    /// Run the S3 server of drills for tests, until it is interrupted
+    #[cfg(feature = "drill")]
+    #[command(after_help = examples::SERVE)]
+    Serve(ServeArguments),
     /// Remove the containers of a drill once standard input ends
     #[cfg(feature = "drill")]
     #[command(hide = true)]
@@ -150,6 +155,8 @@ impl Command {
             #[cfg(feature = "drill")]
             Self::Scenarios(_) => "scenarios",
             #[cfg(feature = "drill")]
+            Self::Serve(_) => "serve",
+            #[cfg(feature = "drill")]
             Self::ClearContainers(_) => "clear-containers",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
@@ -173,7 +180,7 @@ impl Command {
             #[cfg(feature = "drill")]
             Self::Drill(own) => own.from_store.then_some(&own.store),
             #[cfg(feature = "drill")]
-            Self::Scenarios(_) | Self::ClearContainers(_) => None,
+            Self::Scenarios(_) | Self::Serve(_) | Self::ClearContainers(_) => None,
         }
     }
 }
@@ -199,7 +206,9 @@ pub(super) fn parse_timeout(text: &str) -> Result<Duration> {
         _ => None,
     };
     let number: Option<u64> = text[..digits].parse().ok();
-    let seconds = number.zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    let seconds = number
+        .zip(factor)
+        .and_then(|(number, factor)| number.checked_mul(factor));
     let timeout = seconds.map(Duration::from_secs);
     timeout
         .filter(|timeout| !timeout.is_zero() && *timeout <= LONGEST)
@@ -237,6 +246,9 @@ fn after_help() -> String {
                         info,paycraft_dr::store=debug; -v wins over it
   Where these are not set, the names of others count: SOURCE_DB_URL or DATABASE_URL; S3_BUCKET and the like with S3_ for R2_;
   AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+  Where no keys are set and AWS is meant, by an address of AWS's or by a variable below, AWS's standard sources give some:
+  AWS_PROFILE (~/.aws/credentials, ~/.aws/config), AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN, AWS_CONTAINER_CREDENTIALS_*,
+  and at an address of AWS's the role of the instance.
   AWS_CA_BUNDLE, HTTPS_PROXY, HTTP_PROXY and NO_PROXY hold for the store's connections.
   NO_COLOR leaves colour out; CLICOLOR_FORCE=1 has it also where no terminal is.
 

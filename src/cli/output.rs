@@ -37,17 +37,35 @@ fn with_hint(text: &str) -> String {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let verb = words.iter().find(|word| !word.starts_with('-'));
     let is_one = |verb: &&String| Arguments::command().find_subcommand(verb).is_some();
-    let verb = verb.filter(is_one).map_or_else(String::new, |verb| format!("{verb} "));
+    let verb = verb
+        .filter(is_one)
+        .map_or_else(String::new, |verb| format!("{verb} "));
     format!(
         "{}\n\nhint: `paycraft-dr {verb}--help` shows what it takes, with examples\n",
         text[..own].trim_end()
     )
 }
 
+/// Prints what a command is doing that runs until it is ended.
+#[cfg(feature = "drill")]
+pub(super) fn announce(arguments: &Arguments, report: Report) -> Result<(), Error> {
+    match arguments.json {
+        true => {
+            let document = outcome::document(Some(arguments.command.name()), &Ok(report));
+            write(std::io::stdout().lock(), &format!("{document}\n"))
+        }
+        false => write(anstream::stdout().lock(), &report.done.text(arguments.verbose > 0)),
+    }
+}
+
 /// Prints what a run came to and returns its exit code. A reader that went away is no failure of ours; output that cannot be written is
 /// one.
 pub(super) fn print(arguments: &Arguments, outcome: Result<Report, Error>) -> u8 {
     let exit_code = outcome::exit_code(&outcome);
+    let is_announced = |report: &Report| report.done.is_announced() && report.failure.is_none();
+    if outcome.as_ref().is_ok_and(is_announced) {
+        return exit_code;
+    }
     let (written, failure) = if arguments.json {
         let document = outcome::document(Some(arguments.command.name()), &outcome);
         (write(std::io::stdout().lock(), &format!("{document}\n")), None)

@@ -52,13 +52,21 @@ pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Repo
         store: store.as_ref(),
     };
     let clearing = tokio::task::spawn_blocking(scratch::clear_leftovers);
+    let interrupted = async {
+        match arguments.command {
+            // Its end is a signal, and no interruption.
+            #[cfg(feature = "drill")]
+            Command::Serve(_) => std::future::pending().await,
+            _ => interruption().await,
+        }
+    };
     let outcome = tokio::select! {
         outcome = dispatch(&context) => {
             // Seldom there is anything to clear, and more seldom it takes longer than the command.
             let _ = clearing.await;
             return outcome;
         }
-        signal = interruption() => signal,
+        signal = interrupted => signal,
     };
     if let Some(store) = &store {
         let undone = tokio::time::timeout(ABORT_TIMEOUT, store.abort_open_uploads()).await;
@@ -127,6 +135,8 @@ async fn dispatch(context: &Context<'_>) -> Result<Report> {
         Command::Drill(own) => verbs::drill::run(context, own).await,
         #[cfg(feature = "drill")]
         Command::Scenarios(own) => verbs::scenarios::run(own),
+        #[cfg(feature = "drill")]
+        Command::Serve(own) => verbs::serve::run(context, own).await,
         #[cfg(feature = "drill")]
         Command::ClearContainers(own) => verbs::clear_containers::run(own).await,
         Command::Completions(own) => Ok(verbs::completions::run(own)),

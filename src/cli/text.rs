@@ -155,7 +155,11 @@ pub(super) fn objective(text: &mut String, name: &str, measured: Option<&Measure
     let what = measured.map_or_else(
         || "not reached".to_owned(),
         |measured| {
-            let met = if measured.met { "met".to_owned() } else { colour::bad("MISSED") };
+            let met = if measured.met {
+                "met".to_owned()
+            } else {
+                colour::bad("MISSED")
+            };
             let (took, promised) = (
                 duration(measured.measured_seconds),
                 duration(measured.objective_seconds),

@@ -183,11 +183,12 @@ fn key_meant(text: &str) -> Option<String> {
 pub fn parse_key(text: &str) -> Result<BackupKey, Error> {
     match BackupKey::read(text) {
         KeyMeaning::Object(key) => Ok(key),
-        _ => Err(Error::new(Kind::Usage, format!("{text:?} is no backup's key"))
-            .hint(did_you_mean(
+        _ => Err(
+            Error::new(Kind::Usage, format!("{text:?} is no backup's key")).hint(did_you_mean(
                 key_meant(text).as_deref(),
                 "give a key as `paycraft-dr list` prints it",
-            ))),
+            )),
+        ),
     }
 }
 
@@ -198,7 +199,10 @@ pub fn parse_day(text: &str) -> Result<Date, Error> {
         .map_err(|cause| {
             Error::new(Kind::Usage, format!("{text:?} is not a day"))
                 .caused_by(cause)
-                .hint(did_you_mean(day_meant(text).as_deref(), "give a day as YYYY/MM/DD"))
+                .hint(did_you_mean(
+                    day_meant(text).as_deref(),
+                    "give a day as YYYY/MM/DD",
+                ))
         })
 }
 
@@ -219,7 +223,11 @@ mod tests {
             "2026/11/23/backup-20261123-020004.manifest.json",
             "s3://paycraft-backups/2026/11/23/backup-20261123-020004.dump.gz",
         ] {
-            assert!(hint(text).starts_with(&format!("did you mean {key}?")), "{}", hint(text));
+            assert!(
+                hint(text).starts_with(&format!("did you mean {key}?")),
+                "{}",
+                hint(text)
+            );
             let error = parse_key(text).expect_err(text);
             assert!(error.next_step().expect("a hint").contains(key));
         }

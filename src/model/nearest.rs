@@ -73,10 +73,24 @@ mod tests {
 
     #[test]
     fn a_day_is_understood_in_other_ways_of_writing() {
-        for text in ["2026/1/2", "20260102", "2026.01.02", "2026-01-02T02:00:00Z", "2026 1 2"] {
+        for text in [
+            "2026/1/2",
+            "20260102",
+            "2026.01.02",
+            "2026-01-02T02:00:00Z",
+            "2026 1 2",
+        ] {
             assert_eq!(day_meant(text).as_deref(), Some("2026/01/02"), "{text}");
         }
-        for text in ["yesterday", "2026/13/02", "2026", "2026/1", "20261302", "02/01/2026", ""] {
+        for text in [
+            "yesterday",
+            "2026/13/02",
+            "2026",
+            "2026/1",
+            "20261302",
+            "02/01/2026",
+            "",
+        ] {
             assert_eq!(day_meant(text), None, "{text}");
         }
     }

@@ -100,7 +100,11 @@ async fn tell_holders(
         }
         let holders = snapshot.lock_holders().await;
         if let Some(holders) = holders.filter(|holders| *holders != last) {
-            observer.observe(locks::told("a table that pg_dump reads", source.patience(), &holders));
+            observer.observe(locks::told(
+                "a table that pg_dump reads",
+                source.patience(),
+                &holders,
+            ));
             last = holders;
         }
     }

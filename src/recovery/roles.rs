@@ -57,7 +57,10 @@ pub(super) async fn check_creatable(
 /// but their names.
 pub(super) fn to_create(manifest: &Manifest, missing: &[String]) -> String {
     let statement = |name: &String| match recorded(manifest).and_then(|roles| roles.role(name)) {
-        Some(role) => queries::creations([role]).into_iter().map(|made| made.sql).collect(),
+        Some(role) => queries::creations([role])
+            .into_iter()
+            .map(|made| made.sql)
+            .collect(),
         None => format!("CREATE ROLE {} WITH NOLOGIN", identifier(name)),
     };
     let statements: Vec<String> = missing.iter().map(|name| statement(name) + ";").collect();

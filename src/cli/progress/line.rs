@@ -69,7 +69,10 @@ impl Amount {
                 moved,
                 expected: Some(expected),
             } => format!("{} of about {}", size(moved), size(expected)),
-            Self::Bytes { moved, expected: None } if moved > 0 => size(moved),
+            Self::Bytes {
+                moved,
+                expected: None,
+            } if moved > 0 => size(moved),
             Self::Things { what, done, of } => format!("{done} of {of} {what}"),
             Self::Bytes { .. } | Self::Unknown => String::new(),
         }
@@ -142,7 +145,10 @@ fn composed(shown: &Shown, without: &[Part], room: usize) -> Option<String> {
     // Two spaces on each side, and the brackets.
     let taken = before.chars().count() + behind.chars().count() + 6;
     let width = room.checked_sub(taken).filter(|width| *width >= NARROWEST_BAR)?;
-    Some(format!("{before}  {}  {behind}", bar(share, width.min(WIDEST_BAR))))
+    Some(format!(
+        "{before}  {}  {behind}",
+        bar(share, width.min(WIDEST_BAR))
+    ))
 }
 
 #[expect(

@@ -146,6 +146,16 @@ fn of_store(settings: &Settings<'_>, own: &DoctorArguments, address: &Result<Sto
         (Err(error), Ok(Some(_)) | Err(_)) => return vec![Finding::of_error(ENDPOINT, error)],
         _ => {}
     }
+    if let Ok(StoreAddress::S3(location)) = address
+        && location.chain.is_some()
+    {
+        let place = format!("{}/{}", location.endpoint, location.bucket);
+        let detail = "no keys are set: AWS's standard sources are asked (profile, web identity, container, instance)";
+        return vec![
+            Finding::passed(ENDPOINT, place),
+            Finding::passed("credentials", detail),
+        ];
+    }
     let secret = |variable| match settings.value(variable) {
         Ok(Some(_)) => Finding::passed(variable, "set"),
         Ok(None) => unset(variable),

@@ -164,7 +164,11 @@ mod tests {
 
     #[test]
     fn a_list_fits_80_columns_and_names_each_source() {
-        let catalog = Catalog(vec![backup(u64::MAX, Some("a")), backup(99_999_999, Some("b")), backup(0, None)]);
+        let catalog = Catalog(vec![
+            backup(u64::MAX, Some("a")),
+            backup(99_999_999, Some("b")),
+            backup(0, None),
+        ]);
         let text = catalog.text(false);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         for source in ["mlwfgytjxlqyfxcgpysm/a", "mlwfgytjxlqyfxcgpysm/b", "not known"] {
@@ -175,7 +179,10 @@ mod tests {
     #[test]
     fn ages_and_counts_are_short() {
         let ages = [-1, 0, 59, 60, 3599, 3600, 172_799, 172_800].map(age);
-        assert_eq!(ages, ["future", "0 s", "59 s", "1 min", "59 min", "1 h", "47 h", "2 d"]);
+        assert_eq!(
+            ages,
+            ["future", "0 s", "59 s", "1 min", "59 min", "1 h", "47 h", "2 d"]
+        );
         let counts = [0, 99_999_999, 100_000_000, 1_234_567_890, 20_000_000_000_000].map(count);
         assert_eq!(counts, ["0", "99999999", "100.0 M", "1.2 G", "20.0 T"]);
     }

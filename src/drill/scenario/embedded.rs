@@ -121,11 +121,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn find(name: &str) -> Result<Scenario> {
     let found = FILES.iter().find(|(known, _)| *known == name);
     let (name, text) = found.ok_or_else(|| {
-        Error::new(Kind::Usage, format!("there is no scenario {name:?}"))
-            .hint(did_you_mean(
-                nearest(name, names()),
-                "`paycraft-dr scenarios` lists those there are; a file of your own is named by its path",
-            ))
+        Error::new(Kind::Usage, format!("there is no scenario {name:?}")).hint(did_you_mean(
+            nearest(name, names()),
+            "`paycraft-dr scenarios` lists those there are; a file of your own is named by its path",
+        ))
     })?;
     Scenario::parse(name, text, &format!("{name}.toml"))
 }

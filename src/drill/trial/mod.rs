@@ -156,7 +156,9 @@ pub(super) async fn play(
             changes.as_deref(),
             &injector.warnings(),
         ));
-        observer.observe(Event::Doing("looking at what must hold after any fault".to_owned()));
+        observer.observe(Event::Doing(
+            "looking at what must hold after any fault".to_owned(),
+        ));
         rehearsal.checks.extend(trial.invariants().await?);
     }
     if is_gone {
