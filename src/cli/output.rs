@@ -54,7 +54,10 @@ pub(super) fn announce(arguments: &Arguments, report: Report) -> Result<(), Erro
             let document = outcome::document(Some(arguments.command.name()), &Ok(report));
             write(std::io::stdout().lock(), &format!("{document}\n"))
         }
-        false => write(anstream::stdout().lock(), &report.done.text(arguments.verbose > 0)),
+        false => write(
+            anstream::stdout().lock(),
+            &report.done.text(arguments.verbose > 0),
+        ),
     }
 }
 

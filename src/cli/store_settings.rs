@@ -10,7 +10,9 @@ use super::settings::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::model::prefix::parse_prefix;
 use crate::model::secret::Secret;
-use crate::store::{Addressing, Chain, Location, NO_REGION, Store, StoreAddress, directory_of, region_of_aws};
+use crate::store::{
+    Addressing, Chain, Location, NO_REGION, Store, StoreAddress, directory_of, region_of_aws,
+};
 
 const DEFAULT_BUCKET: &str = "paycraft-backups";
 

@@ -29,7 +29,9 @@ impl Serving {
             if line.starts_with("export AWS_") {
                 break;
             }
-            let export = line.strip_prefix("export ").and_then(|export| export.trim_end().split_once('='));
+            let export = line
+                .strip_prefix("export ")
+                .and_then(|export| export.trim_end().split_once('='));
             variables.extend(export.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
         Self {
@@ -105,7 +107,11 @@ fn other_programs_and_this_one_use_it_until_a_signal_ends_it() {
 
             let (rest, ended) = serving.end(signal);
             assert_eq!((rest.as_str(), ended.code()), ("", Some(0)));
-            assert!(leftovers(place.path()).is_empty(), "{:?}", leftovers(place.path()));
+            assert!(
+                leftovers(place.path()).is_empty(),
+                "{:?}",
+                leftovers(place.path())
+            );
         }
     });
 }
@@ -132,21 +138,33 @@ fn a_secret_that_is_given_is_not_printed() {
 #[test]
 fn a_program_reads_one_document() {
     let mut command = program(&["serve", "--json", "--bucket", "tests", "--listen", "127.0.0.1:0"]);
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
     let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
     let mut line = String::new();
     stdout.read_line(&mut line).expect("text");
     let document: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-    assert_eq!((&document["command"], &document["ok"]), (&"serve".into(), &true.into()));
+    assert_eq!(
+        (&document["command"], &document["ok"]),
+        (&"serve".into(), &true.into())
+    );
     assert_eq!(document["bucket"], "tests");
     let endpoint = document["endpoint"].as_str().expect("an address");
-    assert!(endpoint.starts_with("http://127.0.0.1:") && !endpoint.ends_with(":0"), "{endpoint}");
+    assert!(
+        endpoint.starts_with("http://127.0.0.1:") && !endpoint.ends_with(":0"),
+        "{endpoint}"
+    );
     assert!(document["secret_access_key"].as_str().expect("a secret").len() >= 32);
     let process = Pid::from_raw(child.id().cast_signed()).expect("an id");
     kill_process(process, Signal::TERM).expect("it runs");
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).expect("text");
-    assert_eq!((rest.as_str(), child.wait().expect("an end").code()), ("", Some(0)));
+    assert_eq!(
+        (rest.as_str(), child.wait().expect("an end").code()),
+        ("", Some(0))
+    );
 }
 
 #[test]
@@ -157,7 +175,10 @@ fn what_others_could_reach_or_another_program_has_is_refused() {
         (&["serve", "--listen", "0.0.0.0:0"][..], "--public"),
         (&["serve", "--listen", "[::]:0"], "--public"),
         (&["serve", "--listen", &taken], "127.0.0.1:0"),
-        (&["serve", "--listen", "127.0.0.1:0", "--bucket", "No Bucket"], "lowercase"),
+        (
+            &["serve", "--listen", "127.0.0.1:0", "--bucket", "No Bucket"],
+            "lowercase",
+        ),
         (&["serve", "--access-key-id", "$(id)"], "letters, digits"),
         (&["serve", "--listen", "nowhere"], "--listen"),
     ] {

@@ -77,21 +77,33 @@ impl Amount {
             Self::Bytes { .. } | Self::Unknown => String::new(),
         }
     }
+
+    fn told_shortly(self) -> String {
+        match self {
+            Self::Bytes { moved, .. } if moved > 0 => size(moved),
+            Self::Things { done, of, .. } => format!("{done} of {of}"),
+            Self::Bytes { .. } | Self::Unknown => String::new(),
+        }
+    }
 }
 
 /// Parts of a line in the order in which they are left out where there is no room.
-const LEVELS: [&[Part]; 5] = [
+const LEVELS: [&[Part]; 6] = [
     &[],
     &[Part::Rate],
     &[Part::Rate, Part::Bar],
-    &[Part::Rate, Part::Bar, Part::Told],
-    &[Part::Rate, Part::Bar, Part::Told, Part::Doing],
+    &[Part::Rate, Part::Bar, Part::Words],
+    &[Part::Rate, Part::Bar, Part::Words, Part::Told],
+    &[Part::Rate, Part::Bar, Part::Words, Part::Told, Part::Doing],
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Doing,
     Bar,
+    /// What the amount is of.
+    Words,
+    /// The amount itself.
     Told,
     Rate,
 }
@@ -105,7 +117,7 @@ pub fn line(shown: &Shown, columns: usize) -> String {
     });
     fitting.unwrap_or_else(|| {
         let least = composed(shown, LEVELS[LEVELS.len() - 1], room).unwrap_or_default();
-        least.chars().take(room).collect()
+        least.chars().take(room).collect::<String>().trim_end().to_owned()
     })
 }
 
@@ -129,7 +141,10 @@ fn composed(shown: &Shown, without: &[Part], room: usize) -> Option<String> {
     let mut behind = Vec::new();
     behind.extend(share.map(percent));
     if has(Part::Told) {
-        behind.push(shown.amount.told());
+        behind.push(match has(Part::Words) {
+            true => shown.amount.told(),
+            false => shown.amount.told_shortly(),
+        });
     }
     if let Amount::Bytes { moved, .. } = shown.amount
         && has(Part::Rate)
@@ -177,7 +192,7 @@ fn left(shown: &Shown) -> Option<String> {
     }
     Some(format!(
         "{} left",
-        clock(shown.moving_seconds * (1.0 - share) / share)
+        clock((shown.moving_seconds * (1.0 - share) / share).ceil())
     ))
 }
 
@@ -239,7 +254,7 @@ mod tests {
             }
             let told = line(&finish(), columns);
             assert!(told.chars().count() < columns, "{columns}: {told}");
-            for part in ["step 4 of 6", "finish", "30 %", "12 of 40 indexes and keys"] {
+            for part in ["step 4 of 6", "finish", "30 %", "12 of 40"] {
                 assert!(told.contains(part), "{columns}: {told}");
             }
         }
@@ -257,7 +272,7 @@ mod tests {
         );
         assert_eq!(
             line(&transfer(), 60),
-            "step 3 of 6  transfer   50 %  2 min 5 s left"
+            "step 3 of 6  transfer   50 %  512.0 MiB  2 min 5 s left"
         );
     }
 

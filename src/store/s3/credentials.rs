@@ -113,7 +113,10 @@ fn told(refusal: &CredentialsError) -> (String, &'static str) {
     while let Some(cause) = innermost.source() {
         innermost = cause;
     }
-    (format!("a source of AWS's credentials failed: {innermost}"), FAILED)
+    (
+        format!("a source of AWS's credentials failed: {innermost}"),
+        FAILED,
+    )
 }
 
 const NONE: &str = "set R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY (or those with AWS_ for R2_), or AWS_PROFILE to a profile of \

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -103,9 +103,13 @@ fn a_profile_gives_keys_and_a_token() {
     run(async {
         let bucket = TestStore::start().await;
         let (id, secret) = keys(&bucket);
-        let right = format!("aws_access_key_id = {id}\naws_secret_access_key = {secret}\naws_session_token = {TOKEN}");
+        let right = format!(
+            "aws_access_key_id = {id}\naws_secret_access_key = {secret}\naws_session_token = {TOKEN}"
+        );
         let home = home_with(
-            &format!("[default]\naws_access_key_id = other\naws_secret_access_key = other\n\n[backups]\n{right}\n"),
+            &format!(
+                "[default]\naws_access_key_id = other\naws_secret_access_key = other\n\n[backups]\n{right}\n"
+            ),
             &format!("[profile elsewhere]\n{right}\n"),
         );
         for profile in ["backups", "elsewhere"] {
@@ -154,7 +158,10 @@ fn a_container_gives_keys_and_gives_them_again_before_they_expire() {
             _ => temporary(&id, &secret, SignedDuration::from_hours(1)),
         });
         let mut list = list(&bucket, home.path(), &["2026/11/23"]);
-        list.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{place}/credentials"));
+        list.env(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            format!("{place}/credentials"),
+        );
         assert_listed(&bucket, &output_of(&mut list).await);
         assert_eq!(asked.load(Ordering::SeqCst), 1);
         bucket.put("2026/11/23/backup-20261123-020004.dump.gz", b"no archive");
@@ -174,7 +181,10 @@ fn credentials_that_expire_are_asked_for_again() {
         // A listing and a question about the object: each needs keys that are still good.
         let (place, asked) = service(move |_, _| temporary(&id, &secret, SignedDuration::from_secs(1)));
         let mut list = list(&bucket, home.path(), &[]);
-        list.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{place}/credentials"));
+        list.env(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            format!("{place}/credentials"),
+        );
         let listed = output_of(&mut list).await;
         assert_eq!(listed.status.code(), Some(0), "{}", said(&listed));
         assert!(said(&listed).contains("unattested"), "{}", said(&listed));
@@ -222,7 +232,11 @@ fn the_role_of_an_instance_gives_keys_where_it_is_named() {
             }
             if line.contains("/security-credentials/backups ") {
                 let given = temporary(&id, &secret, SignedDuration::from_hours(1));
-                return given.replacen('{', "{\"Code\":\"Success\",\"Type\":\"AWS-HMAC\",\"LastUpdated\":\"2026-11-23T02:00:00Z\",", 1);
+                return given.replacen(
+                    '{',
+                    "{\"Code\":\"Success\",\"Type\":\"AWS-HMAC\",\"LastUpdated\":\"2026-11-23T02:00:00Z\",",
+                    1,
+                );
             }
             "backups".to_owned()
         });
