@@ -53,11 +53,10 @@ pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Repo
     };
     let clearing = tokio::task::spawn_blocking(scratch::clear_leftovers);
     let interrupted = async {
-        match arguments.command {
-            // Its end is a signal, and no interruption.
-            #[cfg(feature = "drill")]
-            Command::Serve(_) => std::future::pending().await,
-            _ => interruption().await,
+        // A signal is how that one ends, and no interruption.
+        match arguments.command.name() == "serve" {
+            true => std::future::pending().await,
+            false => interruption().await,
         }
     };
     let outcome = tokio::select! {

@@ -159,7 +159,8 @@ fn columns() -> usize {
     size.map_or(USUAL_COLUMNS, |(width, _)| usize::from(width.0))
 }
 
-fn clear() {
+/// Takes the line away until the next phase, for a question that a person types an answer to.
+pub(super) fn clear() {
     let bar = drawn().take();
     if let Some(bar) = bar {
         bar.finish_and_clear();
