@@ -4,12 +4,14 @@
 
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, info};
+
+use crate::model::secret::Secret;
 
 /// Who waits longer is named in the log.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
@@ -18,6 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// How long a look at the cause of a wait may take.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
+static FOUND: RwLock<Vec<Secret>> = RwLock::new(Vec::new());
 static PHASE: Mutex<Span> = Mutex::new(Span::none());
 
 /// Makes `span` the parent of what begins from here on. Phases never overlap.
@@ -28,6 +31,19 @@ pub fn enter_phase(span: Span) {
 /// The phase at work, or the verb between its phases: the parent of a connection, a child or a request.
 pub fn phase() -> Span {
     PHASE.lock().clone()
+}
+
+/// From here on no line of the log repeats a secret that was found on the way: keys that another program or service gave.
+pub fn withhold(secret: Secret) {
+    let mut found = FOUND.write();
+    if !found.contains(&secret) {
+        found.push(secret);
+    }
+}
+
+/// The secrets that were found on the way.
+pub fn found_secrets() -> Vec<Secret> {
+    FOUND.read().clone()
 }
 
 /// Whether a log may be told of anything but warnings. Costs one look at a number.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use jiff::Timestamp;
@@ -17,6 +18,7 @@ use super::verbs::{
 #[cfg(feature = "drill")]
 use super::verbs::{
     clear_containers::ClearContainersArguments, drill::DrillArguments, scenarios::ScenariosArguments,
+    serve::ServeArguments,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -48,6 +50,9 @@ pub struct Arguments {
     /// Connections that work side by side [default: one per core, at most 4]
     #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
+    /// How long a lock is waited for that another session holds, such as 90s or 10min [env: PAYCRAFT_LOCK_TIMEOUT] [default: 5min]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = |text: &str| worded(parse_timeout(text).map(|_| text.to_owned())))]
+    pub lock_timeout: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -97,6 +102,10 @@ pub enum Command {
     #[cfg(feature = "drill")]
     #[command(after_help = examples::SCENARIOS)]
     Scenarios(ScenariosArguments),
+    /// Run the S3 server of drills for tests, until it is interrupted
+    #[cfg(feature = "drill")]
+    #[command(after_help = examples::SERVE)]
+    Serve(ServeArguments),
     /// Remove the containers of a drill once standard input ends
     #[cfg(feature = "drill")]
     #[command(hide = true)]
@@ -146,6 +155,8 @@ impl Command {
             #[cfg(feature = "drill")]
             Self::Scenarios(_) => "scenarios",
             #[cfg(feature = "drill")]
+            Self::Serve(_) => "serve",
+            #[cfg(feature = "drill")]
             Self::ClearContainers(_) => "clear-containers",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
@@ -169,7 +180,7 @@ impl Command {
             #[cfg(feature = "drill")]
             Self::Drill(own) => own.from_store.then_some(&own.store),
             #[cfg(feature = "drill")]
-            Self::Scenarios(_) | Self::ClearContainers(_) => None,
+            Self::Scenarios(_) | Self::Serve(_) | Self::ClearContainers(_) => None,
         }
     }
 }
@@ -180,6 +191,31 @@ pub(super) fn worded<T>(parsed: Result<T>) -> Result<T, String> {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
     })
+}
+
+/// Reads how long something is waited for: `90s`, `10min`, `1h`, or seconds.
+pub(super) fn parse_timeout(text: &str) -> Result<Duration> {
+    const LONGEST: Duration = Duration::from_hours(24);
+    let digits = text
+        .find(|mark: char| !mark.is_ascii_digit())
+        .unwrap_or(text.len());
+    let factor: Option<u64> = match text[digits..].trim() {
+        "" | "s" => Some(1),
+        "m" | "min" => Some(60),
+        "h" => Some(3600),
+        _ => None,
+    };
+    let number: Option<u64> = text[..digits].parse().ok();
+    let seconds = number
+        .zip(factor)
+        .and_then(|(number, factor)| number.checked_mul(factor));
+    let timeout = seconds.map(Duration::from_secs);
+    timeout
+        .filter(|timeout| !timeout.is_zero() && *timeout <= LONGEST)
+        .ok_or_else(|| {
+            Error::new(Kind::Usage, format!("{text:?} is no time to wait for"))
+                .hint("write it as 90s, 10min or 1h, up to 24h")
+        })
 }
 
 /// Reads an instant as RFC 3339 writes it.
@@ -205,11 +241,16 @@ fn after_help() -> String {
   PAYCRAFT_WEBHOOK_URL  told how backup, drill and recover end, and when status fails
   PAYCRAFT_PING_URL     pinged at the same times, with /fail behind it where they failed
   Each may instead be named with _FILE behind it, holding the path of a file with the value.
+  PAYCRAFT_LOCK_TIMEOUT how long a lock is waited for, as with --lock-timeout
   PAYCRAFT_LOG          what is logged: a level (info, debug, trace), or one for each part, such as
                         info,paycraft_dr::store=debug; -v wins over it
   Where these are not set, the names of others count: SOURCE_DB_URL or DATABASE_URL; S3_BUCKET and the like with S3_ for R2_;
   AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+  Where no keys are set and AWS is meant, by an address of AWS's or by a variable below, AWS's standard sources give some:
+  AWS_PROFILE (~/.aws/credentials, ~/.aws/config), AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN, AWS_CONTAINER_CREDENTIALS_*,
+  and at an address of AWS's the role of the instance.
   AWS_CA_BUNDLE, HTTPS_PROXY, HTTP_PROXY and NO_PROXY hold for the store's connections.
+  NO_COLOR leaves colour out; CLICOLOR_FORCE=1 has it also where no terminal is.
 
 Exit codes:
     0  done, and verified where asked

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use crate::error::{Error, Kind, Result};
 use crate::model::acceptance::Acceptance;
 use crate::model::cutover::step::{self, Step};
+use crate::model::nearest::field_meant;
 use crate::model::redaction::holds_password;
 
 /// Everything the file may say. All that it leaves out has a default or is given otherwise.
@@ -219,5 +220,6 @@ fn place(text: &str, cause: &toml::de::Error) -> String {
     let key = line
         .split_once('=')
         .map_or_else(String::new, |(key, _)| format!(", {}", key.trim()));
-    format!("line {}{key}: {message}", number + 1)
+    let meant = field_meant(message).map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+    format!("line {}{key}: {message}{meant}", number + 1)
 }

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use futures_util::future::BoxFuture;
 
+use super::progress;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Conninfo;
 
@@ -45,6 +46,7 @@ pub(super) fn ask(target: &Conninfo, flag: Option<&str>) -> BoxFuture<'static, R
 }
 
 fn type_name(target: &str) -> std::io::Result<String> {
+    progress::clear();
     let mut stderr = std::io::stderr().lock();
     write!(
         stderr,

@@ -20,7 +20,9 @@ Examples:
   # The backups of one day (UTC), for a program to read
   paycraft-dr list 2026/11/23 --json
   # Another bucket
-  paycraft-dr list --bucket paycraft-backups-staging";
+  paycraft-dr list --bucket paycraft-backups-staging
+  # A bucket of AWS's, with the keys of a profile
+  AWS_PROFILE=backups paycraft-dr list --region eu-central-1 --bucket product-backups";
 
 pub(super) const RESTORE: &str = "\
 Examples:
@@ -133,6 +135,14 @@ Examples:
   paycraft-dr scenarios -v
   # A scenario of one's own begins as one of these
   paycraft-dr scenarios download-reset > mine.toml";
+
+#[cfg(feature = "drill")]
+pub(super) const SERVE: &str = "\
+Examples:
+  # Prints what a shell needs to reach it, and runs until Ctrl-C
+  paycraft-dr serve
+  # At any port that is free, for a program to read; as strict as Cloudflare R2
+  paycraft-dr serve --listen 127.0.0.1:0 --r2 --json";
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:

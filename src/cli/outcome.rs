@@ -17,6 +17,11 @@ pub trait Outcome: Debug + Send {
 
     /// The same as a person reads it. `verbose` shows also what is as it should be.
     fn text(&self, verbose: bool) -> String;
+
+    /// Whether it was printed when the command began, which runs until it is ended.
+    fn is_announced(&self) -> bool {
+        false
+    }
 }
 
 /// What a command did, and why that is not enough where it is not.

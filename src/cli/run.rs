@@ -8,8 +8,8 @@ use super::args::{Arguments, Command};
 use super::config::Config;
 use super::log::{Log, LoggedEvents};
 use super::outcome::Report;
-use super::progress::Progress;
-use super::settings::{Settings, jobs};
+use super::progress::{self, Progress};
+use super::settings::{LOCK_TIMEOUT, Settings, jobs};
 use super::verbs;
 use crate::error::{Error, Kind, Result};
 use crate::model::timeline::{Event, Observer};
@@ -25,13 +25,16 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A signal drops the verb: its children, servers and directories go with it. What only the store can undo is
 /// undone afterwards.
 pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Report> {
-    let progress = Progress::new(arguments.quiet);
+    let progress = Progress::new(arguments.quiet, progress::steps(&arguments.command));
     let logged = log.map(|log| LoggedEvents::new(log.run(), &progress));
     let observer: &dyn Observer = match &logged {
         Some(logged) => logged,
         None => &progress,
     };
-    let read = |name: &str| std::env::var(name).ok();
+    let read = |name: &str| match (name, &arguments.lock_timeout) {
+        (LOCK_TIMEOUT, Some(flag)) => Some(flag.clone()),
+        _ => std::env::var(name).ok(),
+    };
     let config = arguments.config.as_deref().map(Config::read).transpose()?;
     let settings = Settings {
         environment: &read,
@@ -49,13 +52,20 @@ pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Repo
         store: store.as_ref(),
     };
     let clearing = tokio::task::spawn_blocking(scratch::clear_leftovers);
+    let interrupted = async {
+        // A signal is how that one ends, and no interruption.
+        match arguments.command.name() == "serve" {
+            true => std::future::pending().await,
+            false => interruption().await,
+        }
+    };
     let outcome = tokio::select! {
         outcome = dispatch(&context) => {
             // Seldom there is anything to clear, and more seldom it takes longer than the command.
             let _ = clearing.await;
             return outcome;
         }
-        signal = interruption() => signal,
+        signal = interrupted => signal,
     };
     if let Some(store) = &store {
         let undone = tokio::time::timeout(ABORT_TIMEOUT, store.abort_open_uploads()).await;
@@ -124,6 +134,8 @@ async fn dispatch(context: &Context<'_>) -> Result<Report> {
         Command::Drill(own) => verbs::drill::run(context, own).await,
         #[cfg(feature = "drill")]
         Command::Scenarios(own) => verbs::scenarios::run(own),
+        #[cfg(feature = "drill")]
+        Command::Serve(own) => verbs::serve::run(context, own).await,
         #[cfg(feature = "drill")]
         Command::ClearContainers(own) => verbs::clear_containers::run(own).await,
         Command::Completions(own) => Ok(verbs::completions::run(own)),

@@ -6,6 +6,7 @@ use std::num::NonZero;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::args::parse_timeout;
 use super::config::Config;
 #[cfg(feature = "drill")]
 use crate::drill::substrate::{Images, Limits};
@@ -19,6 +20,8 @@ use crate::model::suspicion::ShrinkLimits;
 use crate::postgres::conninfo::{Conninfo, Side, Surroundings};
 use crate::recovery::guard::Production;
 
+/// How long a lock is waited for.
+pub(super) const LOCK_TIMEOUT: &str = "PAYCRAFT_LOCK_TIMEOUT";
 /// The bit of a file's mode that lets everyone read it.
 const WORLD_READABLE: u32 = 0o004;
 const MOST_JOBS_UNASKED: usize = 4;
@@ -151,7 +154,12 @@ impl Settings<'_> {
             name => (self.environment)(name),
         };
         let surroundings = Surroundings { variable: &variable };
-        Conninfo::parse_in(side, text, &surroundings)
+        let conninfo = Conninfo::parse_in(side, text, &surroundings)?;
+        let Some(timeout) = self.value(LOCK_TIMEOUT)? else {
+            return Ok(conninfo);
+        };
+        let patience = conninfo.patience().waiting_for_locks(parse_timeout(&timeout)?);
+        Ok(conninfo.with_patience(patience))
     }
 
     /// A secret that a step of the cutover names.

@@ -10,7 +10,9 @@ use super::settings::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::model::prefix::parse_prefix;
 use crate::model::secret::Secret;
-use crate::store::{Addressing, Location, NO_REGION, Store, StoreAddress, directory_of, region_of_aws};
+use crate::store::{
+    Addressing, Chain, Location, NO_REGION, Store, StoreAddress, directory_of, region_of_aws,
+};
 
 const DEFAULT_BUCKET: &str = "paycraft-backups";
 
@@ -24,7 +26,7 @@ pub(super) struct Names {
 }
 
 /// Those are taken of whose keys anything is set first, so that nothing is half of one store and half of another.
-const NAMES: [Names; 3] = [
+static NAMES: [Names; 3] = [
     Names {
         id: "R2_ACCESS_KEY_ID",
         secret: "R2_SECRET_ACCESS_KEY",
@@ -52,6 +54,18 @@ const NAMES: [Names; 3] = [
             ("R2_REGION", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
         ],
     },
+];
+
+/// Where AWS's tools find the metadata of an instance, if not at the usual address.
+const INSTANCE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+
+/// The variables by which one of AWS's standard sources of credentials is named.
+const AWS_SOURCES: [&str; 5] = [
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    INSTANCE,
 ];
 
 impl Settings<'_> {
@@ -105,6 +119,11 @@ impl Settings<'_> {
             None => Addressing::Path,
         };
         let names = self.store_names()?;
+        let chain = self.standard_chain(flags, of_aws.is_some())?;
+        let key = |name: &str, what: &str| match chain {
+            Some(_) => Ok(String::new()),
+            None => self.required(name, what),
+        };
         Ok(Location {
             bucket: self
                 .of_store(flags.bucket.as_ref(), "R2_BUCKET")?
@@ -117,8 +136,9 @@ impl Settings<'_> {
                 .or(region)
                 .unwrap_or_else(|| NO_REGION.to_owned()),
             addressing,
-            access_key_id: self.required(names.id, "the store's access key id")?,
-            secret_access_key: Secret::new(self.required(names.secret, "the store's secret access key")?),
+            access_key_id: key(names.id, "the store's access key id")?,
+            secret_access_key: Secret::new(key(names.secret, "the store's secret access key")?),
+            chain,
             session_token: self.value(names.token)?.map(Secret::new),
             certificates: self.certificates()?,
             endpoint,
@@ -134,12 +154,55 @@ impl Settings<'_> {
         {
             return Ok(&NAMES[1]);
         }
+        if let Some(names) = self.names_of_keys()? {
+            return Ok(names);
+        }
+        // Without keys, the address tells whose names count. AWS is meant where nothing but its names are set.
+        if self.value("R2_ENDPOINT_URL")?.is_some() {
+            return Ok(&NAMES[0]);
+        }
+        if self.value("S3_ENDPOINT_URL")?.is_some() {
+            return Ok(&NAMES[1]);
+        }
+        let mut of_aws = AWS_SOURCES.iter().chain(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
+        Ok(match of_aws.any(|name| self.is_set(name)) {
+            true => &NAMES[2],
+            false => &NAMES[0],
+        })
+    }
+
+    /// The first names by which a key is set, or half of one.
+    fn names_of_keys(&self) -> Result<Option<&'static Names>> {
         for names in &NAMES {
             if self.value(names.id)?.is_some() || self.value(names.secret)?.is_some() {
-                return Ok(names);
+                return Ok(Some(names));
             }
         }
-        Ok(&NAMES[0])
+        Ok(None)
+    }
+
+    /// AWS's standard sources of credentials, where no key is set and AWS is meant. A request carries the token of temporary
+    /// credentials, so they go to an address of AWS's, to one that is set by AWS's name beside a source, or where a profile is chosen. The
+    /// metadata of an instance is asked for only at an address of AWS's, or where it is named itself.
+    fn standard_chain(&self, flags: &StoreArguments, is_at_aws: bool) -> Result<Option<Chain>> {
+        if self.names_of_keys()?.is_some() {
+            return Ok(None);
+        }
+        let is_aws_named = || {
+            let is_addressed = flags.endpoint.is_none()
+                && std::ptr::eq(self.store_names()?, &NAMES[2])
+                && self.of_store(None, "R2_ENDPOINT_URL")?.is_some();
+            Ok::<_, Error>(is_addressed && AWS_SOURCES.iter().any(|name| self.is_set(name)))
+        };
+        let is_meant = is_at_aws || self.is_set("AWS_PROFILE") || is_aws_named()?;
+        Ok(is_meant.then(|| Chain {
+            asks_instance: is_at_aws || self.is_set(INSTANCE),
+        }))
+    }
+
+    /// Whether a variable of AWS's is set, which knows no file.
+    fn is_set(&self, name: &str) -> bool {
+        (self.environment)(name).is_some_and(|value| !value.is_empty())
     }
 
     /// A setting of the store: the flag, this program's variable, or one of those that go with the access key.

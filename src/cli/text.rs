@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::colour;
 use super::units::{duration, rate, size};
 use crate::error::Error;
 use crate::model::comparison::{Content, TableReport, Verification};
@@ -13,7 +14,7 @@ use crate::recovery::plan::SkippedEntry;
 
 /// The error as a person reads it: what happened, why, and what to do next.
 pub(super) fn error(error: &Error) -> String {
-    let mut text = format!("error: {error}\n");
+    let mut text = format!("{} {error}\n", colour::bad("error:"));
     for cause in error.causes() {
         let _ = writeln!(text, "caused by: {cause}");
     }
@@ -105,12 +106,12 @@ pub(super) fn counts(text: &mut String, verification: &Verification) {
 }
 
 /// An outcome in a column: problems stand out.
-pub(super) fn mark(outcome: Outcome) -> &'static str {
+pub(super) fn mark(outcome: Outcome) -> String {
     match outcome {
-        Outcome::Passed => "passed ",
-        Outcome::Accepted => "accept ",
-        Outcome::Failed => "FAILED ",
-        Outcome::Skipped => "SKIPPED",
+        Outcome::Passed => colour::good("passed "),
+        Outcome::Accepted => colour::doubtful("accept "),
+        Outcome::Failed => colour::bad("FAILED "),
+        Outcome::Skipped => colour::doubtful("SKIPPED"),
     }
 }
 
@@ -154,7 +155,11 @@ pub(super) fn objective(text: &mut String, name: &str, measured: Option<&Measure
     let what = measured.map_or_else(
         || "not reached".to_owned(),
         |measured| {
-            let met = if measured.met { "met" } else { "MISSED" };
+            let met = if measured.met {
+                "met".to_owned()
+            } else {
+                colour::bad("MISSED")
+            };
             let (took, promised) = (
                 duration(measured.measured_seconds),
                 duration(measured.objective_seconds),

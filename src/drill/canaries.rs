@@ -9,6 +9,7 @@ use crate::model::check_names;
 use crate::model::globals::Globals;
 use crate::model::manifest::Manifest;
 use crate::model::sha256_sum::Sha256Sum;
+use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::{Check, Outcome};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::tools::Tools;
@@ -32,14 +33,30 @@ pub(super) struct Original<'a> {
     pub(super) target: &'a Conninfo,
     pub(super) tools: &'a Tools,
     pub(super) jobs: usize,
+    /// Who is told how far it is.
+    pub(super) observer: &'a dyn Observer,
 }
 
 /// Checks that every canary is refused and that the real backup is called good.
 pub(super) async fn check(original: &Original<'_>) -> Result<Check> {
     let mut called_good = Vec::new();
     let mut checked = 0;
+    let mut looked = 0;
+    let of = if original.may_write { 6 } else { 4 };
+    original
+        .observer
+        .observe(Event::Doing("comparing with known-bad backups".to_owned()));
+    let mut look = || {
+        original.observer.observe(Event::Counted {
+            what: "readings of the backup",
+            done: looked,
+            of,
+        });
+        looked += 1;
+    };
     for (name, manifest) in false_manifests(original.manifest) {
         checked += 1;
+        look();
         if is_good(original.store, &manifest).await? {
             called_good.push(format!("a backup with {name} would pass"));
         }
@@ -50,11 +67,13 @@ pub(super) async fn check(original: &Original<'_>) -> Result<Check> {
             ("its end missing and every digest made to fit", Spoilt::End),
         ] {
             checked += 1;
+            look();
             if is_spoilt_one_good(original, spoilt).await? {
                 called_good.push(format!("a backup with {name} would pass"));
             }
         }
     }
+    look();
     let (parts, unseen) = unseen_differences(original).await?;
     checked += parts;
     called_good.extend(
@@ -62,6 +81,7 @@ pub(super) async fn check(original: &Original<'_>) -> Result<Check> {
             .into_iter()
             .map(|name| format!("a target with other {name} would pass")),
     );
+    look();
     if !is_good(original.store, original.manifest).await? {
         called_good.push("the real backup would not pass".to_owned());
     }

@@ -108,6 +108,7 @@ pub(super) async fn recover(
         target: &restored.target,
         tools: means.tools,
         jobs: means.jobs,
+        observer,
     };
     rehearsal.checks.push(canaries::check(&original).await?);
     let changes = changes(&before, &store.list("").await?);

@@ -29,13 +29,17 @@ pub(super) struct HttpListener {
 }
 
 impl HttpListener {
-    /// Binds 127.0.0.1 on a free port and lets `service` answer there.
-    pub(super) async fn start<S>(service: S) -> std::io::Result<Self>
+    /// Binds 127.0.0.1 on a free port.
+    pub(super) async fn bind() -> std::io::Result<TcpListener> {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
+    }
+
+    /// Lets `service` answer at the port.
+    pub(super) fn start<S>(listener: TcpListener, service: S) -> std::io::Result<Self>
     where
         S: Service<Request<Incoming>, Response = Response<Body>, Error = HttpError> + Clone + Send + 'static,
         S::Future: Send,
     {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
         Ok(Self {

@@ -16,7 +16,7 @@ use crate::model::check_names;
 use crate::model::key::Selector;
 use crate::model::objective::Measured;
 use crate::model::source::SourceChoice;
-use crate::model::timeline::Observer;
+use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::{Check, Verdict};
 use crate::postgres::tools::Tools;
 use crate::recovery::backup::Clock;
@@ -65,6 +65,8 @@ pub struct Options<'a> {
 pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<Rehearsal> {
     let recorder = Recorder::new(observer);
     let started_at = (options.clock)();
+    let doing = |what: &str| recorder.observe(Event::Doing(what.to_owned()));
+    doing("starting private servers");
     let substrate = options
         .environment
         .substrate(options.origin.size_bytes(started_at).await?)
@@ -125,6 +127,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
     if rehearsal.happened.is_empty() {
         rehearsal.happened = happened(&rehearsal);
     }
+    doing("taking private servers away");
     let left = substrate.tear_down().await;
     rehearsal
         .checks

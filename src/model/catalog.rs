@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::key::{BackupKey, KeyMeaning, Selector};
+use crate::model::nearest::{did_you_mean, nearest};
 
 /// How far the clock of the machine that made a backup may be ahead of ours.
 const SKEW_TOLERATED: SignedDuration = SignedDuration::from_mins(5);
@@ -194,7 +195,16 @@ fn nothing_chosen(found: &[Found], near: Option<&Found>, selector: Selector, now
         (None, _) => Error::new(Kind::Store, format!("there is no backup for {selector}")),
     };
     match known.iter().find(|found| found.is_attested()) {
-        Some(newest) => error.hint(format!("the newest attested backup is {}", newest.key)),
+        Some(newest) => {
+            let keys: Vec<String> = known.iter().map(|found| found.key.to_string()).collect();
+            let typed = selector.to_string();
+            let near = match selector {
+                Selector::Key(_) => nearest(&typed, keys.iter().map(String::as_str)),
+                Selector::Latest | Selector::Day(_) => None,
+            };
+            let newest = format!("the newest attested backup is {}", newest.key);
+            error.hint(did_you_mean(near, &newest))
+        }
         None if found.is_empty() => {
             error.hint("make one with `paycraft-dr backup`, and check the bucket's name")
         }

@@ -8,6 +8,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
+use super::nearest::{day_meant, did_you_mean, nearest};
 use crate::error::{Error, Kind};
 
 const OBJECT_SUFFIX: &str = ".dump.gz";
@@ -147,7 +148,10 @@ impl FromStr for Selector {
                 Kind::Usage,
                 format!("{text:?} is neither `latest`, a day, nor a backup's key"),
             )
-            .hint("give a day as YYYY/MM/DD, or a key as `paycraft-dr list` prints it")
+            .hint(did_you_mean(
+                meant(text).as_deref(),
+                "give a day as YYYY/MM/DD, or a key as `paycraft-dr list` prints it",
+            ))
         })
     }
 }
@@ -162,12 +166,29 @@ impl fmt::Display for Selector {
     }
 }
 
+/// The key or day that was probably meant by `text`, which is neither.
+fn meant(text: &str) -> Option<String> {
+    let word = nearest(text, ["latest"]).map(str::to_owned);
+    key_meant(text).or_else(|| day_meant(text)).or(word)
+}
+
+/// The key of the backup whose instant is in `text`: one with a bucket before it, the wrong folder, or another ending.
+fn key_meant(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("backup-")?;
+    let began = DateTime::strptime("%Y%m%d-%H%M%S", rest.get(..15)?).ok()?;
+    Some(BackupKey { began }.to_string())
+}
+
 /// Reads the key of one backup, as `list` prints it.
 pub fn parse_key(text: &str) -> Result<BackupKey, Error> {
     match BackupKey::read(text) {
         KeyMeaning::Object(key) => Ok(key),
-        _ => Err(Error::new(Kind::Usage, format!("{text:?} is no backup's key"))
-            .hint("give a key as `paycraft-dr list` prints it")),
+        _ => Err(
+            Error::new(Kind::Usage, format!("{text:?} is no backup's key")).hint(did_you_mean(
+                key_meant(text).as_deref(),
+                "give a key as `paycraft-dr list` prints it",
+            )),
+        ),
     }
 }
 
@@ -178,6 +199,40 @@ pub fn parse_day(text: &str) -> Result<Date, Error> {
         .map_err(|cause| {
             Error::new(Kind::Usage, format!("{text:?} is not a day"))
                 .caused_by(cause)
-                .hint("give a day as YYYY/MM/DD")
+                .hint(did_you_mean(
+                    day_meant(text).as_deref(),
+                    "give a day as YYYY/MM/DD",
+                ))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Selector, parse_key};
+
+    fn hint(text: &str) -> String {
+        let error = text.parse::<Selector>().expect_err(text);
+        error.next_step().expect("a hint").to_owned()
+    }
+
+    #[test]
+    fn what_is_nearly_a_day_or_a_key_is_understood() {
+        let key = "2026/11/23/backup-20261123-020004.dump.gz";
+        for text in [
+            "backup-20261123-020004",
+            "2026/11/23/backup-20261123-020004.manifest.json",
+            "s3://paycraft-backups/2026/11/23/backup-20261123-020004.dump.gz",
+        ] {
+            assert!(
+                hint(text).starts_with(&format!("did you mean {key}?")),
+                "{}",
+                hint(text)
+            );
+            let error = parse_key(text).expect_err(text);
+            assert!(error.next_step().expect("a hint").contains(key));
+        }
+        assert!(hint("20261123").starts_with("did you mean 2026/11/23?"));
+        assert!(hint("lastest").starts_with("did you mean latest?"));
+        assert!(hint("yesterday").starts_with("give a day"));
+    }
 }

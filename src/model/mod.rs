@@ -25,6 +25,7 @@ pub mod manifest;
 pub mod manifest_document;
 pub mod manifest_head;
 pub mod missing;
+pub mod nearest;
 pub mod notice;
 pub mod objective;
 pub mod prefix;

@@ -66,6 +66,17 @@ pub enum Event {
     Expected(u64),
     /// The running phase moved so many bytes more.
     Bytes(u64),
+    /// So many of so many things are done in the running phase.
+    Counted {
+        /// What they are, in the plural.
+        what: &'static str,
+        /// So many are done.
+        done: u64,
+        /// Of so many.
+        of: u64,
+    },
+    /// What is done now, within a phase or between two. It takes the place of what was done before, and ends with the phase.
+    Doing(String),
     /// The phase ended well.
     Ended(Phase),
     /// Something a person should know that is no failure.
@@ -116,7 +127,12 @@ impl Timeline {
                     self.ended.push(Span { name, seconds, bytes });
                 }
             }
-            Event::Expected(_) | Event::Warned(_) | Event::Noted(_) | Event::Advised(_) => {}
+            Event::Expected(_)
+            | Event::Counted { .. }
+            | Event::Doing(_)
+            | Event::Warned(_)
+            | Event::Noted(_)
+            | Event::Advised(_) => {}
         }
     }
 

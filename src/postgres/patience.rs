@@ -29,6 +29,15 @@ impl Default for Patience {
 const SAID_NOTHING: &str = "said nothing for";
 
 impl Patience {
+    /// The same, which waits so long for a lock: a server that waits for one says nothing meanwhile.
+    #[must_use]
+    pub fn waiting_for_locks(self, lock: Duration) -> Self {
+        Self {
+            lock,
+            silence: self.silence.max(lock + Duration::from_mins(1)),
+        }
+    }
+
     /// Waits for `work` within the idle timeout. Where that is over, `who`, on `side`, did not answer.
     pub async fn with_timeout<T>(self, side: Side, who: &str, work: impl Future<Output = T>) -> Result<T> {
         let worked = tokio::time::timeout(self.silence, work).await;

@@ -87,6 +87,14 @@ impl Session {
                 (Some(_), _) => {
                     format!("check user, password and database name of the {side}'s connection string")
                 }
+                (None, _) if !conninfo.has_password() && asks_for_password(&cause) => {
+                    return Error::new(side.kind(), &message)
+                        .caused_by("the server asks for a password, and no password was given")
+                        .hint(format!(
+                            "set PGPASSWORD, add a line to ~/.pgpass (mode 600), or write the password into the {side}'s connection \
+                             string, in a variable or a file"
+                        ));
+                }
                 (None, Some(hint)) => hint.to_owned(),
                 (None, None) => conninfo.unreachable_hint(),
             };
@@ -137,6 +145,11 @@ impl Session {
 /// A connection at work, within the phase that it works for.
 fn span(side: Side, number: u64) -> Span {
     info_span!(parent: log::phase(), "connection", side = %side, number)
+}
+
+/// Whether the server wanted a password, and the library found none to send.
+fn asks_for_password(cause: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(cause).is_some_and(|why| why.to_string() == "password missing")
 }
 
 /// What to do where a connection was made and could not be encrypted as asked.

@@ -148,7 +148,7 @@ async fn make(
     if let Some(zone) = other_time_zone(source, &origin.usual_time_zone, installation, observer).await {
         copy_settings.insert("TimeZone".to_owned(), zone);
     }
-    let snapshot = SourceSnapshot::take(source, session, &origin.unreadable).await?;
+    let snapshot = SourceSnapshot::take(source, session, &origin.unreadable, observer).await?;
     let access = access::record(source, &snapshot, observer).await?;
     let named = access
         .named_roles()

@@ -1,5 +1,7 @@
 //! The backups in a store.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -83,6 +85,13 @@ pub async fn survey(
     observer: &dyn Observer,
 ) -> Result<Vec<Entry>> {
     let large = Semaphore::new(1);
+    let (of, done) = (found.len() as u64, AtomicU64::new(0));
+    let counted = |done| Event::Counted {
+        what: "backups",
+        done,
+        of,
+    };
+    observer.observe(Event::Doing("reading manifests".to_owned()));
     let look = async |found: Found| {
         let looked = look_at(store, found, &large, observer).await?;
         if let (
@@ -95,6 +104,7 @@ pub async fn survey(
         {
             observer.observe(Event::Warned(format!("{why}: {doubt}")));
         }
+        observer.observe(counted(done.fetch_add(1, Ordering::Relaxed) + 1));
         Ok::<_, Error>(looked.map(|looked| (found, looked)))
     };
     let looked: Vec<Option<(Found, Looked)>> = stream::iter(found)

@@ -6,6 +6,7 @@ use tokio::process::{ChildStdout, Command};
 use tokio::sync::watch;
 
 use super::attempt::Failure;
+use super::locks;
 use super::packer::{BLOCK_RAW_BYTES, Packer};
 use super::snapshot::SourceSnapshot;
 use super::survey::{Surveyed, Surveying};
@@ -77,6 +78,35 @@ pub(super) async fn dump(
     tokio::select! {
         done = async { tokio::try_join!(dumped, checked) } => done.map(|(dumped, ())| dumped),
         lost = snapshot.keep_alive() => Err(lost),
+        () = tell_holders(source, snapshot, progress, observer) => Err(Failure::Final(Error::new(
+            Kind::Internal,
+            "the wait for locks was told to its end",
+        ))),
+    }
+}
+
+/// Tells who holds a lock that pg_dump waits for, as long as it waits. Never ends.
+async fn tell_holders(
+    source: &Conninfo,
+    snapshot: &SourceSnapshot,
+    progress: &watch::Sender<Progress>,
+    observer: &dyn Observer,
+) {
+    let mut last = String::new();
+    loop {
+        tokio::time::sleep(locks::LOOK).await;
+        if *progress.borrow() >= Progress::Begun {
+            return std::future::pending().await;
+        }
+        let holders = snapshot.lock_holders().await;
+        if let Some(holders) = holders.filter(|holders| *holders != last) {
+            observer.observe(locks::told(
+                "a table that pg_dump reads",
+                source.patience(),
+                &holders,
+            ));
+            last = holders;
+        }
     }
 }
 

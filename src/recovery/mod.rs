@@ -22,6 +22,7 @@ mod globals;
 pub mod guard;
 mod index_answers;
 pub mod loader;
+mod locks;
 pub mod manifest_index;
 mod manifests;
 pub mod marker;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tokio::sync::watch;
 
 use super::access;
 use super::budget;
@@ -18,7 +19,8 @@ use super::course::{self, Course};
 use super::definitions::{Definitions, Stage};
 use super::globals;
 use super::guard::{self, ClearedTarget, Terms};
-use super::loader::{self, Loader};
+use super::loader::{self, Counts, Loader};
+use super::locks;
 use super::missing;
 use super::object::{self, CheckedArchive};
 use super::plan::{self, SkippedEntry};
@@ -258,11 +260,14 @@ async fn transfer_and_finish<'a>(
     if let (Some(loader), Some(definitions), Some(refused)) =
         (&mut loader, &course.definitions, &mut course.refused)
     {
-        finish(loader, definitions, refused, target).await?;
+        let counts = loader.count_builds();
+        let finished = finish(loader, definitions, refused, target);
+        counting(counts, "indexes, keys and views", observer, finished).await?;
         for note in refused.take_notes() {
             observer.observe(Event::Noted(note));
         }
     }
+    observer.observe(Event::Doing("giving owners and rights".to_owned()));
     match &manifest.access {
         Some(expected) => access::equalize(target.conninfo(), expected, target.profile(), observer).await?,
         None => observer.observe(Event::Warned(access::NOT_RECORDED.to_owned())),
@@ -272,6 +277,27 @@ async fn transfer_and_finish<'a>(
     // Last: from here on new sessions are as the settings make them, which may be read-only.
     settings::equalize(settings, manifest, target.conninfo(), observer).await?;
     roles::leave(target.session(), target.missing_roles(), observer).await
+}
+
+/// Does `work` and tells how much of it is done.
+async fn counting<T>(
+    mut counts: watch::Receiver<Counts>,
+    what: &'static str,
+    observer: &dyn Observer,
+    work: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(work);
+    loop {
+        let Counts { done, of } = *counts.borrow_and_update();
+        if of > 0 {
+            observer.observe(Event::Counted { what, done, of });
+        }
+        tokio::select! {
+            biased;
+            ended = &mut work => return ended,
+            Ok(()) = counts.changed() => {}
+        }
+    }
 }
 
 /// Gathers the planner statistics that are still missing.
@@ -284,7 +310,8 @@ async fn analyze(request: Request<'_>, loader: Option<Loader<'_>>, observer: &dy
     }
     observer.observe(Event::Began(Phase::Analyze));
     if let Some(mut loader) = loader {
-        let without = loader.analyze().await?;
+        let counts = loader.count_analyses();
+        let without = counting(counts, "tables", observer, loader.analyze()).await?;
         if !without.is_empty() {
             let what = format!("there are no planner statistics of {}", without.join(", "));
             observer.observe(Event::Warned(what));
@@ -383,7 +410,12 @@ async fn begin<'a>(
     let mut definitions = Definitions::new(target, head, contents, &selection, request.leniency, manifest)?;
     if target.makes_room() {
         let room = Room::plan(target, contents, &selection).await?;
-        room.make(target, || course.change()).await?;
+        let observer = course.observer();
+        observer.observe(Event::Doing("dropping what the backup replaces".to_owned()));
+        let made = room.make(target, || course.change());
+        let what = "what is dropped";
+        locks::naming_holders(target.conninfo(), target.session(), what, observer, made).await?;
+        observer.observe(Event::Doing("making definitions".to_owned()));
         // What depended on what was dropped went with it.
         selection = select(request, target, contents)
             .await?

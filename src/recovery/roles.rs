@@ -8,6 +8,7 @@ use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::queries::access::{Refused, apply};
 use crate::postgres::queries::globals as queries;
+use crate::postgres::queries::identifier;
 use crate::postgres::session::Session;
 
 /// The roles that the backup needs and the server lacks. The platform makes its own.
@@ -50,6 +51,20 @@ pub(super) async fn check_creatable(
         );
     }
     Ok(())
+}
+
+/// The statements that make these roles, to be run by a person: as the backup records them, and those of which it does not with nothing
+/// but their names.
+pub(super) fn to_create(manifest: &Manifest, missing: &[String]) -> String {
+    let statement = |name: &String| match recorded(manifest).and_then(|roles| roles.role(name)) {
+        Some(role) => queries::creations([role])
+            .into_iter()
+            .map(|made| made.sql)
+            .collect(),
+        None => format!("CREATE ROLE {} WITH NOLOGIN", identifier(name)),
+    };
+    let statements: Vec<String> = missing.iter().map(|name| statement(name) + ";").collect();
+    statements.join(" ")
 }
 
 fn recorded(manifest: &Manifest) -> Option<&Roles> {

@@ -14,8 +14,10 @@
 use std::time::Duration;
 
 use super::attempt::Failure;
+use super::locks;
 use crate::error::{Error, Kind, Result};
 use crate::model::source_state::{Concerned, SourceState};
+use crate::model::timeline::Observer;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::patience::Patience;
 use crate::postgres::queries::{self, snapshot as sql};
@@ -40,10 +42,19 @@ pub struct SourceSnapshot {
 impl SourceSnapshot {
     /// Waits for running changes of tables, as long as the source's lock timeout allows, then exports a snapshot in `session`. Tables
     /// `without` are of no concern.
-    pub(super) async fn take(source: &Conninfo, session: Session, without: &[Name]) -> Result<Self> {
+    pub(super) async fn take(
+        source: &Conninfo,
+        session: Session,
+        without: &[Name],
+        observer: &dyn Observer,
+    ) -> Result<Self> {
         queries::be_patient(&session).await?;
         for table in sql::exclusively_locked(&session).await? {
             if !without.contains(&table) {
+                if let Some(holders) = queries::lock_holders(&session).await {
+                    let what = format!("{}.{}", table.0, table.1);
+                    observer.observe(locks::told(&what, source.patience(), &holders));
+                }
                 sql::wait_for_table(&session, &table).await?;
             }
         }

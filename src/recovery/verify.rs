@@ -70,6 +70,8 @@ pub async fn target(
             )
         }
     };
+    let doing = |what: &str| observer.observe(Event::Doing(what.to_owned()));
+    doing("comparing definitions");
     let restored = dump_definitions(&session, target, tools, &manifest.copy_settings).await?;
     let expected = scope.expected_entries(manifest);
     let mut found = scope.found_entries(&restored, &expected, plan::definitions(&restored));
@@ -90,6 +92,7 @@ pub async fn target(
         profile: scope.profile(),
         accepted: scope.accepts_unknown_rights(),
     };
+    doing("comparing owners and rights");
     let (rights, row_security) = access::verify(asked, &session, target, jobs).await?;
     let mut checks = vec![
         comparison::rows(&tables),
@@ -108,7 +111,9 @@ pub async fn target(
         ),
     ];
     if scope.depth() == Depth::Content {
+        doing("comparing what indexes answer with what tables hold");
         checks.push(index_answers::verify(&session, target, jobs).await?);
+        doing("comparing computed content");
         checks.extend(derived::verify(manifest, target, scope, &tables, observer).await?);
     }
     checks.extend(rights);

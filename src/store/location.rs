@@ -19,6 +19,8 @@ pub struct Location {
     pub region: String,
     /// Where the bucket's name is in an address.
     pub addressing: Addressing,
+    /// AWS's standard sources of credentials, where no keys are set: then those below are empty.
+    pub chain: Option<Chain>,
     /// Who asks.
     pub access_key_id: String,
     /// The key that signs.
@@ -37,12 +39,20 @@ impl Location {
             bucket: bucket.to_owned(),
             region: NO_REGION.to_owned(),
             addressing: Addressing::Path,
+            chain: None,
             access_key_id: access_key_id.to_owned(),
             secret_access_key,
             session_token: None,
             certificates: None,
         }
     }
+}
+
+/// AWS's standard sources of credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Whether the metadata of an instance is one: outside AWS nothing is at its address.
+    pub asks_instance: bool,
 }
 
 /// Where the bucket's name is in an address.

@@ -11,6 +11,6 @@ mod s3;
 
 pub use address::{StoreAddress, directory_of};
 pub use handle::{Store, Upload};
-pub use location::{Addressing, Location, NO_REGION, region_of_aws};
+pub use location::{Addressing, Chain, Location, NO_REGION, region_of_aws};
 pub use object::{ObjectFacts, Published, StoredPart, UnfinishedUpload};
 pub use open_uploads::RecordedUpload;

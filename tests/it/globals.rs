@@ -121,6 +121,10 @@ fn roles_memberships_and_settings_come_back_with_a_secret_unseen() {
         );
         let hint = error.next_step().unwrap_or_default();
         assert!(hint.contains("--create-roles"), "{hint}");
+        assert!(
+            hint.contains("CREATE ROLE \"") && hint.contains(" WITH NOLOGIN"),
+            "{hint}"
+        );
 
         let mut command = program(&["restore", "--create-roles", "--json", "-v"]);
         command

@@ -9,7 +9,7 @@ use paycraft_dr::error::Kind;
 /// Who may name whom. A layer may name itself and those listed; everything may name `error`.
 const LAYERS: [(&str, &[&str]); 11] = [
     ("error", &[]),
-    ("log", &[]),
+    ("log", &["model"]),
     ("child", &["log", "model"]),
     ("http", &["log"]),
     ("model", &[]),

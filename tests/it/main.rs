@@ -65,5 +65,7 @@ mod notify;
 mod packaging;
 mod program;
 mod scenarios;
+mod serve;
 mod sources;
 mod status;
+mod terminal;

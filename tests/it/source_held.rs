@@ -1,8 +1,11 @@
 //! A backup holds what the source held: sources whose tables and definitions change while they are dumped.
 
+use std::sync::Mutex;
+
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::suspicion::ShrinkLimits;
+use paycraft_dr::model::timeline::{Event, Observer};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::patience::Patience;
 use paycraft_dr::postgres::session::Session;
@@ -30,6 +33,18 @@ const SCHEMA: &str = "
     CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
     CREATE TRIGGER quiet BEFORE INSERT ON calm FOR EACH ROW EXECUTE FUNCTION nothing();
 ";
+
+/// Remembers what was noted.
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Observer for Heard {
+    fn observe(&self, event: Event) {
+        if let Event::Noted(note) = event {
+            self.0.lock().expect("no panic").push(note);
+        }
+    }
+}
 
 /// A rewrite of all rows that no snapshot from before it sees.
 const REWRITE: &str = "ALTER TABLE ledger ADD COLUMN seen timestamptz DEFAULT clock_timestamp()";
@@ -198,7 +213,23 @@ fn a_lock_that_is_not_let_go_is_told_with_its_holder() {
             lock: std::time::Duration::from_millis(200),
             ..Patience::default()
         });
-        let error = world.back_up(&hasty).await.expect_err("a lock");
+        let heard = Heard::default();
+        let request = backup::Request {
+            limits: ShrinkLimits::default(),
+            source: &hasty,
+            tools: &world.postgres.tools,
+            store: &world.bucket.store,
+            clock: &|| "2026-11-23T02:00:07Z".parse().expect("an instant"),
+            attempts: 1,
+            looks_for_trouble: true,
+        };
+        let error = backup::backup(request, &heard).await.expect_err("a lock");
+        let told = heard.0.into_inner().expect("no panic").join("\n");
+        assert!(
+            told.contains("waiting for a lock on public.ledger")
+                && told.contains("(a migration) holds a lock"),
+            "{told}"
+        );
         assert_eq!(error.kind(), Kind::Source, "{error}");
         let hint = error.next_step().expect("a hint");
         assert!(

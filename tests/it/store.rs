@@ -7,6 +7,7 @@ use paycraft_dr::store::retry::Patience;
 
 use super::kit::TestStore;
 
+mod chain;
 mod contract;
 mod directory;
 mod listings;

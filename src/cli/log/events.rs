@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use tracing::{Span, debug, info, info_span, warn};
+use tracing::{Span, debug, info, info_span, trace, warn};
 
 use crate::log;
 use crate::model::timeline::{Event, Observer};
@@ -47,6 +47,8 @@ impl<'a> LoggedEvents<'a> {
                 log::enter_phase(self.run.clone());
             }
             Event::Expected(bytes) => log::phase().in_scope(|| debug!(bytes, "expected")),
+            Event::Counted { what, done, of } => log::phase().in_scope(|| trace!(what, done, of, "counted")),
+            Event::Doing(what) => log::phase().in_scope(|| debug!("{what}")),
             Event::Warned(warning) => log::phase().in_scope(|| warn!("{warning}")),
             Event::Noted(note) => log::phase().in_scope(|| info!("{note}")),
             Event::Advised(advice) => log::phase().in_scope(|| debug!(advice, "from here on")),

@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::progress;
+use crate::log;
 use crate::model::redaction::Redactor;
 
 /// Where lines go.
@@ -42,6 +43,11 @@ impl Write for Line<'_> {
         let text = String::from_utf8_lossy(bytes);
         let secrets = self.0.secrets.read();
         let text = secrets.redact(&text);
+        let found = log::found_secrets();
+        let text = match found.is_empty() {
+            true => text,
+            false => Redactor::for_lines(&found).redact(&text),
+        };
         match &self.0.place {
             Place::Stderr => progress::write_above(&text),
             Place::File(file) => {

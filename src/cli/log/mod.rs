@@ -31,7 +31,14 @@ use crate::model::secret::Secret;
 const VARIABLE: &str = "PAYCRAFT_LOG";
 const OWN_TARGET: &str = "paycraft_dr";
 /// Libraries that tell of keys, signatures or what is signed.
-const NEVER_HEARD: [&str; 3] = ["aws_sigv4", "aws_runtime", "s3s"];
+const NEVER_HEARD: [&str; 6] = [
+    "aws_config",
+    "aws_credential_types",
+    "aws_runtime",
+    "aws_sdk_sts",
+    "aws_sigv4",
+    "s3s",
+];
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,6 @@
 //! `paycraft-dr completions`.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub struct CompletionsArguments {
 /// Writes the script.
 pub fn run(own: &CompletionsArguments) -> Report {
     let mut script = Vec::new();
-    clap_complete::generate(own.shell, &mut Arguments::command(), "paycraft-dr", &mut script);
+    clap_complete::generate(own.shell, &mut offered(), "paycraft-dr", &mut script);
     let mut script = String::from_utf8_lossy(&script).into_owned();
     if own.shell == Shell::Bash {
         // The generator spells a hyphen of the program's name in two ways, and then completes nothing behind a command.
@@ -28,6 +28,38 @@ pub fn run(own: &CompletionsArguments) -> Report {
         shell: own.shell,
         script,
     })
+}
+
+/// What is offered: the commands that people type, and the names of scenarios where one is wanted. Days and keys are not: each press
+/// of the key would ask the store, with its credentials.
+fn offered() -> Command {
+    let program = Arguments::command();
+    let visible = program.get_subcommands().filter(|command| !command.is_hide_set());
+    let offered = Command::new("paycraft-dr")
+        .disable_help_subcommand(true)
+        .args(program.get_arguments().cloned())
+        .subcommands(visible.cloned());
+    with_scenarios(offered)
+}
+
+#[cfg(feature = "drill")]
+fn with_scenarios(program: Command) -> Command {
+    use crate::drill::scenario::{RANDOM, names};
+
+    let names: Vec<&str> = names().collect();
+    let played: Vec<&str> = names.iter().copied().chain([super::drill::ALL, RANDOM]).collect();
+    program
+        .mut_subcommand("drill", |drill| {
+            drill.mut_arg("scenario", |scenario| scenario.value_parser(played))
+        })
+        .mut_subcommand("scenarios", |scenarios| {
+            scenarios.mut_arg("name", |name| name.value_parser(names))
+        })
+}
+
+#[cfg(not(feature = "drill"))]
+fn with_scenarios(program: Command) -> Command {
+    program
 }
 
 /// A shell's script.

@@ -15,6 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::finding::Finding;
 use crate::model::selection::Among;
 use crate::model::source::SourceChoice;
+use crate::model::timeline::Event;
 use crate::model::verdict::Outcome as Answer;
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::doctor::{self, Examination};
@@ -56,6 +57,8 @@ pub async fn run(context: &Context<'_>, own: &DoctorArguments) -> Result<Report>
         project_refs: context.settings.production_projects(),
         source: None,
     });
+    let doing = "examining settings, store and databases";
+    context.observer.observe(Event::Doing(doing.to_owned()));
     let tools = context.tools().await;
     let among = Among {
         source: match &named.source {
@@ -142,6 +145,17 @@ fn of_store(settings: &Settings<'_>, own: &DoctorArguments, address: &Result<Sto
         }
         (Err(error), Ok(Some(_)) | Err(_)) => return vec![Finding::of_error(ENDPOINT, error)],
         _ => {}
+    }
+    if let Ok(StoreAddress::S3(location)) = address
+        && location.chain.is_some()
+    {
+        let place = format!("{}/{}", location.endpoint, location.bucket);
+        let detail =
+            "no keys are set: AWS's standard sources are asked (profile, web identity, container, instance)";
+        return vec![
+            Finding::passed(ENDPOINT, place),
+            Finding::passed("credentials", detail),
+        ];
     }
     let secret = |variable| match settings.value(variable) {
         Ok(Some(_)) => Finding::passed(variable, "set"),

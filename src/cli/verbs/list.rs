@@ -11,7 +11,7 @@ use crate::cli::args::{StoreArguments, worded};
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
 use crate::cli::text::line;
-use crate::cli::units::{duration, size};
+use crate::cli::units::size;
 use crate::error::Result;
 use crate::model::key::parse_day;
 use crate::model::source::SourceName;
@@ -54,7 +54,10 @@ impl Outcome for Catalog {
             .collect();
         let mut text = String::new();
         match sources.len() {
-            0 | 1 => self.table(&mut text, |_| true, sources.first().map(ToString::to_string)),
+            0 => self.table(&mut text, |_| true, None),
+            1 if self.0.iter().all(|backup| backup.source.is_some()) => {
+                self.table(&mut text, |_| true, sources.first().map(ToString::to_string));
+            }
             _ => {
                 for source in sources {
                     let is_its = |backup: &Cataloged| backup.source.as_ref() == Some(source);
@@ -83,7 +86,7 @@ impl Catalog {
         }
         let _ = writeln!(
             text,
-            "{:<46} {:<10} {:>14} {:>11} {:>12}",
+            "{:<42} {:<10} {:>6} {:>10} {:>8}",
             "KEY", "STATE", "AGE", "SIZE", "ROWS"
         );
         for backup in self.0.iter().filter(|backup| is_meant(backup)) {
@@ -91,23 +94,96 @@ impl Catalog {
                 true => backup.state.name(),
                 false => "suspicious",
             };
-            #[expect(clippy::cast_precision_loss, reason = "an age is shown in days")]
-            let age = match backup.age_seconds {
-                ..0 => "in the future".to_owned(),
-                seconds => duration(seconds as f64),
-            };
             let stored = backup.stored_bytes.map_or_else(|| "-".to_owned(), size);
-            let rows = backup
-                .rows
-                .map_or_else(|| "-".to_owned(), |rows| rows.to_string());
+            let rows = backup.rows.map_or_else(|| "-".to_owned(), count);
             let _ = writeln!(
                 text,
-                "{:<46} {state:<10} {age:>14} {stored:>11} {rows:>12}",
-                backup.key.to_string()
+                "{:<42} {state:<10} {:>6} {stored:>10} {rows:>8}",
+                backup.key.to_string(),
+                age(backup.age_seconds)
             );
             for reason in &backup.suspicion {
                 let _ = writeln!(text, "  {reason}");
             }
         }
+    }
+}
+
+/// An age in its largest whole unit.
+fn age(seconds: i64) -> String {
+    match seconds {
+        ..0 => "future".to_owned(),
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// A count that is exact as long as it is short.
+fn count(rows: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M")];
+    let unit = UNITS
+        .iter()
+        .find(|(unit, _)| rows >= 100_000_000 && rows >= *unit);
+    unit.map_or_else(
+        || rows.to_string(),
+        |(unit, name)| format!("{}.{} {name}", rows / unit, rows % unit * 10 / unit),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{Catalog, age, count};
+    use crate::cli::outcome::Outcome;
+    use crate::model::catalog::State;
+    use crate::model::key::BackupKey;
+    use crate::model::source::SourceName;
+    use crate::recovery::catalog::Cataloged;
+
+    fn backup(rows: u64, source: Option<&str>) -> Cataloged {
+        let key = BackupKey::at(Timestamp::UNIX_EPOCH);
+        Cataloged {
+            key,
+            day: key.day(),
+            state: State::Unattested,
+            age_seconds: 9_999 * 86_400,
+            stored_bytes: Some(1_072_693_248),
+            globals_bytes: None,
+            rows: Some(rows),
+            source: source.map(|database| SourceName {
+                project_ref: Some("mlwfgytjxlqyfxcgpysm".to_owned()),
+                database: database.to_owned(),
+            }),
+            suspicion: Vec::new(),
+            confirmed: None,
+        }
+    }
+
+    #[test]
+    fn a_list_fits_80_columns_and_names_each_source() {
+        let catalog = Catalog(vec![
+            backup(999_900_000_000, Some("a")),
+            backup(99_999_999, Some("b")),
+            backup(0, None),
+        ]);
+        let text = catalog.text(false);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        for source in ["mlwfgytjxlqyfxcgpysm/a", "mlwfgytjxlqyfxcgpysm/b", "not known"] {
+            assert!(text.contains(source), "{text}");
+        }
+    }
+
+    #[test]
+    fn ages_and_counts_are_short() {
+        let ages = [-1, 0, 59, 60, 3599, 3600, 172_799, 172_800].map(age);
+        assert_eq!(
+            ages,
+            ["future", "0 s", "59 s", "1 min", "59 min", "1 h", "47 h", "2 d"]
+        );
+        let counts = [0, 99_999_999, 100_000_000, 1_234_567_890, 20_000_000_000_000].map(count);
+        assert_eq!(counts, ["0", "99999999", "100.0 M", "1.2 G", "20.0 T"]);
     }
 }

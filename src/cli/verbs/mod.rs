@@ -17,5 +17,7 @@ pub mod recover;
 pub mod restore;
 #[cfg(feature = "drill")]
 pub mod scenarios;
+#[cfg(feature = "drill")]
+pub mod serve;
 pub mod status;
 pub mod verify;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::cutover::{Runbook, step_lines};
 use super::restore::{RestoreArguments, RestoreDone, without_rows};
 use crate::cli::args::{parse_instant, worded};
+use crate::cli::colour;
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
 use crate::cli::text::{line, objective};
@@ -131,7 +132,7 @@ impl Outcome for RecoveryDone {
         text.push('\n');
         objective(&mut text, "RTO", Some(&self.rto));
         objective(&mut text, "RPO", Some(&self.rpo));
-        line(&mut text, "verdict", &self.verdict.to_string());
+        line(&mut text, "verdict", &colour::verdict(self.verdict));
         text
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::args::{StoreArguments, parse_instant, worded};
+use crate::cli::colour;
 use crate::cli::consent;
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
@@ -241,11 +242,8 @@ impl Outcome for RestoreDone {
 
     fn text(&self, verbose: bool) -> String {
         let mut text = self.facts(verbose);
-        line(
-            &mut text,
-            "verdict",
-            &self.restored.verification.verdict.to_string(),
-        );
+        let verdict = self.restored.verification.verdict;
+        line(&mut text, "verdict", &colour::verdict(verdict));
         text
     }
 }

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::cli::args::{StoreArguments, worded};
+use crate::cli::colour;
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
 use crate::cli::text::{backup_line, checks, line, tables};
@@ -150,7 +151,7 @@ impl Outcome for Compared {
         line(&mut text, "source", &self.source.to_string());
         checks(&mut text, &self.verification.checks);
         tables(&mut text, &self.verification.tables, verbose);
-        line(&mut text, "verdict", &self.verification.verdict.to_string());
+        line(&mut text, "verdict", &colour::verdict(self.verification.verdict));
         text
     }
 }

@@ -39,11 +39,14 @@ impl Relay {
                 client: Client::builder(TokioExecutor::new()).build(connector),
             },
         };
-        let listener = HttpListener::start(layer).await.map_err(|cause| {
-            Error::new(Kind::Usage, "cannot listen on loopback")
-                .caused_by(cause)
-                .hint("allow ports on 127.0.0.1")
-        })?;
+        let bound = HttpListener::bind().await;
+        let listener = bound
+            .and_then(|port| HttpListener::start(port, layer))
+            .map_err(|cause| {
+                Error::new(Kind::Usage, "cannot listen on loopback")
+                    .caused_by(cause)
+                    .hint("allow ports on 127.0.0.1")
+            })?;
         Ok(Self { listener, plan })
     }
 

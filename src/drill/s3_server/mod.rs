@@ -13,6 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::SignedDuration;
 use s3s::service::S3ServiceBuilder;
+use tokio::net::TcpListener;
 
 use super::http_listener::HttpListener;
 use super::s3_faults::{Failure, Layer, Operation, Plan, Rule};
@@ -60,15 +61,23 @@ impl S3Server {
         credentials: Credentials,
         rules: Rules,
     ) -> Result<Self> {
+        let listener = HttpListener::bind().await.map_err(unusable)?;
+        Self::start_on(listener, directory, bucket, credentials, rules)
+    }
+
+    /// The same at a port that is bound already.
+    pub fn start_on(
+        listener: TcpListener,
+        directory: &Path,
+        bucket: &str,
+        credentials: Credentials,
+        rules: Rules,
+    ) -> Result<Self> {
         if !s3s::path::check_bucket_name(bucket) {
             let message = format!("{bucket:?} is not a valid bucket name");
-            return Err(Error::new(Kind::Usage, message));
+            let hint = "give it 3 to 63 lowercase letters, digits, dots and hyphens";
+            return Err(Error::new(Kind::Usage, message).hint(hint));
         }
-        let unusable = |cause: std::io::Error| {
-            Error::new(Kind::Usage, "cannot start the drill's object store")
-                .caused_by(cause)
-                .hint("free some space in TMPDIR, and allow ports on 127.0.0.1")
-        };
         // Here and now: left to another thread, it could come after the directory was removed again.
         std::fs::create_dir_all(directory).map_err(unusable)?;
         let store = Arc::new(Store::new(directory.to_owned(), rules));
@@ -88,7 +97,7 @@ impl S3Server {
             },
         };
         Ok(Self {
-            listener: HttpListener::start(layer).await.map_err(unusable)?,
+            listener: HttpListener::start(listener, layer).map_err(unusable)?,
             bucket: bucket.to_owned(),
             store,
             book,
@@ -189,6 +198,12 @@ impl fmt::Debug for S3Server {
             .field("bucket", &self.bucket)
             .finish_non_exhaustive()
     }
+}
+
+fn unusable(cause: std::io::Error) -> Error {
+    Error::new(Kind::Usage, "cannot start the drill's object store")
+        .caused_by(cause)
+        .hint("free some space in TMPDIR, and allow ports on 127.0.0.1")
 }
 
 fn failed(to: impl fmt::Display) -> Error {

@@ -2,6 +2,7 @@
 
 use super::Scenario;
 use crate::error::{Error, Kind, Result};
+use crate::model::nearest::{did_you_mean, nearest};
 
 /// The scenario in which nothing breaks.
 pub const BASELINE: &str = "baseline";
@@ -111,12 +112,19 @@ pub fn all() -> Result<Vec<Scenario>> {
     FILES.iter().map(parse).collect()
 }
 
+/// The names of all, in the same order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|(name, _)| *name)
+}
+
 /// The scenario with this name.
 pub fn find(name: &str) -> Result<Scenario> {
     let found = FILES.iter().find(|(known, _)| *known == name);
     let (name, text) = found.ok_or_else(|| {
-        Error::new(Kind::Usage, format!("there is no scenario {name:?}"))
-            .hint("`paycraft-dr scenarios` lists those there are; a file of your own is named by its path")
+        Error::new(Kind::Usage, format!("there is no scenario {name:?}")).hint(did_you_mean(
+            nearest(name, names()),
+            "`paycraft-dr scenarios` lists those there are; a file of your own is named by its path",
+        ))
     })?;
     Scenario::parse(name, text, &format!("{name}.toml"))
 }

@@ -8,7 +8,7 @@ mod read;
 
 use serde::{Deserialize, Serialize};
 
-pub use embedded::{BASELINE, all, find, text};
+pub use embedded::{BASELINE, all, find, names, text};
 pub use expectation::{Afterwards, Expectation, FallsBack, Refuses, TurnsRed};
 pub use fault::{
     Answer, Cutover, Damage, DamageKind, Fault, FaultKind, Files, Link, Mistake, Part, Program, Server,

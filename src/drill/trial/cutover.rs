@@ -44,7 +44,8 @@ impl Trial<'_> {
         mark(&place.join("fails"), asked(Cutover::StepFails))?;
         mark(&place.join("hangs"), asked(Cutover::StepHangs))?;
         let health = Health(Arc::new(AtomicBool::new(!asked(Cutover::HealthDegraded))));
-        let listener = HttpListener::start(health).await.map_err(unwritable)?;
+        let listener = HttpListener::start(HttpListener::bind().await.map_err(unwritable)?, health)
+            .map_err(unwritable)?;
         // The address is another one each time; a file with it lets the step be the same.
         let steps = steps(&place, &listener);
         let nothing = BTreeMap::new();

@@ -77,6 +77,11 @@ impl<'a> Injector<'a> {
         })
     }
 
+    /// Who follows the run past the faults.
+    pub(super) fn next(&self) -> &dyn Observer {
+        self.next
+    }
+
     /// Tells that what `phase` makes is there: what breaks in it breaks now. So with a source that is filled, and a target that is
     /// empty.
     pub(super) fn made(&self, phase: Phase) {

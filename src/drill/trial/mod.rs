@@ -94,6 +94,9 @@ pub(super) async fn run(
         before: Mutex::default(),
     };
     trial.seed(observer).await?;
+    if !options.scenario.history_days.is_empty() {
+        observer.observe(Event::Doing("making older backups".to_owned()));
+    }
     trial.make_history().await?;
     injector.made(Phase::Seed);
     observer.observe(Event::Ended(Phase::Seed));
@@ -136,6 +139,7 @@ pub(super) async fn run(
         rehearsal.backup = Some(proven.facts.clone());
         rehearsal.checks.clone_from(&proven.checks);
         rehearsal.tables.clone_from(&proven.tables);
+        observer.observe(Event::Doing("comparing with the source by plain SQL".to_owned()));
         let check = trial.second_opinion(proven).await?;
         rehearsal.checks.push(check);
         rehearsal.checks.extend(trial.canaries(proven).await?);
@@ -154,6 +158,9 @@ pub(super) async fn run(
             afterwards.as_ref(),
             changes.as_deref(),
             &injector.warnings(),
+        ));
+        observer.observe(Event::Doing(
+            "looking at what must hold after any fault".to_owned(),
         ));
         rehearsal.checks.extend(trial.invariants().await?);
     }
@@ -298,6 +305,7 @@ impl Trial<'_> {
             target: &self.servers.direct(Side::Target, DATABASE)?,
             tools: self.options.tools,
             jobs: self.options.jobs,
+            observer: self.injector.next(),
         };
         canaries::check(&original).await.map(Some)
     }

@@ -4,6 +4,7 @@
 //! beside this one. Outside of `postgres` no SQL is worded but what an archive holds.
 
 pub mod access;
+pub mod blockers;
 pub mod clearing;
 pub mod comparing;
 pub mod configuration;

@@ -181,9 +181,9 @@ async fn examine(
         roles::check_creatable(&session, manifest, &missing_roles).await?;
     } else {
         check_present("role", &missing_roles).map_err(|error| {
-            let first = error.next_step().unwrap_or_default().to_owned();
             error.hint(format!(
-                "{first}; --create-roles creates roles as the backup records them"
+                "create them there, then restore: {} Or let --create-roles create them as the backup records them",
+                roles::to_create(manifest, &missing_roles)
             ))
         })?;
     }

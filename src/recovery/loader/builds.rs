@@ -140,6 +140,12 @@ impl Builds {
         found
     }
 
+    /// How many steps there are.
+    pub(super) fn steps(&self) -> usize {
+        // A foreign key is made in one step and checked in another.
+        self.indexes.len() + 2 * self.foreign_keys.len() + self.whole_keys.len() + self.refreshes.len()
+    }
+
     /// The entries that are built here.
     pub fn ids(&self) -> HashSet<DumpId> {
         let keys = self.foreign_keys.iter().map(|key| &key.attach);

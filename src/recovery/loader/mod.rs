@@ -21,12 +21,14 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use memchr::memrchr;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::analyses::{Analyses, Analysis};
 pub use self::builds::Builds;
 use self::connection::{Common, make, work};
 use self::large_objects::LargeObjects;
+pub use self::queue::Counts;
 use self::queue::Queue;
 use self::schedule::{Analyzes, Batch};
 use super::plan;
@@ -111,6 +113,7 @@ impl<'a> Loader<'a> {
             fires_no_triggers: !selection.filled().is_empty(),
             stops_at_first_error: leniency.stops_at_first_error,
         });
+        common.queue.expect_builds(builds.steps());
         common.queue.add(builds.indexes.iter().cloned());
         let analyses = match gathers_statistics {
             true => Analyses::of(contents, &selection, &builds, &absent),
@@ -235,6 +238,16 @@ impl<'a> Loader<'a> {
             silence = silence(session, "the target's server") => return Err(silence),
         }
         Ok(common.queue.take_unanalyzed())
+    }
+
+    /// Follows how many indexes, keys and views are built.
+    pub(super) fn count_builds(&self) -> watch::Receiver<Counts> {
+        self.common.queue.count_builds()
+    }
+
+    /// Follows of how many tables statistics are gathered.
+    pub(super) fn count_analyses(&self) -> watch::Receiver<Counts> {
+        self.common.queue.count_analyses()
     }
 
     /// What the server refused since this was asked last.

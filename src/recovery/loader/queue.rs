@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::analyses::Analysis;
 use super::builds::Build;
@@ -12,9 +12,22 @@ use super::waiting::Need;
 use crate::archive::DumpId;
 use crate::recovery::refused::RefusedStep;
 
+/// How much of something is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// So many are done.
+    pub done: u64,
+    /// Of so many.
+    pub of: u64,
+}
+
 /// The work of all connections.
 #[derive(Debug)]
 pub(super) struct Queue {
+    /// Everything that is built.
+    builds: watch::Sender<Counts>,
+    /// All statistics that are gathered.
+    analyses: watch::Sender<Counts>,
     connections: usize,
     state: Mutex<Schedule>,
     changed: Notify,
@@ -23,6 +36,8 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(connections: usize) -> Self {
         Self {
+            builds: watch::Sender::default(),
+            analyses: watch::Sender::default(),
             connections,
             state: Mutex::default(),
             changed: Notify::new(),
@@ -32,6 +47,21 @@ impl Queue {
     /// How many connections work it off.
     pub(super) fn connections(&self) -> usize {
         self.connections
+    }
+
+    /// So much will be built.
+    pub(super) fn expect_builds(&self, of: usize) {
+        self.builds.send_modify(|counts| counts.of += of as u64);
+    }
+
+    /// Follows how much is built.
+    pub(super) fn count_builds(&self) -> watch::Receiver<Counts> {
+        self.builds.subscribe()
+    }
+
+    /// Follows how much statistics are gathered.
+    pub(super) fn count_analyses(&self) -> watch::Receiver<Counts> {
+        self.analyses.subscribe()
     }
 
     /// Hands in rows. Waits while enough are there.
@@ -97,6 +127,7 @@ impl Queue {
         self.change(|state| {
             for analysis in analyses {
                 state.add_analysis(analysis);
+                self.analyses.send_modify(|counts| counts.of += 1);
             }
         });
     }
@@ -114,6 +145,7 @@ impl Queue {
             state.analyzing.retain(|other| other != analysis);
             state.unanalyzed.extend(refused);
         });
+        self.analyses.send_modify(|counts| counts.done += 1);
     }
 
     /// What could not be gathered since this was asked last, and why.
@@ -150,10 +182,15 @@ impl Queue {
             state.end(|other| other == build);
             state.arrived(Need::Built(build.id));
         });
+        self.builds.send_modify(|counts| counts.done += 1);
     }
 
     /// The server refused this step, or the rows of this entry. What needs it is tried all the same, and says itself what it lacks.
     pub(super) fn refused(&self, step: RefusedStep) {
+        // Rows that are refused have no statement.
+        if !step.statement.is_empty() {
+            self.builds.send_modify(|counts| counts.done += 1);
+        }
         self.change(|state| {
             state.end(|other| (other.id, &other.statement) == (step.id, &step.statement));
             state.arrived(Need::Built(step.id));

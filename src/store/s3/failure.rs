@@ -8,6 +8,7 @@ use aws_sdk_s3::operation::RequestId;
 use jiff::SignedDuration;
 
 use super::clock::Clocks;
+use super::credentials;
 use super::paging::Unreliable;
 use super::store::S3Store;
 use crate::error::{Error, Kind};
@@ -37,6 +38,9 @@ impl S3Store {
             return self.unreliable(what, unreliable);
         }
         let error = Error::new(Kind::Store, format!("{what} at {}", self.describe()));
+        if let Some((why, hint)) = credentials::trouble_in(cause) {
+            return error.caused_by(format!("no credentials: {why}")).hint(hint);
+        }
         if let Some(ahead) = self.skew(cause) {
             return error
                 .caused_by(format!("this machine's clock is {} the store's", distance(ahead)))

@@ -12,18 +12,22 @@ use crate::store::location::Location;
 
 /// A client for this store. Proxies are those of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), and none for this machine.
 pub(super) fn http_client(location: &Location) -> SharedHttpClient {
-    let mut trusted = TrustStore::default();
-    if let Some(certificates) = &location.certificates {
-        trusted = TrustStore::empty().with_pem_certificate(certificates.clone());
-    }
-    let tls = TlsContext::builder()
-        .with_trust_store(trusted)
-        .build()
-        .expect("a trust store is all that it is built of");
     let proxies = match is_loopback(&location.endpoint) {
         true => ProxyConfig::disabled(),
         false => ProxyConfig::from_env(),
     };
+    client(location.certificates.clone(), proxies)
+}
+
+/// A client that trusts these certificates, or the system's where there are none.
+pub(super) fn client(certificates: Option<Vec<u8>>, proxies: ProxyConfig) -> SharedHttpClient {
+    let trusted = certificates.map_or_else(TrustStore::default, |certificates| {
+        TrustStore::empty().with_pem_certificate(certificates)
+    });
+    let tls = TlsContext::builder()
+        .with_trust_store(trusted)
+        .build()
+        .expect("a trust store is all that it is built of");
     Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = Connector::builder();
         connector

@@ -3,6 +3,7 @@
 #[cfg(feature = "drill")]
 mod bucket;
 mod clock;
+mod credentials;
 mod failure;
 mod http_client;
 mod paging;

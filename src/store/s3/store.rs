@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
-    BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    BehaviorVersion, Credentials, IdentityCache, Region, RequestChecksumCalculation,
+    ResponseChecksumValidation, SharedCredentialsProvider,
 };
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::ByteStream;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::clock::StoreClock;
+use super::credentials::{LOAD_TIMEOUT, StandardChain};
 use super::failure::{Access, status_of};
 use super::http_client::http_client;
 use super::paging::{PageEnd, Paging, Unreliable};
@@ -48,23 +50,14 @@ pub(in crate::store) struct S3Store {
 impl S3Store {
     /// A handle on the bucket that waits as long as it is told.
     pub(in crate::store) fn new(location: &Location, patience: Patience) -> Self {
-        let credentials = Credentials::new(
-            &location.access_key_id,
-            location.secret_access_key.reveal(),
-            location
-                .session_token
-                .as_ref()
-                .map(|token| token.reveal().to_owned()),
-            None,
-            "settings",
-        );
         let (clock, retries) = (StoreClock::default(), Retries::default());
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(&location.endpoint)
             .region(Region::new(location.region.clone()))
             .force_path_style(location.addressing == Addressing::Path)
-            .credentials_provider(credentials)
+            .credentials_provider(credentials(location))
+            .identity_cache(IdentityCache::lazy().load_timeout(LOAD_TIMEOUT).build())
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             // A machine whose clock is off dates its backups wrongly: the store's refusal is what tells.
@@ -237,6 +230,21 @@ impl S3Store {
             Err(cause) => Err(self.failed(Access::Write, &format!("cannot write {key}"), &cause)),
         }
     }
+}
+
+/// The keys that are set, or the sources that are asked for some.
+fn credentials(location: &Location) -> SharedCredentialsProvider {
+    if let Some(chain) = location.chain {
+        return SharedCredentialsProvider::new(StandardChain::new(location, chain));
+    }
+    let token = location.session_token.as_ref();
+    SharedCredentialsProvider::new(Credentials::new(
+        &location.access_key_id,
+        location.secret_access_key.reveal(),
+        token.map(|token| token.reveal().to_owned()),
+        None,
+        "settings",
+    ))
 }
 
 /// A key as `encoding-type=url` words it: percent-encoded, and with a plus sign for a space.

@@ -75,11 +75,12 @@ fn bash_completes_commands_and_flags() {
     let complete = |words: &[&str]| {
         let line = format!(
             "source \"$1\"; COMP_WORDS=({}); COMP_CWORD={}; \
-             $(complete -p paycraft-dr | sed -E 's/.*-F ([^ ]+).*/\\1/') paycraft-dr '{}' ''; \
+             $(complete -p paycraft-dr | sed -E 's/.*-F ([^ ]+).*/\\1/') paycraft-dr '{}' '{}'; \
              printf '%s\\n' \"${{COMPREPLY[@]}}\"",
             words.join(" "),
             words.len() - 1,
             words.last().expect("a word"),
+            words[words.len() - 2],
         );
         let mut bash = Command::new("bash");
         let ran = bash
@@ -92,6 +93,11 @@ fn bash_completes_commands_and_flags() {
     };
     assert_eq!(complete(&["paycraft-dr", "rest"]), ["restore"]);
     assert_eq!(complete(&["paycraft-dr", "cutover", "pl"]), ["plan"]);
+    let scenarios = complete(&["paycraft-dr", "drill", "--scenario", "download-re"]);
+    assert_eq!(scenarios, ["download-reset"]);
+    assert_eq!(complete(&["paycraft-dr", "scenarios", "basel"]), ["baseline"]);
+    // What is hidden is for the program alone.
+    assert_eq!(complete(&["paycraft-dr", "clear-c"]), [""]);
     let flags = complete(&["paycraft-dr", "restore", "--co"]);
     assert_eq!(flags, ["--confirm-prod-restore", "--config"]);
 }

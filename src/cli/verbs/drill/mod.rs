@@ -29,7 +29,7 @@ use crate::model::timeline::Event;
 use crate::model::verdict::Verdict;
 
 /// What is typed to have every scenario.
-const ALL: &str = "all";
+pub(super) const ALL: &str = "all";
 
 /// Rehearse the whole cycle on private servers.
 #[derive(Args, Debug)]
@@ -191,6 +191,8 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
         tools: &tools,
         program: &program,
     };
+    let doing = |what: &str| context.observer.observe(Event::Doing(what.to_owned()));
+    doing("looking for a place for private servers");
     let environment = Environment::prepare(&options, context.observer).await?;
     let scenario = match asked {
         Asked::One(scenario) => scenario,
@@ -268,12 +270,20 @@ async fn run_suite(
         "{all} drills from seed {seed}, {} at a time",
         equipment.at_once
     ));
+    context
+        .observer
+        .observe(Event::Doing("running drills".to_owned()));
     let equipment = Arc::new(equipment);
     let drawn = plan.clone();
-    let mut over = 0;
+    let mut over: u64 = 0;
     let scorecard = suite::run(plan, &equipment, |drill| {
         over += 1;
         note(format!("{over:>3} of {all}  {}", in_a_line(drill)));
+        context.observer.observe(Event::Counted {
+            what: "drills",
+            done: over,
+            of: all as u64,
+        });
         evidence.keep(drill).map(drop)
     })
     .await?;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{SubstrateArgument, this_program};
+use crate::cli::colour;
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
 use crate::cli::text::{checks, line, objective};
@@ -16,6 +17,7 @@ use crate::drill::substrate::{Environment, EnvironmentOptions};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::{BackupKey, Selector};
 use crate::model::selection::Among;
+use crate::model::timeline::Event;
 use crate::postgres::tools::Tools;
 
 /// Where a private server can be had.
@@ -41,6 +43,8 @@ impl Prover {
             tools: &tools,
             program: &program,
         };
+        let doing = "looking for a place for a private server";
+        context.observer.observe(Event::Doing(doing.to_owned()));
         let environment = Environment::prepare(&options, context.observer).await?;
         Ok(Self {
             environment,
@@ -131,7 +135,7 @@ impl Outcome for BackupProven {
         text.push('\n');
         checks(&mut text, &self.proof.checks);
         text.push('\n');
-        line(&mut text, "verdict", &self.proof.verdict.to_string());
+        line(&mut text, "verdict", &colour::verdict(self.proof.verdict));
         text
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::cli::colour;
 use crate::cli::outcome::Outcome;
 use crate::cli::text::{checks, line, objective, tables, timeline};
 use crate::cli::units::size;
@@ -56,7 +57,7 @@ impl Outcome for DrillReport {
         text.push('\n');
         line(&mut text, "evidence", &self.evidence.display().to_string());
         line(&mut text, "repeat", &rehearsal.repeat);
-        line(&mut text, "verdict", &rehearsal.verdict.to_string());
+        line(&mut text, "verdict", &colour::verdict(rehearsal.verdict));
         text
     }
 }

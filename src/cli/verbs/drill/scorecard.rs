@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::cli::colour;
 use crate::cli::outcome::Outcome;
 use crate::cli::units::duration;
 use crate::drill::rehearsal::Rehearsal;
@@ -24,9 +25,13 @@ pub(super) struct SuiteReport {
 
 /// A drill as a row.
 pub(super) fn in_a_line(drill: &Rehearsal) -> String {
+    format!("{}  {}", mark(drill), row(drill))
+}
+
+/// The same without its mark.
+fn row(drill: &Rehearsal) -> String {
     format!(
-        "{}  {:<30} {:<27} {:<27} {:>9} {:>7}",
-        mark(drill),
+        "{:<30} {:<27} {:<27} {:>9} {:>7}",
         drill.scenario,
         drill.expected,
         drill.happened,
@@ -127,7 +132,11 @@ impl Outcome for SuiteReport {
             "SCENARIO", "EXPECTED", "HAPPENED", "RTO", "RETRIES"
         );
         for drill in &self.scorecard.drills {
-            let _ = writeln!(text, "{}", in_a_line(drill));
+            let mark = match drill.verdict.is_proven() {
+                true => colour::good(mark(drill)),
+                false => colour::bad(mark(drill)),
+            };
+            let _ = writeln!(text, "{mark}  {}", row(drill));
             if drill.verdict.is_proven() {
                 continue;
             }

@@ -1,0 +1,125 @@
+//! AWS's standard sources of credentials, for a store of which no keys are set: a profile, a web identity, a container's endpoint, the
+//! metadata of an instance. What they give expires, and is asked for again before that by the SDK.
+
+use std::time::Duration;
+
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_http_client::proxy::ProxyConfig;
+
+use super::http_client::client;
+use crate::log;
+use crate::model::secret::Secret;
+use crate::store::location::{Chain, Location};
+
+/// Instances answer within milliseconds, and elsewhere nothing is at that address.
+const INSTANCE_TIMEOUT: Duration = Duration::from_secs(1);
+const INSTANCE_ATTEMPTS: u32 = 2;
+/// An agent beside a container may have to ask AWS first.
+const CONTAINER_TIMEOUT: Duration = Duration::from_secs(5);
+/// For all sources together: a token may have to be exchanged in another region.
+pub(super) const LOAD_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The sources in AWS's order. What they find is in no log.
+#[derive(Debug)]
+pub(super) struct StandardChain(CredentialsProviderChain);
+
+impl StandardChain {
+    pub(super) fn new(location: &Location, chain: Chain) -> Self {
+        let of = |proxies| {
+            ProviderConfig::empty()
+                .with_behavior_version(Some(BehaviorVersion::latest()))
+                .with_region(Some(Region::new(location.region.clone())))
+                .with_http_client(client(location.certificates.clone(), proxies))
+        };
+        // AWS's services may be behind a proxy. What is beside this machine never is.
+        let (far, near) = (of(ProxyConfig::from_env()), of(ProxyConfig::disabled()));
+        let profile = ProfileFileCredentialsProvider::builder().configure(&far).build();
+        let identity = WebIdentityTokenCredentialsProvider::builder()
+            .configure(&far)
+            .build();
+        let container = EcsCredentialsProvider::builder()
+            .configure(&near)
+            .connect_timeout(CONTAINER_TIMEOUT)
+            .read_timeout(CONTAINER_TIMEOUT)
+            .build();
+        let mut sources = CredentialsProviderChain::first_try("Profile", profile)
+            .or_else("WebIdentityToken", identity)
+            .or_else("Container", container);
+        if chain.asks_instance {
+            let instance = imds::Client::builder()
+                .configure(&near)
+                .connect_timeout(INSTANCE_TIMEOUT)
+                .read_timeout(INSTANCE_TIMEOUT)
+                .max_attempts(INSTANCE_ATTEMPTS)
+                .build();
+            let instance = ImdsCredentialsProvider::builder()
+                .configure(&near)
+                .imds_client(instance)
+                .build();
+            sources = sources.or_else("Instance", instance);
+        }
+        Self(sources)
+    }
+}
+
+impl ProvideCredentials for StandardChain {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let found = self.0.provide_credentials().await?;
+            log::withhold(Secret::new(found.secret_access_key()));
+            if let Some(token) = found.session_token() {
+                log::withhold(Secret::new(token));
+            }
+            Ok(found)
+        })
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.0.fallback_on_interrupt()
+    }
+}
+
+/// Why there are no credentials, where that is the error: what happened, and what to do.
+pub(super) fn trouble_in(error: &(dyn std::error::Error + 'static)) -> Option<(String, &'static str)> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(refusal) = cause.downcast_ref::<CredentialsError>() {
+            return Some(told(refusal));
+        }
+        next = cause.source();
+    }
+    None
+}
+
+fn told(refusal: &CredentialsError) -> (String, &'static str) {
+    if let CredentialsError::CredentialsNotLoaded(_) = refusal {
+        let why = "no keys are set, and neither a profile, a web identity, a container nor an instance of AWS gives any";
+        return (why.to_owned(), NONE);
+    }
+    // The innermost cause names the file, the address or the refusal; none of them repeats a key.
+    let mut innermost: &dyn std::error::Error = refusal;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    (
+        format!("a source of AWS's credentials failed: {innermost}"),
+        FAILED,
+    )
+}
+
+const NONE: &str = "set R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY (or those with AWS_ for R2_), or AWS_PROFILE to a profile of \
+     ~/.aws/credentials; on a machine of AWS's give it a role";
+const FAILED: &str = "put right what the cause names (AWS_PROFILE, AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CONTAINER_CREDENTIALS_FULL_URI), or set \
+     R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY";
