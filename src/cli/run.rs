@@ -12,6 +12,7 @@ use super::progress::Progress;
 use super::settings::{Settings, jobs};
 use super::verbs;
 use crate::error::{Error, Kind, Result};
+use crate::model::product::Product;
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::tools::Tools;
 use crate::recovery::scratch;
@@ -37,6 +38,29 @@ pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Repo
         environment: &read,
         config: config.unwrap_or_default(),
     };
+    let product = settings.product();
+    let observer = &Worded {
+        product,
+        next: observer,
+    };
+    let outcome = run_with(arguments, log, &settings, observer, &progress).await;
+    outcome
+        .map(|report| Report {
+            failure: report
+                .failure
+                .map(|failure| failure.worded(|text| product.worded(text))),
+            ..report
+        })
+        .map_err(|error| error.worded(|text| product.worded(text)))
+}
+
+async fn run_with(
+    arguments: &Arguments,
+    log: Option<&Log>,
+    settings: &Settings<'_>,
+    observer: &dyn Observer,
+    progress: &Progress,
+) -> Result<Report> {
     if let Some(log) = log {
         log.withhold(&settings.all_secrets());
     }
@@ -44,7 +68,7 @@ pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Repo
     let store = flags.map(|flags| settings.open_store(flags)).transpose()?;
     let context = Context {
         arguments,
-        settings: &settings,
+        settings,
         observer,
         store: store.as_ref(),
     };
@@ -72,6 +96,23 @@ pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Repo
         Some(advice) => outcome.hint(advice),
         None => outcome,
     })
+}
+
+/// Tells events with the names of settings that a product's users know.
+struct Worded<'a> {
+    product: &'a Product,
+    next: &'a dyn Observer,
+}
+
+impl Observer for Worded<'_> {
+    fn observe(&self, event: Event) {
+        self.next.observe(match event {
+            Event::Warned(text) => Event::Warned(self.product.worded(&text)),
+            Event::Noted(text) => Event::Noted(self.product.worded(&text)),
+            Event::Advised(text) => Event::Advised(self.product.worded(&text)),
+            other => other,
+        });
+    }
 }
 
 /// What every command is given.

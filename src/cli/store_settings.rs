@@ -12,8 +12,6 @@ use crate::model::prefix::parse_prefix;
 use crate::model::secret::Secret;
 use crate::store::{Addressing, Location, NO_REGION, Store, StoreAddress, directory_of, region_of_aws};
 
-const DEFAULT_BUCKET: &str = "paycraft-backups";
-
 /// What the settings of a store are called in the environment. Names with the ending `_FILE` hold the path of a file.
 pub(super) struct Names {
     pub(super) id: &'static str,
@@ -106,9 +104,10 @@ impl Settings<'_> {
         };
         let names = self.store_names()?;
         Ok(Location {
-            bucket: self
-                .of_store(flags.bucket.as_ref(), "R2_BUCKET")?
-                .unwrap_or_else(|| DEFAULT_BUCKET.to_owned()),
+            bucket: match self.of_store(flags.bucket.as_ref(), "R2_BUCKET")? {
+                Some(bucket) => bucket,
+                None => self.usual_bucket()?,
+            },
             // AWS's host tells it better than a variable that may be about something else.
             region: flags
                 .region

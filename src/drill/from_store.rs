@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::model::catalog::Listed;
 use crate::model::depth::Depth;
 use crate::model::manifest::Manifest;
-use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
+use crate::model::objective::Measured;
 use crate::model::timeline::Observer;
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Side;
@@ -21,7 +21,7 @@ use crate::recovery::backup::Clock;
 use crate::recovery::guard::{Production, Terms};
 use crate::recovery::restore;
 
-const DATABASE: &str = "paycraft";
+const DATABASE: &str = "restored";
 
 /// What the backup is restored with.
 #[derive(Clone, Copy)]
@@ -39,7 +39,12 @@ pub(super) async fn recover(
     rehearsal: &mut Rehearsal,
     observer: &dyn Observer,
 ) -> Result<()> {
-    let Stored { store, among, .. } = stored;
+    let Stored {
+        store,
+        among,
+        product,
+        ..
+    } = stored;
     let before = store.list("").await?;
     let production = Production::default();
     let (declared, declared_at) = (Instant::now(), (means.clock)());
@@ -47,6 +52,7 @@ pub(super) async fn recover(
         store,
         selector: stored.selector,
         among,
+        counted: &product.tables,
         tools: means.tools,
         terms: Terms {
             production: &production,
@@ -70,7 +76,10 @@ pub(super) async fn recover(
     let mut target = None;
     let provision = async |manifest: &Manifest| {
         let age = Duration::try_from(declared_at.duration_since(manifest.started_at));
-        rehearsal.rpo = Some(Measured::against(age.unwrap_or(Duration::ZERO), RPO_OBJECTIVE));
+        rehearsal.rpo = Some(Measured::against(
+            age.unwrap_or(Duration::ZERO),
+            product.objectives.rpo,
+        ));
         rehearsal.backup = Some(BackupFacts::of(manifest));
         let traits = Traits {
             is_durable: true,
@@ -82,7 +91,7 @@ pub(super) async fn recover(
         Ok(admin.with_database(Side::Target, DATABASE))
     };
     let restored = restore::restore(request, provision, observer).await?;
-    rehearsal.rto = Some(Measured::against(declared.elapsed(), RTO_OBJECTIVE));
+    rehearsal.rto = Some(Measured::against(declared.elapsed(), product.objectives.rto));
     rehearsal.checks = restored.verification.checks;
     rehearsal.tables = restored.verification.tables;
     let original = Original {

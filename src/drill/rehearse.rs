@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{choose, read_listing};
 use crate::model::key::Selector;
 use crate::model::objective::Measured;
+use crate::model::product::Product;
 use crate::model::selection::Among;
 use crate::model::source::SourceChoice;
 use crate::model::timeline::Observer;
@@ -48,6 +49,8 @@ pub struct Stored<'a> {
     pub store: &'a Store,
     /// The backups considered.
     pub among: &'a Among,
+    /// The product they are of.
+    pub product: &'a Product,
     /// Which of them.
     pub selector: Selector,
     /// Whether one will do that does not record owners and rights.

@@ -20,6 +20,7 @@ use crate::model::comparison::Verification;
 use crate::model::depth::Depth;
 use crate::model::key::{BackupKey, Selector};
 use crate::model::manifest::Manifest;
+use crate::model::product::CountedTables;
 use crate::model::selection::Among;
 use crate::model::suspicion::ShrinkLimits;
 use crate::model::timeline::{Event, Observer, Phase};
@@ -39,7 +40,7 @@ impl Trial<'_> {
     pub(super) async fn back_up_quietly(&self, at: Timestamp) -> Result<BackupKey> {
         let source = self.stage.direct(Side::Source, DATABASE)?;
         let request = backup::Request {
-            limits: ShrinkLimits::default(),
+            limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: self.props.tools,
             store: self.stage.vault(),
@@ -58,6 +59,7 @@ impl Trial<'_> {
         let request = restore::Request {
             store: self.stage.vault(),
             among: &Among::ANY,
+            counted: &CountedTables::PAYCRAFT,
             selector,
             tools: self.props.tools,
             terms: self.terms(false),
@@ -110,7 +112,7 @@ impl Trial<'_> {
         };
         let clock = self.clock();
         let request = backup::Request {
-            limits: ShrinkLimits::default(),
+            limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: older.as_ref().unwrap_or(self.props.tools),
             store: self.stage.store(),
@@ -198,6 +200,7 @@ impl Trial<'_> {
         let request = restore::Request {
             store: self.stage.store(),
             among: &Among::ANY,
+            counted: &CountedTables::PAYCRAFT,
             selector,
             tools: self.props.tools,
             terms: self.terms(self.errs(&Mistake::Clean)),

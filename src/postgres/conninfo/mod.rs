@@ -348,6 +348,13 @@ impl Conninfo {
         place(self) == place(other) && self.database == other.database
     }
 
+    /// Whether it leads to the host of this name or address, as far as its words tell.
+    pub fn is_at(&self, host: &str) -> bool {
+        let host = normalised(host);
+        let has_address = |address: &IpAddr| host.parse() == Ok(*address);
+        !host.is_empty() && (normalised(&self.host) == host || self.address.as_ref().is_some_and(has_address))
+    }
+
     fn parts(&self) -> Parts<'_> {
         Parts {
             host: &self.host,

@@ -215,6 +215,7 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
         Origin::Store(Stored {
             store: context.store()?,
             among: &among,
+            product: context.settings.product(),
             selector: own.backup.unwrap_or(Selector::Latest),
             accepts_unknown_rights: own.accept_unknown_rights,
         })
@@ -238,6 +239,10 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     };
     let mut rehearsal = rehearse(options, context.observer).await?;
     let left = ground.leave().await;
+    let product = context.settings.product();
+    rehearsal.failure = rehearsal
+        .failure
+        .map(|failure| failure.worded(|text| product.worded(text)));
     let evidence = evidence.keep(&rehearsal)?;
     if let Some(log) = log {
         log.add(&log_row(&rehearsal, &operator))?;
