@@ -1,5 +1,6 @@
 //! The configuration file: TOML, one section per concern. It names files that hold secrets, and never holds one itself.
 
+use std::collections::BTreeSet;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,12 @@ pub struct Config {
     pub containers: ContainersSection,
     /// `[[accept]]`: differences between a target and its backup that are known.
     pub accept: Vec<Acceptance>,
+    /// The file, where one was read.
+    #[serde(skip)]
+    pub(super) path: Option<PathBuf>,
+    /// The settings that it has, such as `store.bucket`.
+    #[serde(skip)]
+    pub(super) written: BTreeSet<String>,
 }
 
 /// `[source]` and `[target]`.
@@ -172,11 +179,17 @@ impl Config {
                 .caused_by(cause)
                 .hint("give --config the path of a TOML file")
         })?;
-        toml::from_str(&text).map_err(|cause| {
+        let parsed = toml::from_str(&text).map_err(|cause| {
             refuse("is no configuration of paycraft-dr")
                 .caused_by(place(&text, &cause))
                 .hint("mend the line it names; fixtures/paycraft-dr.toml shows every setting")
-        })
+        });
+        let mut config: Self = parsed?;
+        config.path = Some(path.to_owned());
+        let mut written = BTreeSet::new();
+        add_keys(&text.parse().unwrap_or_default(), "", &mut written);
+        config.written = written;
+        Ok(config)
     }
 
     /// What the file says in the stead of the environment variable `name`, and by which setting.
@@ -220,6 +233,17 @@ impl Config {
             _ => return None,
         };
         file.as_deref().map(|file| (setting, file))
+    }
+}
+
+/// Adds the keys of a table and of the tables in it, each with all before it.
+fn add_keys(table: &toml::Table, before: &str, keys: &mut BTreeSet<String>) {
+    for (key, value) in table {
+        let key = format!("{before}{key}");
+        if let Some(inner) = value.as_table() {
+            add_keys(inner, &format!("{key}."), keys);
+        }
+        keys.insert(key);
     }
 }
 

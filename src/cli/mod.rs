@@ -9,6 +9,7 @@ pub mod run;
 pub mod settings;
 pub mod verbs;
 
+mod config_file;
 mod consent;
 mod examples;
 mod memory;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
 
 use super::args::{Arguments, Command};
-use super::config::Config;
+use super::config_file;
 use super::log::{Log, LoggedEvents};
 use super::outcome::Report;
 use super::progress::Progress;
@@ -33,10 +34,16 @@ pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Repo
         None => &progress,
     };
     let read = |name: &str| std::env::var(name).ok();
-    let config = arguments.config.as_deref().map(Config::read).transpose()?;
+    let (config, file) = config_file::load(arguments, &read)?;
+    if let Some(log) = log {
+        log.run().in_scope(|| match &file {
+            Some(file) => info!(file = %file.path.display(), reason = file.reason(), "configuration"),
+            None => info!("no configuration file"),
+        });
+    }
     let settings = Settings {
         environment: &read,
-        config: config.unwrap_or_default(),
+        config,
     };
     let product = settings.product();
     let observer = &Worded {
@@ -156,6 +163,8 @@ async fn dispatch(context: &Context<'_>) -> Result<Report> {
         Command::Verify(own) => verbs::verify::run(context, own).await,
         Command::Attest(own) => verbs::attest::run(context, own).await,
         Command::Confirm(own) => verbs::confirm::run(context, own).await,
+        Command::Config(own) => verbs::config::run(context, own),
+        Command::Init(own) => verbs::init::run(context, own).await,
         Command::Cutover(own) => verbs::cutover::run(context, own).await,
         Command::Recover(own) => verbs::recover::run(context, own).await,
         Command::Prune(own) => verbs::prune::run(context, own).await,

@@ -38,12 +38,12 @@ pub struct Settings<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) value: String,
-    pub(super) from: From,
+    pub(super) from: Origin,
 }
 
 /// Where a value is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum Origin {
     /// In the environment, by this variable.
     Environment(String),
     /// In the configuration, by this setting.
@@ -102,7 +102,7 @@ impl Settings<'_> {
         let read = |name: &str| (self.environment)(name).filter(|value| !value.is_empty());
         let found = |value, variable: &str| Found {
             value,
-            from: From::Environment(variable.to_owned()),
+            from: Origin::Environment(variable.to_owned()),
         };
         if let Some(value) = read(name) {
             return Ok(Some(found(value, name)));
@@ -119,7 +119,7 @@ impl Settings<'_> {
     fn of_configuration(&self, name: &str) -> Result<Option<Found>> {
         let found = |value, setting| Found {
             value,
-            from: From::File(setting),
+            from: Origin::File(setting),
         };
         if let Some((setting, value)) = self.config.value(name) {
             return Ok(Some(found(value.to_owned(), setting)));

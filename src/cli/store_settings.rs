@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::args::StoreArguments;
-use super::settings::Settings;
+use super::settings::{Found, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::model::prefix::parse_prefix;
 use crate::model::secret::Secret;
@@ -16,7 +16,7 @@ use crate::store::{Addressing, Location, NO_REGION, Store, StoreAddress, directo
 pub(super) struct Names {
     pub(super) id: &'static str,
     pub(super) secret: &'static str,
-    token: &'static str,
+    pub(super) token: &'static str,
     /// Besides this program's own.
     others: &'static [(&'static str, &'static [&'static str])],
 }
@@ -146,13 +146,18 @@ impl Settings<'_> {
         if let Some(flag) = flag {
             return Ok(Some(flag.clone()));
         }
+        Ok(self.find_of_store(name)?.map(|found| found.value))
+    }
+
+    /// The same without a flag, and where it is set.
+    pub(super) fn find_of_store(&self, name: &str) -> Result<Option<Found>> {
         let others = self.store_names()?.others.iter();
         let others = others
             .filter(|(own, _)| *own == name)
             .flat_map(|(_, others)| *others);
         for name in std::iter::once(&name).chain(others) {
-            if let Some(value) = self.value(name)? {
-                return Ok(Some(value));
+            if let Some(found) = self.find(name)? {
+                return Ok(Some(found));
             }
         }
         Ok(None)
