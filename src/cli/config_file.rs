@@ -8,9 +8,10 @@ use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::args::Arguments;
+use super::args::{Arguments, Command};
 use super::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::model::product::Product;
 
 /// The variable that names the file.
 const VARIABLE: &str = "PAYCRAFT_DR_CONFIG";
@@ -50,7 +51,11 @@ pub(super) fn load(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(Config, Option<ConfigFile>)> {
     let Some(file) = find(arguments, environment) else {
-        return Ok((Config::default(), None));
+        let mut config = Config::default();
+        if matches!(arguments.command, Command::Init(_)) {
+            config.product = Product::named("another product");
+        }
+        return Ok((config, None));
     };
     if file.chosen == Chosen::Found {
         check_owner(&file.path)?;

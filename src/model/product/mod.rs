@@ -5,14 +5,16 @@
 
 pub mod paycraft;
 
+mod draft;
 mod names;
 mod section;
 mod tables;
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+pub use self::draft::Draft;
 pub use self::names::general_name;
 pub use self::tables::{CountedTable, CountedTables, Rule, TableCounts};
 use super::objective::Objectives;
@@ -39,7 +41,7 @@ pub struct Product {
 }
 
 /// What tells that a database is production, each by itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProductionIdentities {
     /// Names or addresses of its hosts.
@@ -53,6 +55,15 @@ pub struct ProductionIdentities {
 }
 
 impl Product {
+    /// A product of this name of which nothing else is known.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            tables: CountedTables::NONE,
+            ..Self::default()
+        }
+    }
+
     /// Whether it is the product that this program was made for, whose names for settings are its own.
     pub fn is_paycraft(&self) -> bool {
         self.name == paycraft::NAME

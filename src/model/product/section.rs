@@ -6,7 +6,7 @@ use jiff::civil::Time;
 use jiff::fmt::serde::unsigned_duration::friendly::compact;
 use serde::{Deserialize, Deserializer};
 
-use super::{CountedTable, CountedTables, Product, ProductionIdentities, paycraft};
+use super::{CountedTable, Product, ProductionIdentities, paycraft};
 use crate::model::objective::Objectives;
 use crate::model::schedule::{DrillDay, Schedule};
 
@@ -49,11 +49,10 @@ fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 /// PayCraft with what is said here, or another product with nothing else.
 impl From<ProductSection> for Product {
     fn from(section: ProductSection) -> Self {
-        let mut product = Self::default();
-        if let Some(name) = section.name.filter(|name| name != paycraft::NAME) {
-            product.name = name;
-            product.tables = CountedTables::NONE;
-        }
+        let mut product = match section.name {
+            Some(name) if name != paycraft::NAME => Self::named(name),
+            _ => Self::default(),
+        };
         if let Some(tables) = section.table {
             product.tables = tables.into();
         }
