@@ -150,6 +150,23 @@ impl Error {
         self
     }
 
+    /// The same error with all its texts as `worded` words them.
+    #[must_use]
+    pub fn worded(self, worded: impl Fn(&str) -> String) -> Self {
+        let causes = self.causes();
+        let again: Vec<String> = causes.iter().map(|cause| worded(cause)).collect();
+        let facts = *self.0;
+        Self(Box::new(Facts {
+            message: worded(&facts.message),
+            hint: facts.hint.as_deref().map(&worded),
+            source: match causes == again {
+                true => facts.source,
+                false => Cause::chain(again),
+            },
+            ..facts
+        }))
+    }
+
     /// What went wrong, by who has to act on it.
     pub fn kind(&self) -> Kind {
         self.0.kind
@@ -183,6 +200,34 @@ impl Error {
             next = cause.source();
         }
         causes
+    }
+}
+
+/// A cause of which only the text is left.
+#[derive(Debug)]
+struct Cause {
+    text: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Cause {
+    fn chain(texts: Vec<String>) -> Option<Box<dyn StdError + Send + Sync>> {
+        let link = |source, text| Some(Box::new(Self { text, source }) as Box<dyn StdError + Send + Sync>);
+        texts.into_iter().rev().fold(None, link)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
     }
 }
 

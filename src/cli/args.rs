@@ -11,9 +11,9 @@ use super::examples;
 use super::log::LogFormat;
 use super::verbs::{
     attest::AttestArguments, backup::BackupArguments, completions::CompletionsArguments,
-    confirm::ConfirmArguments, cutover::CutoverArguments, doctor::DoctorArguments, list::ListArguments,
-    man::ManArguments, prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments,
-    status::StatusArguments, verify::VerifyArguments,
+    config::ConfigArguments, confirm::ConfirmArguments, cutover::CutoverArguments, doctor::DoctorArguments,
+    init::InitArguments, list::ListArguments, man::ManArguments, prune::PruneArguments,
+    recover::RecoverArguments, restore::RestoreArguments, status::StatusArguments, verify::VerifyArguments,
 };
 #[cfg(feature = "drill")]
 use super::verbs::{
@@ -41,7 +41,8 @@ pub struct Arguments {
     /// How the log is written
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
     pub log_format: LogFormat,
-    /// Settings, as TOML; flags and environment win over it
+    /// Settings, as TOML; flags and environment win over it [env: PAYCRAFT_DR_CONFIG] [default: the first that is there of
+    /// paycraft-dr.toml, ~/.config/paycraft-dr/config.toml, /etc/paycraft-dr/config.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Directory of PostgreSQL's programs, instead of the best installed version
@@ -79,6 +80,12 @@ pub enum Command {
     /// Say that a backup under suspicion is right, so that it counts
     #[command(after_help = examples::CONFIRM)]
     Confirm(ConfirmArguments),
+    /// Show which settings hold, and where each is set
+    #[command(after_help = examples::CONFIG)]
+    Config(ConfigArguments),
+    /// Write the profile of another product
+    #[command(after_help = examples::INIT)]
+    Init(InitArguments),
     /// Put a restored database into service, with the steps of the configuration
     #[command(after_help = examples::CUTOVER)]
     Cutover(CutoverArguments),
@@ -145,6 +152,8 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Attest(_) => "attest",
             Self::Confirm(_) => "confirm",
+            Self::Config(_) => "config",
+            Self::Init(_) => "init",
             Self::Cutover(_) => "cutover",
             Self::Recover(_) => "recover",
             Self::Prune(_) => "prune",
@@ -163,6 +172,16 @@ impl Command {
         }
     }
 
+    /// Whether a configuration is looked for where none is named.
+    pub(super) fn is_configured(&self) -> bool {
+        match self {
+            Self::Completions(_) | Self::Man(_) | Self::Init(_) => false,
+            #[cfg(feature = "drill")]
+            Self::Scenarios(_) | Self::ClearContainers(_) => false,
+            _ => true,
+        }
+    }
+
     /// Where the command's backups are, where it works on any.
     pub(super) fn store(&self) -> Option<&StoreArguments> {
         match self {
@@ -172,6 +191,7 @@ impl Command {
             Self::Verify(own) => Some(&own.store),
             Self::Attest(own) => Some(&own.store),
             Self::Confirm(own) => Some(&own.store),
+            Self::Config(_) | Self::Init(_) => None,
             Self::Cutover(_) | Self::Completions(_) | Self::Man(_) => None,
             Self::Recover(own) => Some(&own.restore.store),
             Self::Prune(own) => Some(&own.store),

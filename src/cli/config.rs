@@ -1,5 +1,6 @@
 //! The configuration file: TOML, one section per concern. It names files that hold secrets, and never holds one itself.
 
+use std::collections::BTreeSet;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
@@ -10,12 +11,15 @@ use crate::error::{Error, Kind, Result};
 use crate::model::acceptance::Acceptance;
 use crate::model::cutover::step::{self, Step};
 use crate::model::nearest::field_meant;
+use crate::model::product::Product;
 use crate::model::redaction::holds_password;
 
 /// Everything the file may say. All that it leaves out has a default or is given otherwise.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// The product that is backed up.
+    pub product: Product,
     /// The database that is backed up.
     pub source: DatabaseSection,
     /// The database that is restored into.
@@ -38,6 +42,12 @@ pub struct Config {
     pub containers: ContainersSection,
     /// `[[accept]]`: differences between a target and its backup that are known.
     pub accept: Vec<Acceptance>,
+    /// The file, where one was read.
+    #[serde(skip)]
+    pub(super) path: Option<PathBuf>,
+    /// The settings that it has, such as `store.bucket`.
+    #[serde(skip)]
+    pub(super) written: BTreeSet<String>,
 }
 
 /// `[source]` and `[target]`.
@@ -170,39 +180,71 @@ impl Config {
                 .caused_by(cause)
                 .hint("give --config the path of a TOML file")
         })?;
-        toml::from_str(&text).map_err(|cause| {
+        let parsed = toml::from_str(&text).map_err(|cause| {
             refuse("is no configuration of paycraft-dr")
                 .caused_by(place(&text, &cause))
                 .hint("mend the line it names; fixtures/paycraft-dr.toml shows every setting")
-        })
+        });
+        let mut config: Self = parsed?;
+        config.path = Some(path.to_owned());
+        let mut written = BTreeSet::new();
+        add_keys(&text.parse().unwrap_or_default(), "", &mut written);
+        config.written = written;
+        Ok(config)
     }
 
-    /// What the file says in the stead of the environment variable `name`.
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
-        match name {
-            "R2_ENDPOINT_URL" => self.store.endpoint.as_deref(),
-            "PAYCRAFT_POSTGRES_IMAGE" => self.containers.postgres_image.as_deref(),
-            "PAYCRAFT_S3_IMAGE" => self.containers.s3_image.as_deref(),
-            "R2_BUCKET" => self.store.bucket.as_deref(),
-            "R2_PREFIX" => self.store.prefix.as_deref(),
-            "R2_REGION" => self.store.region.as_deref(),
-            "R2_ADDRESSING" => self.store.addressing.as_deref(),
-            _ => None,
-        }
+    /// What the file says in the stead of the environment variable `name`, and by which setting.
+    pub(super) fn value(&self, name: &str) -> Option<(&'static str, &str)> {
+        let (store, product) = (&self.store, &self.product);
+        let settings: &[(&'static str, &Option<String>)] = match name {
+            "R2_ENDPOINT_URL" => &[("store.endpoint", &store.endpoint)],
+            "PAYCRAFT_POSTGRES_IMAGE" => &[("containers.postgres_image", &self.containers.postgres_image)],
+            "PAYCRAFT_S3_IMAGE" => &[("containers.s3_image", &self.containers.s3_image)],
+            "R2_BUCKET" => &[
+                ("store.bucket", &store.bucket),
+                ("product.bucket", &product.bucket),
+            ],
+            "R2_PREFIX" => &[
+                ("store.prefix", &store.prefix),
+                ("product.prefix", &product.prefix),
+            ],
+            "R2_REGION" => &[("store.region", &store.region)],
+            "R2_ADDRESSING" => &[("store.addressing", &store.addressing)],
+            _ => &[],
+        };
+        let mut set = settings
+            .iter()
+            .filter_map(|(setting, value)| Some((*setting, value.as_deref()?)));
+        set.next()
     }
 
     /// The setting that names the file which holds the value of the environment variable `name`, and that file.
     pub(super) fn secret_file(&self, name: &str) -> Option<(&'static str, &Path)> {
+        let is = |paycrafts: &'static str| name == self.product.setting(paycrafts);
         let (setting, file) = match name {
             "SUPABASE_DB_URL" => ("source.url_file", &self.source.url_file),
             "TARGET_DB_URL" => ("target.url_file", &self.target.url_file),
-            "R2_ACCESS_KEY_ID" => ("store.access_key_id_file", &self.store.access_key_id_file),
             "PAYCRAFT_WEBHOOK_URL" => ("notify.webhook_url_file", &self.notify.webhook_url_file),
             "PAYCRAFT_PING_URL" => ("notify.ping_url_file", &self.notify.ping_url_file),
-            "R2_SECRET_ACCESS_KEY" => ("store.secret_access_key_file", &self.store.secret_access_key_file),
+            // Keys go with the other names of their store.
+            _ if is("R2_ACCESS_KEY_ID") => ("store.access_key_id_file", &self.store.access_key_id_file),
+            _ if is("R2_SECRET_ACCESS_KEY") => {
+                ("store.secret_access_key_file", &self.store.secret_access_key_file)
+            }
             _ => return None,
         };
         file.as_deref().map(|file| (setting, file))
+    }
+}
+
+/// Adds the keys of a table and of the tables in it, each with all before it.
+fn add_keys(table: &toml::Table, before: &str, keys: &mut BTreeSet<String>) {
+    for (key, value) in table {
+        let key = format!("{before}{key}");
+        if let Some(inner) = value.as_table() {
+            add_keys(inner, &format!("{key}."), keys);
+        }
+        keys.insert(key);
     }
 }
 

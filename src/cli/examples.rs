@@ -58,6 +58,22 @@ Example:
   # A backup under suspicion that holds less than the one before it, and should
   paycraft-dr confirm 2026/11/23/backup-20261123-020004.dump.gz --why events-were-emptied-on-purpose";
 
+pub(super) const CONFIG: &str = "\
+Examples:
+  # Every setting, its value, and where it is set; of secrets only that they are
+  paycraft-dr config show
+  # The same for a program to read
+  paycraft-dr config show --json";
+
+pub(super) const INIT: &str = "\
+Examples:
+  # Look at the database in SOURCE_DB_URL, ask for the rest, and write paycraft-dr.toml
+  paycraft-dr init
+  # Without a question
+  paycraft-dr init --yes --name shop --endpoint https://s3.eu-central-1.amazonaws.com --bucket shop-backups
+  # These tables alone, in a file of one's own
+  paycraft-dr init --yes --name shop --bucket shop-backups --table auth_user --table shop_order --output shop.toml";
+
 pub(super) const CUTOVER: &str = "\
 Examples:
   # What would be run, and which steps are done

@@ -10,6 +10,7 @@ pub mod settings;
 pub mod verbs;
 
 mod colour;
+mod config_file;
 mod consent;
 mod examples;
 mod memory;

@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use super::args::Arguments;
-use super::config::Config;
+use super::config_file;
 use super::outcome::{self, Report};
 use super::run::interruption;
 use super::settings::Settings;
@@ -30,11 +30,9 @@ impl Notification {
             return Self::default();
         }
         // A configuration that cannot be read ends the run, and that is to be told to those whom the environment names.
-        let config = arguments.config.as_deref();
-        let config = config
-            .and_then(|path| Config::read(path).ok())
-            .unwrap_or_default();
         let read = |name: &str| std::env::var(name).ok();
+        let loaded = config_file::load(arguments, &read).ok();
+        let config = loaded.map(|(config, _)| config).unwrap_or_default();
         let settings = Settings {
             environment: &read,
             config,

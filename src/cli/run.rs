@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
 
 use super::args::{Arguments, Command};
-use super::config::Config;
+use super::config_file;
 use super::log::{Log, LoggedEvents};
 use super::outcome::Report;
 use super::progress::{self, Progress};
 use super::settings::{LOCK_TIMEOUT, Settings, jobs};
 use super::verbs;
 use crate::error::{Error, Kind, Result};
+use crate::model::product::Product;
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::tools::Tools;
 use crate::recovery::scratch;
@@ -35,11 +37,40 @@ pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Repo
         (LOCK_TIMEOUT, Some(flag)) => Some(flag.clone()),
         _ => std::env::var(name).ok(),
     };
-    let config = arguments.config.as_deref().map(Config::read).transpose()?;
+    let (config, file) = config_file::load(arguments, &read)?;
+    if let Some(log) = log {
+        log.run().in_scope(|| match &file {
+            Some(file) => info!(file = %file.path.display(), reason = file.reason(), "configuration"),
+            None => info!("no configuration file"),
+        });
+    }
     let settings = Settings {
         environment: &read,
-        config: config.unwrap_or_default(),
+        config,
     };
+    let product = settings.product();
+    let observer = &Worded {
+        product,
+        next: observer,
+    };
+    let outcome = run_with(arguments, log, &settings, observer, &progress).await;
+    outcome
+        .map(|report| Report {
+            failure: report
+                .failure
+                .map(|failure| failure.worded(|text| product.worded(text))),
+            ..report
+        })
+        .map_err(|error| error.worded(|text| product.worded(text)))
+}
+
+async fn run_with(
+    arguments: &Arguments,
+    log: Option<&Log>,
+    settings: &Settings<'_>,
+    observer: &dyn Observer,
+    progress: &Progress,
+) -> Result<Report> {
     if let Some(log) = log {
         log.withhold(&settings.all_secrets());
     }
@@ -47,7 +78,7 @@ pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Repo
     let store = flags.map(|flags| settings.open_store(flags)).transpose()?;
     let context = Context {
         arguments,
-        settings: &settings,
+        settings,
         observer,
         store: store.as_ref(),
     };
@@ -82,6 +113,23 @@ pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Repo
         Some(advice) => outcome.hint(advice),
         None => outcome,
     })
+}
+
+/// Tells events with the names of settings that a product's users know.
+struct Worded<'a> {
+    product: &'a Product,
+    next: &'a dyn Observer,
+}
+
+impl Observer for Worded<'_> {
+    fn observe(&self, event: Event) {
+        self.next.observe(match event {
+            Event::Warned(text) => Event::Warned(self.product.worded(&text)),
+            Event::Noted(text) => Event::Noted(self.product.worded(&text)),
+            Event::Advised(text) => Event::Advised(self.product.worded(&text)),
+            other => other,
+        });
+    }
 }
 
 /// What every command is given.
@@ -125,6 +173,8 @@ async fn dispatch(context: &Context<'_>) -> Result<Report> {
         Command::Verify(own) => verbs::verify::run(context, own).await,
         Command::Attest(own) => verbs::attest::run(context, own).await,
         Command::Confirm(own) => verbs::confirm::run(context, own).await,
+        Command::Config(own) => verbs::config::run(context, own),
+        Command::Init(own) => verbs::init::run(context, own).await,
         Command::Cutover(own) => verbs::cutover::run(context, own).await,
         Command::Recover(own) => verbs::recover::run(context, own).await,
         Command::Prune(own) => verbs::prune::run(context, own).await,

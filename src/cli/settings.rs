@@ -1,6 +1,5 @@
 //! Flags, environment and the configuration file as validated values. Flags win over the environment, and that over the file.
 
-use std::collections::BTreeSet;
 #[cfg(feature = "drill")]
 use std::num::NonZero;
 use std::os::unix::fs::PermissionsExt;
@@ -11,8 +10,8 @@ use super::config::Config;
 #[cfg(feature = "drill")]
 use crate::drill::substrate::{Images, Limits};
 use crate::error::{Error, Kind, Result};
-use crate::model::PRODUCTION_PROJECT;
 use crate::model::cutover::step::{Known, SecretSource, Step};
+use crate::model::product::{Product, general_name, paycraft};
 use crate::model::secret::Secret;
 use crate::model::selection::Among;
 use crate::model::source::{SourceChoice, SourceName};
@@ -26,6 +25,10 @@ pub(super) const LOCK_TIMEOUT: &str = "PAYCRAFT_LOCK_TIMEOUT";
 const WORLD_READABLE: u32 = 0o004;
 const MOST_JOBS_UNASKED: usize = 4;
 
+/// The variable of the source database, as PayCraft's users and as those of other products know it.
+pub(super) const SOURCE: &str = "SUPABASE_DB_URL";
+const GENERAL_SOURCE: &str = "SOURCE_DB_URL";
+
 /// What the process was given besides its flags.
 pub struct Settings<'a> {
     /// The environment variables, behind a function so that a test can give its own.
@@ -34,37 +37,100 @@ pub struct Settings<'a> {
     pub config: Config,
 }
 
+/// A value, and where it is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) value: String,
+    pub(super) from: Origin,
+}
+
+/// Where a value is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// In the environment, by this variable.
+    Environment(String),
+    /// In the configuration, by this setting.
+    File(&'static str),
+}
+
 impl Settings<'_> {
-    /// The value of `name`, or of the first other name for the same that is set.
-    pub(super) fn value(&self, name: &str) -> Result<Option<String>> {
-        if let Some(value) = self.value_of(name)? {
-            return Ok(Some(value));
-        }
-        for name in other_names(name) {
-            if let Some(value) = self.value_of(name)?.as_deref().and_then(of_postgres) {
-                return Ok(Some(value));
-            }
-        }
-        Ok(None)
+    /// The product that is backed up.
+    pub fn product(&self) -> &Product {
+        &self.config.product
     }
 
-    /// The value of `name`, or the contents of the file that `name_FILE` or the configuration names. Empty counts as unset.
-    pub(super) fn value_of(&self, name: &str) -> Result<Option<String>> {
+    /// The value of `name`, or of another name for the same.
+    pub(super) fn value(&self, name: &str) -> Result<Option<String>> {
+        Ok(self.find(name)?.map(|found| found.value))
+    }
+
+    /// The same, and where it is set. Names of this product's users come before the other ones, and all of them before the configuration.
+    pub(super) fn find(&self, name: &str) -> Result<Option<Found>> {
+        for own in self.own_names(name) {
+            if let Some(found) = self.of_environment(own)? {
+                let value = match own {
+                    GENERAL_SOURCE => of_postgres(&found.value).unwrap_or(found.value),
+                    _ => found.value,
+                };
+                return Ok(Some(Found { value, ..found }));
+            }
+        }
+        if let Some(found) = self.of_configuration(name)? {
+            return Ok(Some(found));
+        }
+        if name != SOURCE {
+            return Ok(None);
+        }
+        // An application's own, which may be about another kind of server.
+        let found = self.of_environment("DATABASE_URL")?;
+        Ok(found.and_then(|found| {
+            let value = of_postgres(&found.value)?;
+            Some(Found { value, ..found })
+        }))
+    }
+
+    /// The variables by which `name` is set, the first of which counts.
+    fn own_names<'n>(&self, name: &'n str) -> Vec<&'n str> {
+        let general = general_name(name);
+        match (general, self.config.product.is_paycraft()) {
+            (None, _) => vec![name],
+            (Some(general), false) => vec![general, name],
+            (Some(GENERAL_SOURCE), true) => vec![name, GENERAL_SOURCE],
+            (Some(_), true) => vec![name],
+        }
+    }
+
+    /// What the variable `name` holds, or the file that `name_FILE` names. Empty counts as unset.
+    fn of_environment(&self, name: &str) -> Result<Option<Found>> {
         let read = |name: &str| (self.environment)(name).filter(|value| !value.is_empty());
+        let found = |value, variable: &str| Found {
+            value,
+            from: Origin::Environment(variable.to_owned()),
+        };
         if let Some(value) = read(name) {
-            return Ok(Some(value));
+            return Ok(Some(found(value, name)));
         }
         let variable = format!("{name}_FILE");
-        if let Some(path) = read(&variable) {
-            return secret_file(name, &variable, Path::new(&path)).map(Some);
+        let Some(path) = read(&variable) else {
+            return Ok(None);
+        };
+        let value = secret_file(name, &variable, Path::new(&path))?;
+        Ok(Some(found(value, &variable)))
+    }
+
+    /// What the configuration says of `name`, or the file that it names.
+    fn of_configuration(&self, name: &str) -> Result<Option<Found>> {
+        let found = |value, setting| Found {
+            value,
+            from: Origin::File(setting),
+        };
+        if let Some((setting, value)) = self.config.value(name) {
+            return Ok(Some(found(value.to_owned(), setting)));
         }
-        if let Some(value) = self.config.value(name) {
-            return Ok(Some(value.to_owned()));
-        }
-        match self.config.secret_file(name) {
-            Some((setting, path)) => secret_file(name, setting, path).map(Some),
-            None => Ok(None),
-        }
+        let Some((setting, path)) = self.config.secret_file(name) else {
+            return Ok(None);
+        };
+        Ok(Some(found(secret_file(name, setting, path)?, setting)))
     }
 
     pub(super) fn required(&self, name: &str, what: &str) -> Result<String> {
@@ -75,9 +141,17 @@ impl Settings<'_> {
         })
     }
 
+    /// The bucket of a store for which none is named.
+    pub(super) fn usual_bucket(&self) -> Result<String> {
+        match self.config.product.is_paycraft() {
+            true => Ok(paycraft::BUCKET.to_owned()),
+            false => self.required("R2_BUCKET", "the store's bucket"),
+        }
+    }
+
     /// The source database: the flag, or `SUPABASE_DB_URL`.
     pub fn source(&self, flag: Option<&str>) -> Result<Conninfo> {
-        self.database(Side::Source, flag, "--source", "SUPABASE_DB_URL")
+        self.database(Side::Source, flag, "--source", SOURCE)
     }
 
     /// Which backups a command considers: of the source that a flag names, otherwise of the configured one. Only its connection string
@@ -85,7 +159,7 @@ impl Settings<'_> {
     pub fn among(&self, from_source: Option<&str>) -> Result<Among> {
         let source = match from_source {
             Some(name) => SourceChoice::Named(name.to_owned()),
-            None => match self.value("SUPABASE_DB_URL")? {
+            None => match self.value(SOURCE)? {
                 Some(text) => SourceChoice::Configured(name_of(&self.conninfo(Side::Source, &text)?)),
                 None => SourceChoice::Any,
             },
@@ -104,6 +178,7 @@ impl Settings<'_> {
             rows_percent: set.rows_percent.unwrap_or(usual.rows_percent),
             bytes_percent: set.bytes_percent.unwrap_or(usual.bytes_percent),
             tables_gone: set.tables_gone.unwrap_or(usual.tables_gone),
+            counted: self.config.product.tables.clone(),
         }
     }
 
@@ -112,21 +187,21 @@ impl Settings<'_> {
         self.database(Side::Target, flag, "--target", "TARGET_DB_URL")
     }
 
-    /// What is known of production: the project that always is, those of the configuration, and the source where it is set.
+    /// What is known of production: the project that always is, what the configuration tells, and the source where it is set.
     pub fn production(&self) -> Result<Production> {
-        let source = self.value("SUPABASE_DB_URL")?;
-        Ok(Production {
-            project_refs: self.production_projects(),
-            source: source
-                .map(|text| self.conninfo(Side::Source, &text))
-                .transpose()?,
-        })
+        let source = self.value(SOURCE)?;
+        let source = source.map(|text| self.conninfo(Side::Source, &text));
+        Ok(self.production_without_source().with_source(source.transpose()?))
     }
 
-    /// The projects that are production: the one that always is, and those of the configuration.
-    pub(super) fn production_projects(&self) -> BTreeSet<String> {
+    /// What is known of production without its connection string.
+    pub(super) fn production_without_source(&self) -> Production {
+        let mut identities = self.config.product.production.clone();
         let configured = self.config.guard.production_projects.iter().cloned();
-        configured.chain([PRODUCTION_PROJECT.to_owned()]).collect()
+        identities
+            .projects
+            .extend(configured.chain([paycraft::PRODUCTION_PROJECT.to_owned()]));
+        Production::of(identities)
     }
 
     fn database(&self, side: Side, flag: Option<&str>, flag_name: &str, variable: &str) -> Result<Conninfo> {
@@ -234,14 +309,6 @@ impl Settings<'_> {
             Some(name) => Ok(name.to_owned()),
             None => Ok(self.value("USER")?.unwrap_or_else(|| "unknown".to_owned())),
         }
-    }
-}
-
-/// What other products call the same. It counts where this program's own name is not set.
-fn other_names(name: &str) -> &'static [&'static str] {
-    match name {
-        "SUPABASE_DB_URL" => &["SOURCE_DB_URL", "DATABASE_URL"],
-        _ => &[],
     }
 }
 

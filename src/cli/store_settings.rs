@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::args::StoreArguments;
-use super::settings::Settings;
+use super::settings::{Found, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::model::prefix::parse_prefix;
 use crate::model::secret::Secret;
@@ -14,13 +14,11 @@ use crate::store::{
     Addressing, Chain, Location, NO_REGION, Store, StoreAddress, directory_of, region_of_aws,
 };
 
-const DEFAULT_BUCKET: &str = "paycraft-backups";
-
 /// What the settings of a store are called in the environment. Names with the ending `_FILE` hold the path of a file.
 pub(super) struct Names {
     pub(super) id: &'static str,
     pub(super) secret: &'static str,
-    token: &'static str,
+    pub(super) token: &'static str,
     /// Besides this program's own.
     others: &'static [(&'static str, &'static [&'static str])],
 }
@@ -125,9 +123,10 @@ impl Settings<'_> {
             None => self.required(name, what),
         };
         Ok(Location {
-            bucket: self
-                .of_store(flags.bucket.as_ref(), "R2_BUCKET")?
-                .unwrap_or_else(|| DEFAULT_BUCKET.to_owned()),
+            bucket: match self.of_store(flags.bucket.as_ref(), "R2_BUCKET")? {
+                Some(bucket) => bucket,
+                None => self.usual_bucket()?,
+            },
             // AWS's host tells it better than a variable that may be about something else.
             region: flags
                 .region
@@ -210,13 +209,18 @@ impl Settings<'_> {
         if let Some(flag) = flag {
             return Ok(Some(flag.clone()));
         }
+        Ok(self.find_of_store(name)?.map(|found| found.value))
+    }
+
+    /// The same without a flag, and where it is set.
+    pub(super) fn find_of_store(&self, name: &str) -> Result<Option<Found>> {
         let others = self.store_names()?.others.iter();
         let others = others
             .filter(|(own, _)| *own == name)
             .flat_map(|(_, others)| *others);
         for name in std::iter::once(&name).chain(others) {
-            if let Some(value) = self.value(name)? {
-                return Ok(Some(value));
+            if let Some(found) = self.find(name)? {
+                return Ok(Some(found));
             }
         }
         Ok(None)

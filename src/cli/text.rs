@@ -5,9 +5,10 @@ use std::fmt::Write;
 use super::colour;
 use super::units::{duration, rate, size};
 use crate::error::Error;
-use crate::model::comparison::{Content, TableReport, Verification};
+use crate::model::comparison::{Content, TableReport};
 use crate::model::missing::Missing;
 use crate::model::objective::Measured;
+use crate::model::product::TableCounts;
 use crate::model::timeline::Span;
 use crate::model::verdict::{Check, Outcome};
 use crate::recovery::plan::SkippedEntry;
@@ -96,9 +97,12 @@ pub(super) fn missing(text: &mut String, missing: &[Missing]) {
     text.push('\n');
 }
 
-/// The rows of the tables the runbook counts.
-pub(super) fn counts(text: &mut String, verification: &Verification) {
-    for (table, rows) in verification.canonical_counts() {
+/// The rows of the counted tables.
+pub(super) fn counts(text: &mut String, counts: &TableCounts) {
+    if counts.is_empty() {
+        return;
+    }
+    for (table, rows) in counts {
         let rows = rows.map_or_else(|| "not in this database".to_owned(), |rows| rows.to_string());
         let _ = writeln!(text, "{table:<18} {rows:>12}");
     }

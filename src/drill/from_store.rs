@@ -13,7 +13,8 @@ use crate::model::check_names;
 use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
-use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
+use crate::model::objective::Measured;
+use crate::model::product::Product;
 use crate::model::selection::Among;
 use crate::model::timeline::Observer;
 use crate::model::verdict::Check;
@@ -24,7 +25,7 @@ use crate::recovery::guard::{Production, Terms};
 use crate::recovery::restore;
 use crate::store::Store;
 
-const DATABASE: &str = "paycraft";
+const DATABASE: &str = "restored";
 
 /// Which backup of a real store is restored.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,8 @@ pub struct Stored<'a> {
     pub store: &'a Store,
     /// The backups considered.
     pub among: &'a Among,
+    /// The product they are of.
+    pub product: &'a Product,
     /// Which of them.
     pub selector: Selector,
     /// Whether one will do that does not record owners and rights.
@@ -55,7 +58,12 @@ pub(super) async fn recover(
     rehearsal: &mut Rehearsal,
     observer: &dyn Observer,
 ) -> Result<()> {
-    let Stored { store, among, .. } = stored;
+    let Stored {
+        store,
+        among,
+        product,
+        ..
+    } = stored;
     let before = store.list("").await?;
     let production = Production::default();
     let (declared, declared_at) = (Instant::now(), (means.clock)());
@@ -63,6 +71,7 @@ pub(super) async fn recover(
         store,
         selector: stored.selector,
         among,
+        counted: &product.tables,
         tools: means.tools,
         terms: Terms {
             production: &production,
@@ -86,7 +95,10 @@ pub(super) async fn recover(
     let mut target = None;
     let provision = async |manifest: &Manifest| {
         let age = Duration::try_from(declared_at.duration_since(manifest.started_at));
-        rehearsal.rpo = Some(Measured::against(age.unwrap_or(Duration::ZERO), RPO_OBJECTIVE));
+        rehearsal.rpo = Some(Measured::against(
+            age.unwrap_or(Duration::ZERO),
+            product.objectives.rpo,
+        ));
         rehearsal.backup = Some(BackupFacts::of(manifest));
         let traits = Traits {
             is_durable: true,
@@ -98,7 +110,7 @@ pub(super) async fn recover(
         Ok(admin.with_database(Side::Target, DATABASE))
     };
     let restored = restore::restore(request, provision, observer).await?;
-    rehearsal.rto = Some(Measured::against(declared.elapsed(), RTO_OBJECTIVE));
+    rehearsal.rto = Some(Measured::against(declared.elapsed(), product.objectives.rto));
     rehearsal.checks = restored.verification.checks;
     rehearsal.tables = restored.verification.tables;
     let original = Original {

@@ -1,6 +1,6 @@
 //! What was found against what a manifest says, check by check.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use jiff::civil::Date;
 use serde::Serialize;
@@ -9,8 +9,8 @@ use super::acceptance::{Acceptance, accept};
 use super::check_names;
 use super::fingerprint::Fingerprint;
 use super::manifest::{EntryDigest, Sequence, Table};
+use super::product::{CountedTable, CountedTables, Rule, TableCounts};
 use super::verdict::{Check, Verdict};
-use super::{ALWAYS_COUNTED, CANONICAL_TABLES};
 
 /// How the content of one table compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -92,9 +92,6 @@ pub fn tables(expected: &[Table], found: &[Table]) -> Vec<TableReport> {
     compared.collect()
 }
 
-/// Rows in the tables the runbook counts, where they are there.
-pub type CanonicalCounts = BTreeMap<&'static str, Option<u64>>;
-
 /// Every check that was made, and what they add up to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verification {
@@ -132,68 +129,79 @@ impl Verification {
         Self::over(checks.collect(), self.tables)
     }
 
-    /// The rows found in the five tables the runbook counts, where they are there.
-    pub fn canonical_counts(&self) -> CanonicalCounts {
-        let rows = |name: &str| {
-            let mut public = self.tables.iter().filter(|table| table.schema == "public");
-            public
-                .find(|table| table.name == name)
-                .and_then(|table| table.rows)
-        };
-        CANONICAL_TABLES.iter().map(|name| (*name, rows(name))).collect()
+    /// The rows found in the tables that are `counted`, where they are there.
+    pub fn counts_of(&self, counted: &CountedTables) -> TableCounts {
+        let rows = |table: &CountedTable| report_of(&self.tables, table).and_then(|found| found.rows);
+        counted
+            .iter()
+            .map(|table| (table.short_name(), rows(table)))
+            .collect()
+    }
+
+    /// The same with the check that tables whose counts never change have these rows, where the backup has any of them.
+    #[must_use]
+    pub fn counting(self, counted: &CountedTables) -> Self {
+        match counts(&self.tables, counted) {
+            Some(check) => self.and(check),
+            None => self,
+        }
     }
 }
 
-/// The runbook's comparison of the tables it counts with another database: `subscriptions` may differ by one, as people
-/// subscribe meanwhile; the tiers are always three; the rest is exact.
-pub fn counts_against(found: &CanonicalCounts, other: &CanonicalCounts) -> Check {
-    const TIERS: (&str, u64) = ALWAYS_COUNTED[0];
-    let problem = |table: &&'static str| {
-        let tolerance = u64::from(*table == "subscriptions");
-        match (
-            found.get(table).copied().flatten(),
-            other.get(table).copied().flatten(),
-        ) {
-            (Some(found), _) if *table == TIERS.0 && found != TIERS.1 => Some(format!(
-                "{table} has {found} rows, and there are always {}",
-                TIERS.1
-            )),
-            (Some(found), Some(other)) if found.abs_diff(other) > tolerance => {
-                Some(format!("{table} has {found} rows and {other} there"))
+/// What was found of a counted table.
+fn report_of<'a>(tables: &'a [TableReport], counted: &CountedTable) -> Option<&'a TableReport> {
+    tables.iter().find(|table| counted.is(&table.schema, &table.name))
+}
+
+/// The comparison of the tables that are `counted` with another database, each by its rule.
+pub fn counts_against(counted: &CountedTables, found: &TableCounts, other: &TableCounts) -> Check {
+    let problem = |table: &CountedTable| {
+        let name = table.short_name();
+        let rows = |counts: &TableCounts| counts.get(&name).copied().flatten();
+        let tolerance = match table.rule {
+            Rule::Exact | Rule::Always(_) => 0,
+            Rule::Within(rows) => rows,
+        };
+        match (rows(found), rows(other), table.rule) {
+            (Some(found), _, Rule::Always(rows)) if found != rows => {
+                Some(format!("{name} has {found} rows, and there are always {rows}"))
             }
-            (Some(_), Some(_)) => None,
-            (None, _) => Some(format!("{table} is missing")),
-            (_, None) => Some(format!("{table} is missing there")),
+            (Some(found), Some(other), _) if found.abs_diff(other) > tolerance => {
+                Some(format!("{name} has {found} rows and {other} there"))
+            }
+            (Some(_), Some(_), _) => None,
+            (None, _, _) => Some(format!("{name} is missing")),
+            (_, None, _) => Some(format!("{name} is missing there")),
         }
     };
-    let problems: Vec<String> = CANONICAL_TABLES.iter().filter_map(problem).collect();
-    Check::none_of(check_names::AGAINST, &problems, "the runbook's tables agree")
+    let problems: Vec<String> = counted.iter().filter_map(problem).collect();
+    Check::none_of(check_names::AGAINST, &problems, "the counted tables agree")
 }
 
 /// The tables whose row counts never change have these rows; nothing where the backup has none of them.
-pub fn counts(tables: &[TableReport]) -> Option<Check> {
-    let counted: Vec<(&TableReport, u64)> = ALWAYS_COUNTED
+fn counts(tables: &[TableReport], counted: &CountedTables) -> Option<Check> {
+    let always: Vec<(&CountedTable, &TableReport, u64)> = counted
         .iter()
-        .filter_map(|(name, rows)| {
-            let mut public = tables.iter().filter(|table| table.schema == "public");
-            Some((public.find(|table| table.name == *name)?, *rows))
+        .filter_map(|table| match table.rule {
+            Rule::Always(rows) => Some((table, report_of(tables, table)?, rows)),
+            Rule::Exact | Rule::Within(_) => None,
         })
         .collect();
-    if counted.is_empty() {
+    if always.is_empty() {
         return None;
     }
-    let wrong = counted.iter().filter(|(table, rows)| table.rows != Some(*rows));
+    let wrong = always.iter().filter(|(_, found, rows)| found.rows != Some(*rows));
     let problems: Vec<String> = wrong
-        .map(|(table, rows)| {
-            let found = table
+        .map(|(table, found, rows)| {
+            let found = found
                 .rows
                 .map_or_else(|| "no".to_owned(), |rows| rows.to_string());
-            format!("public.{} has {found} rows, and always has {rows}", table.name)
+            format!("{table} has {found} rows, and always has {rows}")
         })
         .collect();
-    let all_well: Vec<String> = counted
+    let all_well: Vec<String> = always
         .iter()
-        .map(|(table, rows)| format!("{rows} rows in public.{}", table.name))
+        .map(|(table, _, rows)| format!("{rows} rows in {table}"))
         .collect();
     Some(Check::none_of(
         check_names::COUNTS,

@@ -57,6 +57,14 @@ impl Finding {
         self
     }
 
+    /// The same with its texts as `worded` words them.
+    #[must_use]
+    pub fn worded(mut self, worded: impl Fn(&str) -> String) -> Self {
+        self.check.detail = worded(&self.check.detail);
+        self.hint = self.hint.as_deref().map(worded);
+        self
+    }
+
     /// Whether a restore would be stopped.
     pub fn is_failed(&self) -> bool {
         self.check.outcome == Outcome::Failed

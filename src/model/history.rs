@@ -57,7 +57,7 @@ impl Told {
 impl History {
     /// Judges the next backup, which is newer than all before: why it is under suspicion, if it is. What was recorded when it was
     /// made holds, until an operator confirms the backup. A good one is the measure of those that come after it.
-    pub fn take(&mut self, key: BackupKey, told: &Told, limits: ShrinkLimits) -> Vec<String> {
+    pub fn take(&mut self, key: BackupKey, told: &Told, limits: &ShrinkLimits) -> Vec<String> {
         let suspicion = match &told.recorded {
             _ if told.is_confirmed => Suspicion::default(),
             Some(recorded) => recorded.clone(),
@@ -75,7 +75,7 @@ impl History {
     }
 
     /// Compares a new backup with the newest good one of the same source; the first of a source with the newest good one of any.
-    pub fn judge(&self, source: &Source, shape: &Shape, limits: ShrinkLimits) -> Suspicion {
+    pub fn judge(&self, source: &Source, shape: &Shape, limits: &ShrinkLimits) -> Suspicion {
         let name = SourceName::from(source);
         if let Some(before) = self.good.get(&name) {
             let mut reasons = reasons(&before.shape, shape, limits);

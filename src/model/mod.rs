@@ -29,6 +29,7 @@ pub mod nearest;
 pub mod notice;
 pub mod objective;
 pub mod prefix;
+pub mod product;
 pub mod profile;
 pub mod redaction;
 pub mod retention;
@@ -47,18 +48,3 @@ pub mod trouble;
 pub mod units;
 pub mod verdict;
 mod wording;
-
-/// The tables whose counts every restore prints, in the runbook's order.
-pub const CANONICAL_TABLES: [&str; 5] = [
-    "tenants",
-    "tenant_providers",
-    "tenant_products",
-    "tier_definitions",
-    "subscriptions",
-];
-
-/// Tables of the schema `public` whose row counts never change: the tiers free, pro and enterprise.
-pub const ALWAYS_COUNTED: [(&str, u64); 1] = [("tier_definitions", 3)];
-
-/// Supabase's reference of the project that is PayCraft's production, under any configuration.
-pub const PRODUCTION_PROJECT: &str = "mlwfgytjxlqyfxcgpysm";

@@ -9,6 +9,24 @@ pub const RTO_OBJECTIVE: Duration = Duration::from_hours(4);
 /// The runbook's promise: at most a day of writes lost.
 pub const RPO_OBJECTIVE: Duration = Duration::from_hours(24);
 
+/// What a product promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Objectives {
+    /// At most writes of so long are lost.
+    pub rpo: Duration,
+    /// Service is back within this time.
+    pub rto: Duration,
+}
+
+impl Default for Objectives {
+    fn default() -> Self {
+        Self {
+            rpo: RPO_OBJECTIVE,
+            rto: RTO_OBJECTIVE,
+        }
+    }
+}
+
 /// What was promised and what happened.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Measured {

@@ -52,11 +52,7 @@ impl Among {
         source: SourceChoice::Any,
         before: None,
         accept_later: false,
-        limits: ShrinkLimits {
-            rows_percent: 50,
-            bytes_percent: 50,
-            tables_gone: 0,
-        },
+        limits: ShrinkLimits::USUAL,
     };
 
     fn is_too_late(&self, started_at: Timestamp) -> bool {

@@ -39,8 +39,8 @@ impl Shape {
         self.tables.values().sum()
     }
 
-    /// Rows of a table of the schema `public`, where it is there.
-    pub fn public_rows(&self, name: &str) -> Option<u64> {
-        self.tables.get(&("public".to_owned(), name.to_owned())).copied()
+    /// Rows of a table, where it is there.
+    pub fn rows_of(&self, schema: &str, name: &str) -> Option<u64> {
+        self.tables.get(&(schema.to_owned(), name.to_owned())).copied()
     }
 }

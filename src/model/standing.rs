@@ -8,8 +8,7 @@ use serde::Serialize;
 
 use super::check_names;
 use crate::model::key::BackupKey;
-use crate::model::objective::RPO_OBJECTIVE;
-use crate::model::schedule;
+use crate::model::schedule::{DrillDay, Schedule};
 use crate::model::source::SourceName;
 use crate::model::verdict::{Check, Outcome};
 
@@ -55,13 +54,16 @@ pub struct Storage {
 pub struct Drill {
     /// The day (UTC) of the last proven drill, where one is known.
     pub last_at: Option<Date>,
-    /// The first Monday that the next drill is for.
+    /// The day that the next drill is for.
     pub next_due: Date,
     /// Whether a month's drill was missed; nothing where that is not known.
     pub overdue: Option<bool>,
     /// Why it is not known.
     #[serde(skip)]
     pub unknown: Option<String>,
+    /// The day of each month that one is due on.
+    #[serde(skip)]
+    pub due_on: DrillDay,
 }
 
 /// What the store's part of a status is.
@@ -82,9 +84,9 @@ pub struct Standing {
 }
 
 impl Rpo {
-    /// The age at `now` of `newest`, against the runbook's objective. A store without a backup has missed it.
-    pub fn at(now: Timestamp, newest: Option<Newest>) -> Self {
-        let objective_seconds = RPO_OBJECTIVE.as_secs();
+    /// The age at `now` of `newest`, against what was promised. A store without a backup has missed it.
+    pub fn at(now: Timestamp, newest: Option<Newest>, objective: Duration) -> Self {
+        let objective_seconds = objective.as_secs();
         let age_seconds = newest.map(|newest| {
             // Machines disagree about the time by some seconds, and no backup is younger than new.
             u64::try_from(now.as_second() - newest.started_at.as_second()).unwrap_or(0)
@@ -111,24 +113,26 @@ impl Storage {
 impl Drill {
     /// Where the drills stand on `today` (UTC), of which those on `days` were proven. A day that is still to come proves
     /// nothing yet.
-    pub fn after(days: impl IntoIterator<Item = Date>, today: Date) -> Self {
+    pub fn after(days: impl IntoIterator<Item = Date>, today: Date, schedule: Schedule) -> Self {
         let last_at = days.into_iter().filter(|day| *day <= today).max();
-        let schedule = schedule::drills(last_at, today);
+        let due = schedule.drills(last_at, today);
         Self {
             last_at,
-            next_due: schedule.next_due,
-            overdue: Some(schedule.overdue),
+            next_due: due.next_due,
+            overdue: Some(due.overdue),
             unknown: None,
+            due_on: schedule.drills,
         }
     }
 
     /// The drills of somebody who could not tell about the last one, and why.
-    pub fn unknown(today: Date, why: impl Into<String>) -> Self {
+    pub fn unknown(today: Date, why: impl Into<String>, schedule: Schedule) -> Self {
         Self {
             last_at: None,
-            next_due: schedule::drills(None, today).next_due,
+            next_due: schedule.drills(None, today).next_due,
             overdue: None,
             unknown: Some(why.into()),
+            due_on: schedule.drills,
         }
     }
 
@@ -141,7 +145,10 @@ impl Drill {
         match (self.overdue, &self.unknown) {
             (Some(false), _) => told("drill", true, format!("{last}; {next}")),
             (Some(true), _) => {
-                let rule = "each first Monday of a month wants one, held on that day or later";
+                let rule = format!(
+                    "each {} of a month wants one, held on that day or later",
+                    self.due_on
+                );
                 told("drill", false, format!("{last}; {rule}; {next}"))
             }
             (None, why) => Check::skipped(check_names::DRILL, why.as_deref().unwrap_or("not known")),
@@ -151,8 +158,8 @@ impl Drill {
 
 impl Standing {
     /// Whether the store's promises hold.
-    pub fn checks(&self, now: Timestamp) -> [Check; 2] {
-        [self.rpo_check(now), self.storage_check()]
+    pub fn checks(&self, now: Timestamp, schedule: Schedule) -> [Check; 2] {
+        [self.rpo_check(now, schedule), self.storage_check()]
     }
 
     /// Whether the newest backup holds what one may expect after the one before it.
@@ -179,7 +186,7 @@ impl Standing {
         )
     }
 
-    fn rpo_check(&self, now: Timestamp) -> Check {
+    fn rpo_check(&self, now: Timestamp, schedule: Schedule) -> Check {
         if let Some(why) = &self.unclear {
             return Check::skipped(check_names::RPO, why);
         }
@@ -201,7 +208,7 @@ impl Standing {
                 )
             },
         );
-        let next = schedule::next_backup(now).strftime("%Y-%m-%d %H:%M UTC");
+        let next = schedule.next_backup(now).strftime("%Y-%m-%d %H:%M UTC");
         let mut detail = format!("{age}; the next daily backup begins {next}");
         let late = age_seconds.map(|age| age.saturating_sub(objective_seconds));
         if !met && late.is_some_and(|late| late <= BACKUP_PATIENCE.as_secs()) {

@@ -5,11 +5,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::identity::{Likeness, likeness};
+use super::manifest;
+use super::product::{CountedTable, CountedTables, Rule};
 use super::profile::Profile;
 use super::shape::Shape;
 use super::source::{Sameness, compare};
 use super::units::size;
-use super::{ALWAYS_COUNTED, CANONICAL_TABLES, manifest};
 
 /// So many rows may always go: a share of a tiny table says nothing.
 const FEW_ROWS: u64 = 10;
@@ -28,31 +29,40 @@ pub struct Suspicion {
 }
 
 /// How much less a backup may hold than the one before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShrinkLimits {
-    /// So many percent fewer rows are no reason, in all tables together and in each table that the runbook counts.
+    /// So many percent fewer rows are no reason, in all tables together and in each table that is counted.
     pub rows_percent: u8,
     /// So many percent fewer bytes of the archive are no reason.
     pub bytes_percent: u8,
     /// So many tables may be gone.
     pub tables_gone: u32,
+    /// The tables that are counted.
+    pub counted: CountedTables,
+}
+
+impl ShrinkLimits {
+    /// Those that hold where nothing else is configured.
+    pub const USUAL: Self = Self {
+        rows_percent: 50,
+        bytes_percent: 50,
+        tables_gone: 0,
+        counted: CountedTables::PAYCRAFT,
+    };
 }
 
 impl Default for ShrinkLimits {
     fn default() -> Self {
-        Self {
-            rows_percent: 50,
-            bytes_percent: 50,
-            tables_gone: 0,
-        }
+        Self::USUAL
     }
 }
 
 /// Why a backup of the shape `new` is under suspicion, compared with one of the shape `old` of the same source.
-pub fn reasons(old: &Shape, new: &Shape, limits: ShrinkLimits) -> Vec<String> {
+pub fn reasons(old: &Shape, new: &Shape, limits: &ShrinkLimits) -> Vec<String> {
     let mut reasons: Vec<String> = gone(old, new, limits).into_iter().collect();
     reasons.extend(
-        CANONICAL_TABLES
+        limits
+            .counted
             .iter()
             .filter_map(|table| counted(table, old, new, limits)),
     );
@@ -74,24 +84,26 @@ pub fn reasons(old: &Shape, new: &Shape, limits: ShrinkLimits) -> Vec<String> {
 /// Why the first backup of a source is under suspicion, where a backup of the shape `old` of another source is in the store: a
 /// connection string that leads to the wrong, empty database makes such a first backup. One with rows and tables of its own is
 /// another product's.
-pub fn reasons_of_first(old: &Shape, new: &Shape, limits: ShrinkLimits) -> Vec<String> {
+pub fn reasons_of_first(old: &Shape, new: &Shape, limits: &ShrinkLimits) -> Vec<String> {
     if old.rows() == 0 {
         return Vec::new();
     }
     if new.rows() == 0 {
         return vec![format!("it holds no row, and that one holds {}", old.rows())];
     }
-    let is_same_product = CANONICAL_TABLES
+    let has = |shape: &Shape, table: &CountedTable| shape.rows_of(&table.schema, &table.name).is_some();
+    let is_same_product = limits
+        .counted
         .iter()
-        .any(|table| old.public_rows(table).is_some() && new.public_rows(table).is_some());
+        .any(|table| has(old, table) && has(new, table));
     // A smaller database of the same product may be another of its projects: only what it lacks altogether tells.
     let limits = ShrinkLimits {
         rows_percent: 100,
         bytes_percent: 100,
-        ..limits
+        ..limits.clone()
     };
     if is_same_product {
-        reasons(old, new, limits)
+        reasons(old, new, &limits)
     } else {
         Vec::new()
     }
@@ -117,7 +129,7 @@ pub fn reason_of_cluster(old: &manifest::Source, new: &manifest::Source) -> Opti
 }
 
 /// The tables that are gone, where they are more than may be. Partitions and what a platform owns come and go by themselves.
-fn gone(old: &Shape, new: &Shape, limits: ShrinkLimits) -> Option<String> {
+fn gone(old: &Shape, new: &Shape, limits: &ShrinkLimits) -> Option<String> {
     let is_kept = |table: &&(String, String)| {
         new.tables.contains_key(*table)
             || old.partitions.contains(*table)
@@ -149,22 +161,22 @@ fn gone(old: &Shape, new: &Shape, limits: ShrinkLimits) -> Option<String> {
     Some(format!("{} {noun} {verb} gone: {named}{more}", gone.len()))
 }
 
-/// What is wrong with a table that the runbook counts.
-fn counted(table: &str, old: &Shape, new: &Shape, limits: ShrinkLimits) -> Option<String> {
-    let (old, new) = (old.public_rows(table)?, new.public_rows(table)?);
-    let always = ALWAYS_COUNTED.iter().find(|(name, _)| *name == table);
-    if let Some((_, rows)) = always
-        && old == *rows
-        && new != *rows
+/// What is wrong with a table that is counted.
+fn counted(table: &CountedTable, old: &Shape, new: &Shape, limits: &ShrinkLimits) -> Option<String> {
+    let rows = |shape: &Shape| shape.rows_of(&table.schema, &table.name);
+    let (old, new) = (rows(old)?, rows(new)?);
+    if let Rule::Always(rows) = table.rule
+        && old == rows
+        && new != rows
     {
-        return Some(format!("public.{table} holds {new} rows, and always held {rows}"));
+        return Some(format!("{table} holds {new} rows, and always held {rows}"));
     }
     if old > 0 && new == 0 {
-        return Some(format!("public.{table} holds no row instead of {old}"));
+        return Some(format!("{table} holds no row instead of {old}"));
     }
     let percent = fall(old, new, limits.rows_percent, FEW_ROWS)?;
     Some(format!(
-        "public.{table} holds {new} rows instead of {old} ({percent} % fewer)"
+        "{table} holds {new} rows instead of {old} ({percent} % fewer)"
     ))
 }
 

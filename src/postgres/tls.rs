@@ -87,7 +87,7 @@ impl Tls {
             Some(roots) if verifies => Some(verifier(read_roots(roots)?)?),
             None if verifies => {
                 return Err(format!(
-                    "has sslmode={} and no root certificate: name one with sslrootcert (Supabase's is in its dashboard)",
+                    "has sslmode={} and no root certificate: name one with sslrootcert (a provider shows its own in its dashboard)",
                     trust.name()
                 ));
             }

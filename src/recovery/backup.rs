@@ -51,7 +51,7 @@ pub struct Request<'a> {
     /// Whether what no restore could make again is looked for: one more session reads the tables while they are dumped.
     pub looks_for_trouble: bool,
     /// How much less it may hold than the one before it.
-    pub limits: ShrinkLimits,
+    pub limits: &'a ShrinkLimits,
 }
 
 /// How often a backup is tried where nothing else is said.

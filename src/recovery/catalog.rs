@@ -122,7 +122,7 @@ pub async fn survey(
             source: (&told.source).into(),
             is_recorded: told.is_recorded,
             started_at: told.started_at,
-            suspicion: history.take(found.key, told, among.limits),
+            suspicion: history.take(found.key, told, &among.limits),
         });
         Entry {
             found,

@@ -33,6 +33,7 @@ pub mod object;
 pub mod packer;
 pub mod plan;
 pub mod platform;
+pub mod proposal;
 pub mod prune;
 pub mod recorder;
 pub mod recover;

@@ -9,7 +9,7 @@ use super::cutover::{Applied, Prepared};
 use super::restore::{self, Restored};
 use crate::error::Result;
 use crate::model::manifest::Manifest;
-use crate::model::objective::{Measured, RPO_OBJECTIVE, RTO_OBJECTIVE};
+use crate::model::objective::{Measured, Objectives};
 use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Verdict;
 use crate::postgres::conninfo::Conninfo;
@@ -22,6 +22,8 @@ pub struct Request<'a> {
     pub cutover: Prepared<'a>,
     /// When the disaster was declared.
     pub declared_at: Timestamp,
+    /// What was promised.
+    pub objectives: Objectives,
     /// Tells the time.
     pub clock: Clock<'a>,
 }
@@ -58,9 +60,9 @@ pub async fn recover(
     } else {
         None
     };
-    let rto = Measured::against(before + began.elapsed(), RTO_OBJECTIVE);
+    let rto = Measured::against(before + began.elapsed(), request.objectives.rto);
     let age = between(restored.manifest.started_at, request.declared_at);
-    let rpo = Measured::against(age, RPO_OBJECTIVE);
+    let rpo = Measured::against(age, request.objectives.rpo);
     let is_in_service = cutover.as_ref().is_some_and(|applied| applied.failure.is_none());
     let verdict = if is_in_service && rto.met && rpo.met {
         restored.verification.verdict

@@ -38,6 +38,7 @@ use crate::model::depth::Depth;
 use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
 use crate::model::missing::Missing;
+use crate::model::product::{CountedTables, TableCounts};
 use crate::model::profile::Profile;
 use crate::model::selection::Among;
 use crate::model::timeline::{Event, Observer, Phase};
@@ -55,6 +56,8 @@ pub struct Request<'a> {
     pub selector: Selector,
     /// Which backups are considered at all.
     pub among: &'a Among,
+    /// The tables that are counted.
+    pub counted: &'a CountedTables,
     /// PostgreSQL's programs.
     pub tools: &'a Tools,
     /// What the operator allows.
@@ -98,6 +101,8 @@ pub struct Restored {
     pub missing: Vec<Missing>,
     /// How the target compares.
     pub verification: Verification,
+    /// The rows of the counted tables.
+    pub counts: TableCounts,
 }
 
 /// Selects a backup, restores it into the database that `provision` makes ready, and verifies it there.
@@ -189,7 +194,8 @@ async fn restore_selected(
     .map_err(|error| {
         let first = error.next_step().unwrap_or("see what went wrong").to_owned();
         error.hint(format!("{first}; {}", course::only_verify(&manifest.key)))
-    })?;
+    })?
+    .counting(request.counted);
     let verification = match missing::check(&missing) {
         Some(check) => verification.and(check),
         None => verification,
@@ -203,6 +209,7 @@ async fn restore_selected(
         target: target.conninfo().clone(),
         skipped,
         missing,
+        counts: verification.counts_of(request.counted),
         verification,
     })
 }

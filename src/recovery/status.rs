@@ -1,6 +1,7 @@
 //! Whether the promises hold today, asked of the store and of what past drills left.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -12,6 +13,8 @@ use super::{catalog, choosing};
 use crate::error::Result;
 use crate::model::catalog::{Listed, read_listing};
 use crate::model::drill_log;
+use crate::model::objective::RPO_OBJECTIVE;
+use crate::model::schedule::Schedule;
 use crate::model::selection::Among;
 use crate::model::standing::{self, Drill, Rpo, STORAGE_BUDGET_BYTES, Standing, Storage};
 use crate::model::timeline::{Event, Observer};
@@ -25,6 +28,15 @@ pub struct DrillSources {
     pub log: Option<PathBuf>,
     /// The directory of their evidence.
     pub evidence: Option<PathBuf>,
+}
+
+/// What a store is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Promises {
+    /// The age of the newest backup at most.
+    pub rpo: Duration,
+    /// The bytes in the store at most; without them there is what it has room for.
+    pub budget_bytes: Option<u64>,
 }
 
 /// What is read of a drill's evidence.
@@ -41,20 +53,24 @@ pub async fn look(
     now: Timestamp,
     observer: &dyn Observer,
 ) -> Result<Standing> {
-    look_among(store, budget_bytes, &Among::ANY, now, observer).await
+    let promises = Promises {
+        rpo: RPO_OBJECTIVE,
+        budget_bytes,
+    };
+    look_among(store, promises, &Among::ANY, now, observer).await
 }
 
-/// What the store tells at `now` of the backups considered. Without a budget there is what the store has room for.
+/// What the store tells at `now` of the backups considered, against what was promised.
 pub async fn look_among(
     store: &Store,
-    budget_bytes: Option<u64>,
+    promises: Promises,
     among: &Among,
     now: Timestamp,
     observer: &dyn Observer,
 ) -> Result<Standing> {
     let listing = store.list("").await?;
     let used_bytes = used_bytes(store, &listing, observer).await;
-    let budget_bytes = match budget_bytes {
+    let budget_bytes = match promises.budget_bytes {
         Some(set) => set,
         None => room_bytes(store, used_bytes, &listing).await?,
     };
@@ -70,7 +86,7 @@ pub async fn look_among(
         source: newest.source,
         unclear,
         newest: good.map(|good| good.key),
-        rpo: Rpo::at(now, good),
+        rpo: Rpo::at(now, good, promises.rpo),
         suspicious: newest.suspicious,
         storage: Storage::of(used_bytes, budget_bytes),
     })
@@ -102,7 +118,7 @@ async fn used_bytes(store: &Store, listing: &[Listed], observer: &dyn Observer) 
 }
 
 /// Where the drills stand at `now`, as far as `sources` tell.
-pub fn drills(sources: &DrillSources, now: Timestamp) -> Drill {
+pub fn drills(sources: &DrillSources, now: Timestamp, schedule: Schedule) -> Drill {
     let today = TimeZone::UTC.to_datetime(now).date();
     let read = [
         sources.log.as_deref().map(logged),
@@ -110,9 +126,9 @@ pub fn drills(sources: &DrillSources, now: Timestamp) -> Drill {
     ];
     let read: Result<Vec<Vec<Date>>, String> = read.into_iter().flatten().collect();
     match read {
-        Ok(days) if days.is_empty() => Drill::unknown(today, "no log of drills was named"),
-        Ok(days) => Drill::after(days.into_iter().flatten(), today),
-        Err(why) => Drill::unknown(today, why),
+        Ok(days) if days.is_empty() => Drill::unknown(today, "no log of drills was named", schedule),
+        Ok(days) => Drill::after(days.into_iter().flatten(), today, schedule),
+        Err(why) => Drill::unknown(today, why, schedule),
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) async fn compare(
     store: &Store,
     key: BackupKey,
     manifest: &Manifest,
-    limits: ShrinkLimits,
+    limits: &ShrinkLimits,
     observer: &dyn Observer,
 ) -> Option<Suspicion> {
     match suspicion_of(store, key, manifest, limits, observer).await {
@@ -44,7 +44,7 @@ async fn suspicion_of(
     store: &Store,
     key: BackupKey,
     manifest: &Manifest,
-    limits: ShrinkLimits,
+    limits: &ShrinkLimits,
     observer: &dyn Observer,
 ) -> Result<Suspicion> {
     let listed = read_listing(&store.list("").await?);
@@ -52,7 +52,10 @@ async fn suspicion_of(
         .into_iter()
         .filter(|found| found.key < key && found.is_attested())
         .collect();
-    let among = Among { limits, ..Among::ANY };
+    let among = Among {
+        limits: limits.clone(),
+        ..Among::ANY
+    };
     let entries = catalog::survey(store, before, &among, None, observer).await?;
     let mut history = History::default();
     for entry in entries.iter().rev() {

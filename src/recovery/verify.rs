@@ -16,12 +16,12 @@ use super::zones;
 use super::{globals, settings, tables};
 use crate::archive::Contents;
 use crate::error::{Error, Kind, Result};
-use crate::model::CANONICAL_TABLES;
 use crate::model::check_names;
-use crate::model::comparison::{self, CanonicalCounts, TableReport, Verification, Wording};
+use crate::model::comparison::{self, TableReport, Verification, Wording};
 use crate::model::depth::Depth;
 use crate::model::fingerprint::{Fingerprint, LargeObjectHasher};
 use crate::model::manifest::Manifest;
+use crate::model::product::{CountedTables, TableCounts};
 use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Check;
@@ -130,25 +130,27 @@ pub async fn target(
     }
     checks.extend(scope.check());
     checks.extend(scope.lost_rows(manifest));
-    checks.extend(comparison::counts(&tables));
     Ok(Verification::over(checks, tables))
 }
 
-/// Compares the tables the runbook counts with those of another database, which is only read.
-pub async fn counts_against(verification: &Verification, other: &Conninfo) -> Result<Check> {
+/// Compares the tables that are `counted` with those of another database, which is only read.
+pub async fn counts_against(
+    verification: &Verification,
+    counted: &CountedTables,
+    other: &Conninfo,
+) -> Result<Check> {
     let (session, other) = address::connect(other).await?;
     pooling::refuse_transactions(&other).await?;
     queries::forbid_writes(&session).await?;
     queries::be_patient(&session).await?;
-    let mut counts = CanonicalCounts::new();
-    for table in CANONICAL_TABLES {
-        counts.insert(
-            table,
-            queries::comparing::count_rows(&session, "public", table, None).await?,
-        );
+    let mut counts = TableCounts::new();
+    for table in counted {
+        let rows = queries::comparing::count_rows(&session, &table.schema, &table.name, None).await?;
+        counts.insert(table.short_name(), rows);
     }
     Ok(comparison::counts_against(
-        &verification.canonical_counts(),
+        counted,
+        &verification.counts_of(counted),
         &counts,
     ))
 }
@@ -188,7 +190,6 @@ pub async fn object(store: &Store, manifest: &Manifest, observer: &dyn Observer)
         let well = format!("whole: {} settings", record.settings.len());
         checks.push(Check::none_of(check_names::ROLES_AND_SETTINGS, &[], well));
     }
-    checks.extend(comparison::counts(&tables));
     Ok(Verification::over(checks, tables))
 }
 

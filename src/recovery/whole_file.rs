@@ -22,6 +22,22 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     written.map(drop).map_err(|cause| unwritable(path, cause))
 }
 
+/// Writes a new file that everyone can read, or with `replaces` puts it in the stead of one that is there.
+pub fn create(path: &Path, bytes: &[u8], replaces: bool) -> Result<()> {
+    let written = NamedTempFile::new_in(folder_of(path)).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.as_file()
+            .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        file.as_file().sync_all()?;
+        let placed = match replaces {
+            true => file.persist(path),
+            false => file.persist_noclobber(path),
+        };
+        placed.map_err(|failure| failure.error)
+    });
+    written.map(drop).map_err(|cause| unwritable(path, cause))
+}
+
 /// The directory that a file of this path is in.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent()

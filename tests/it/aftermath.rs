@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use paycraft_dr::drill::proxy::Proxy;
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::timeline::{Event, Observer, Phase};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
@@ -114,6 +115,7 @@ fn request(world: &World) -> restore::Request<'_> {
     restore::Request {
         store: &world.bucket.store,
         among: &Among::ANY,
+        counted: &CountedTables::PAYCRAFT,
         selector: Selector::Latest,
         tools: &world.postgres.tools,
         terms: clean(),

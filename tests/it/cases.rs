@@ -10,6 +10,7 @@ use std::process::Command;
 use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
@@ -186,7 +187,7 @@ impl Pair {
         let key_time = "2026-11-23T02:00:07Z";
         let heard = Warnings::default();
         let request = backup::Request {
-            limits: ShrinkLimits::default(),
+            limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: &self.tools,
             store: &self.bucket.store,
@@ -240,6 +241,7 @@ impl Pair {
     async fn restore(&self, case: &Case, target: &Conninfo, clean: bool, heard: &Warnings) -> Option<String> {
         let request = restore::Request {
             among: &Among::ANY,
+            counted: &CountedTables::PAYCRAFT,
             store: &self.bucket.store,
             selector: Selector::Latest,
             tools: &self.tools,

@@ -510,7 +510,7 @@ fn a_psql_that_does_not_run_costs_no_backup() {
             let at: Timestamp = at.parse().expect("an instant");
             let warnings = Warnings::default();
             let request = backup::Request {
-                limits: ShrinkLimits::default(),
+                limits: &ShrinkLimits::USUAL,
                 source: &source,
                 tools: &tools,
                 store: &world.bucket.store,

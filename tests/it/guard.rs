@@ -148,7 +148,7 @@ fn production_is_refused_by_name_before_anything_is_connected() {
         world.back_up(&source).await.expect("a backup");
         let told = Production {
             project_refs: BTreeSet::from(["mlwfgytjxlqyfxcgpysm".to_owned()]),
-            source: None,
+            ..Production::default()
         };
         let url = "postgresql://postgres:hunter2@db.mlwfgytjxlqyfxcgpysm.supabase.co:5432/postgres";
         let target = Conninfo::parse(Side::Target, url).expect("a connection string");

@@ -17,6 +17,7 @@ use paycraft_dr::error::Error;
 use paycraft_dr::model::comparison::Verification;
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::secret::Secret;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::suspicion::ShrinkLimits;
@@ -315,7 +316,7 @@ impl World {
     pub async fn back_up_at(&self, source: &Conninfo, at: &str) -> Result<Made, Error> {
         let at: Timestamp = at.parse().expect("an instant");
         let request = backup::Request {
-            limits: ShrinkLimits::default(),
+            limits: &ShrinkLimits::USUAL,
             source,
             tools: &self.postgres.tools,
             store: &self.bucket.store,
@@ -360,6 +361,7 @@ impl World {
         let request = restore::Request {
             store: &self.bucket.store,
             among: &Among::ANY,
+            counted: &CountedTables::PAYCRAFT,
             selector,
             tools: &self.postgres.tools,
             terms,

@@ -8,6 +8,7 @@ use paycraft_dr::error::Kind;
 use paycraft_dr::model::catalog::State;
 use paycraft_dr::model::key::{BackupKey, Selector};
 use paycraft_dr::model::manifest::Framing;
+use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::postgres::conninfo::Conninfo;
 use paycraft_dr::recovery::platform::Scope;
 use paycraft_dr::recovery::{attest, catalog, choosing, verify};
@@ -61,7 +62,10 @@ fn a_legacy_object_restores_and_is_verified_by_content() {
             assert!(!restored.is_attested);
             let verification = &restored.verification;
             assert_proven(verification);
-            assert_eq!(verification.canonical_counts()["subscriptions"], Some(500));
+            assert_eq!(
+                verification.counts_of(&CountedTables::PAYCRAFT)["subscriptions"],
+                Some(500)
+            );
             let listed = catalog::list(&world.bucket.store, None, DAY.parse().expect("now"), &Silent).await;
             assert_eq!(listed.expect("a catalog")[0].state, State::Unattested);
         }

@@ -63,6 +63,7 @@ mod doctor;
 mod drill;
 mod notify;
 mod packaging;
+mod product;
 mod program;
 mod scenarios;
 mod serve;

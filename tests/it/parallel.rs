@@ -7,6 +7,7 @@ use paycraft_dr::drill::s3_faults::{Failure, Operation};
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::verdict::Outcome;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
@@ -62,6 +63,7 @@ async fn restore_leniently(
     let request = restore::Request {
         store: &world.bucket.store,
         among: &Among::ANY,
+        counted: &CountedTables::PAYCRAFT,
         selector: Selector::Latest,
         tools: &world.postgres.tools,
         terms: terms(),

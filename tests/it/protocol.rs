@@ -76,7 +76,7 @@ impl Bench {
     async fn back_up(&mut self) -> Result<(), Kind> {
         let now = self.now;
         let request = backup::Request {
-            limits: ShrinkLimits::default(),
+            limits: &ShrinkLimits::USUAL,
             source: &self.source,
             tools: &self.world.postgres.tools,
             store: &self.store,
@@ -105,7 +105,7 @@ impl Bench {
     async fn back_up_twice(&mut self) {
         let clock = super::kit::clock_that_waits(self.now);
         let request = backup::Request {
-            limits: ShrinkLimits::default(),
+            limits: &ShrinkLimits::USUAL,
             source: &self.source,
             tools: &self.world.postgres.tools,
             store: &self.store,

@@ -5,7 +5,8 @@ use jiff::civil::Date;
 use paycraft_dr::model::drill_log::rows;
 use paycraft_dr::model::exposition::metrics;
 use paycraft_dr::model::key::BackupKey;
-use paycraft_dr::model::schedule::{DrillSchedule, drills, first_monday, next_backup};
+use paycraft_dr::model::objective::RPO_OBJECTIVE;
+use paycraft_dr::model::schedule::{DrillSchedule, Schedule};
 use paycraft_dr::model::standing::{Drill, Newest, Rpo, Standing, Storage};
 use paycraft_dr::model::verdict::Outcome;
 
@@ -27,7 +28,11 @@ fn the_first_monday_of_a_month() {
         ("2024-02-29", "2024-02-05"),
         ("2028-10-01", "2028-10-02"),
     ] {
-        assert_eq!(first_monday(day(of)), day(monday), "{of}");
+        assert_eq!(
+            Schedule::default().drills.in_month_of(day(of)),
+            day(monday),
+            "{of}"
+        );
     }
 }
 
@@ -62,7 +67,7 @@ fn a_month_without_its_drill_is_overdue_from_the_tuesday_on() {
             overdue,
         };
         assert_eq!(
-            drills(last.map(day), day(today)),
+            Schedule::default().drills(last.map(day), day(today)),
             expected,
             "{today} after {last:?}"
         );
@@ -71,7 +76,11 @@ fn a_month_without_its_drill_is_overdue_from_the_tuesday_on() {
 
 #[test]
 fn a_drill_that_is_still_to_come_proves_nothing_yet() {
-    let drill = Drill::after([day("2026-10-06"), day("2062-11-02")], day("2026-11-24"));
+    let drill = Drill::after(
+        [day("2026-10-06"), day("2062-11-02")],
+        day("2026-11-24"),
+        Schedule::default(),
+    );
     assert_eq!(
         (drill.last_at, drill.overdue),
         (Some(day("2026-10-06")), Some(true))
@@ -86,7 +95,7 @@ fn backups_begin_at_two() {
         ("2026-11-24T02:00:00Z", "2026-11-25T02:00:00Z"),
         ("2026-12-31T23:00:00Z", "2027-01-01T02:00:00Z"),
     ] {
-        assert_eq!(next_backup(at(now)), at(next), "{now}");
+        assert_eq!(Schedule::default().next_backup(at(now)), at(next), "{now}");
     }
 }
 
@@ -146,14 +155,14 @@ fn an_objective_is_met_to_the_second() {
         ("2026-11-23T02:00:06Z", 86_401, false),
         ("2026-11-24T02:00:10Z", 0, true),
     ] {
-        let rpo = Rpo::at(now, Some(newest(started_at)));
+        let rpo = Rpo::at(now, Some(newest(started_at)), RPO_OBJECTIVE);
         assert_eq!(
             (rpo.age_seconds, rpo.met),
             (Some(age_seconds), met),
             "{started_at}"
         );
     }
-    let none = Rpo::at(now, None);
+    let none = Rpo::at(now, None, RPO_OBJECTIVE);
     assert_eq!(
         (none.age_seconds, none.met, none.objective_seconds),
         (None, false, 86_400)
@@ -170,10 +179,10 @@ fn a_status_says_what_was_missed() {
         unclear: None,
         suspicious: Vec::new(),
         newest: Some(late.key),
-        rpo: Rpo::at(now, Some(late)),
+        rpo: Rpo::at(now, Some(late), RPO_OBJECTIVE),
         storage: Storage::of(9_876_543_210, 10_000_000_000),
     };
-    let [rpo, storage] = standing.checks(now);
+    let [rpo, storage] = standing.checks(now, Schedule::default());
     assert_eq!(
         rpo.detail,
         "24 h 2 min old, and 24 h 0 min at most was promised; the next daily backup begins 2026-11-25 02:00 UTC; the last one due \
@@ -185,7 +194,12 @@ fn a_status_says_what_was_missed() {
         "{}",
         storage.detail
     );
-    let unknown = Drill::unknown(day("2026-11-24"), "no log of drills was named").check();
+    let unknown = Drill::unknown(
+        day("2026-11-24"),
+        "no log of drills was named",
+        Schedule::default(),
+    )
+    .check();
     assert_eq!(unknown.outcome, Outcome::Skipped);
 }
 
@@ -198,10 +212,10 @@ fn metrics_are_prometheus_text() {
         unclear: None,
         suspicious: Vec::new(),
         newest: Some(backup.key),
-        rpo: Rpo::at(now, Some(backup)),
+        rpo: Rpo::at(now, Some(backup), RPO_OBJECTIVE),
         storage: Storage::of(123, 10_000_000_000),
     };
-    let drill = Drill::after([day("2026-11-02")], day("2026-11-24"));
+    let drill = Drill::after([day("2026-11-02")], day("2026-11-24"), Schedule::default());
     let text = metrics(now, Some(&standing), Some(&drill));
     let values: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(
@@ -235,7 +249,11 @@ fn metrics_are_prometheus_text() {
     let nothing = metrics(
         now,
         None,
-        Some(&Drill::unknown(day("2026-11-24"), "nobody knows")),
+        Some(&Drill::unknown(
+            day("2026-11-24"),
+            "nobody knows",
+            Schedule::default(),
+        )),
     );
     assert!(
         nothing.contains("paycraft_dr_up 0\n") && !nothing.contains("rpo") && !nothing.contains("overdue")

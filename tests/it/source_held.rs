@@ -74,7 +74,7 @@ async fn back_up_beside(
     let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
     let request = backup::Request {
         looks_for_trouble: true,
-        limits: ShrinkLimits::default(),
+        limits: &ShrinkLimits::USUAL,
         source,
         tools: &tools,
         store: &world.bucket.store,
@@ -215,7 +215,7 @@ fn a_lock_that_is_not_let_go_is_told_with_its_holder() {
         });
         let heard = Heard::default();
         let request = backup::Request {
-            limits: ShrinkLimits::default(),
+            limits: &ShrinkLimits::USUAL,
             source: &hasty,
             tools: &world.postgres.tools,
             store: &world.bucket.store,
@@ -251,7 +251,7 @@ fn a_definition_that_says_nothing_is_not_published() {
         let programs = world.postgres.with_scripted_dump(&script);
         let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
         let request = backup::Request {
-            limits: ShrinkLimits::default(),
+            limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: &tools,
             store: &world.bucket.store,

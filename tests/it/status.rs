@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use paycraft_dr::model::key::Selector;
-use paycraft_dr::model::schedule::first_monday;
+use paycraft_dr::model::schedule::Schedule;
 use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::recovery::{choosing, status};
 use serde_json::{Value, json};
@@ -112,11 +112,11 @@ fn promises_that_hold_end_with_0() {
         let document = json(&ended);
         assert_eq!(ended.status.code(), Some(0), "{document}");
         let next_month = today.first_of_month().checked_add(1.month()).expect("a month");
-        let monday = first_monday(today);
+        let monday = Schedule::default().drills.in_month_of(today);
         let next_due = if monday > today {
             monday
         } else {
-            first_monday(next_month)
+            Schedule::default().drills.in_month_of(next_month)
         };
         assert_eq!(
             document["drill"],

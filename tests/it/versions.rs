@@ -7,6 +7,7 @@ use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::suspicion::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
@@ -155,7 +156,7 @@ fn each_server_gets_the_programs_of_its_version() {
         let source = newer.database(Side::Source, "source").await;
         execute(&source, SMALL_SCHEMA).await;
         let request = backup::Request {
-            limits: ShrinkLimits::default(),
+            limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: &newer.both,
             store: &world.bucket.store,
@@ -262,7 +263,7 @@ fn programs_that_are_too_new_are_refused_before_the_target_is_touched() {
         let heard = Warnings::default();
         let later = "2026-11-24T02:00:07Z";
         let request = backup::Request {
-            limits: ShrinkLimits::default(),
+            limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: &newer.only,
             store: &world.bucket.store,
@@ -328,6 +329,7 @@ pub async fn attempt(world: &World, tools: &Tools, target: Conninfo) -> Result<r
     let request = restore::Request {
         store: &world.bucket.store,
         among: &Among::ANY,
+        counted: &CountedTables::PAYCRAFT,
         selector: Selector::Latest,
         tools,
         terms: terms(),

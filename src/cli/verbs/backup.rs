@@ -16,7 +16,6 @@ use crate::cli::units::{duration, rate, size};
 #[cfg(feature = "drill")]
 use crate::cli::verbs::drill::{Prover, SubstrateArgument};
 use crate::error::Result;
-use crate::model::CANONICAL_TABLES;
 use crate::model::left_out::LeftOut;
 use crate::model::manifest::Manifest;
 use crate::model::source::SourceName;
@@ -81,13 +80,14 @@ async fn make(context: &Context<'_>, own: &BackupArguments) -> Result<BackupMade
         clock: &Timestamp::now,
         attempts: own.attempts,
         looks_for_trouble: !own.no_source_check,
-        limits: context.settings.shrink_limits(),
+        limits: &context.settings.shrink_limits(),
     };
     let made = backup::backup(request, context.observer).await?;
-    for table in CANONICAL_TABLES {
-        if made.manifest.public_table(table).is_none() {
+    for table in &context.settings.product().tables {
+        let mut held = made.manifest.tables.iter();
+        if !held.any(|held| table.is(&held.schema, &held.name)) {
             context.observer.observe(Event::Warned(format!(
-                "the source has no table public.{table}: is it the right database?"
+                "the source has no table {table}: is it the right database?"
             )));
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::args::StoreArguments;
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::run::Context;
-use crate::cli::settings::{Settings, name_of};
+use crate::cli::settings::{SOURCE, Settings, name_of};
 use crate::cli::text::mark;
 use crate::error::{Error, Kind, Result};
 use crate::model::finding::Finding;
@@ -19,7 +19,6 @@ use crate::model::timeline::Event;
 use crate::model::verdict::Outcome as Answer;
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::doctor::{self, Examination};
-use crate::recovery::guard::Production;
 use crate::store::{Store, StoreAddress};
 
 /// Look for anything that would stop a restore tonight.
@@ -53,10 +52,10 @@ struct Named {
 /// Examines settings, machine, store and databases.
 pub async fn run(context: &Context<'_>, own: &DoctorArguments) -> Result<Report> {
     let mut named = settings(context.settings, own);
-    let production = context.settings.production().unwrap_or_else(|_| Production {
-        project_refs: context.settings.production_projects(),
-        source: None,
-    });
+    let production = context
+        .settings
+        .production()
+        .unwrap_or_else(|_| context.settings.production_without_source());
     let doing = "examining settings, store and databases";
     context.observer.observe(Event::Doing(doing.to_owned()));
     let tools = context.tools().await;
@@ -83,6 +82,10 @@ pub async fn run(context: &Context<'_>, own: &DoctorArguments) -> Result<Report>
     };
     let mut found = doctor::examine(examination, context.observer).await;
     found.splice(0..0, named.found.drain(..));
+    let found: Vec<Finding> = found
+        .into_iter()
+        .map(|finding| finding.worded(|text| context.settings.product().worded(text)))
+        .collect();
     let failed: Vec<&str> = found
         .iter()
         .filter(|finding| finding.is_failed())
@@ -106,7 +109,7 @@ pub async fn run(context: &Context<'_>, own: &DoctorArguments) -> Result<Report>
 fn settings(settings: &Settings<'_>, own: &DoctorArguments) -> Named {
     let mut found = Vec::new();
     let source = settings.source(own.source.as_deref());
-    found.push(of_database("SUPABASE_DB_URL", &source));
+    found.push(of_database(settings.product().setting(SOURCE), &source));
     let target = settings.target(own.target.as_deref());
     let is_unset = own.target.is_none() && matches!(settings.value("TARGET_DB_URL"), Ok(None));
     found.push(match &target {
@@ -118,7 +121,7 @@ fn settings(settings: &Settings<'_>, own: &DoctorArguments) -> Named {
     });
     let address = settings.store_address(&own.store);
     if let Err(error) = settings.prefix(&own.store) {
-        found.push(Finding::of_error("R2_PREFIX", &error));
+        found.push(Finding::of_error(settings.product().setting("R2_PREFIX"), &error));
     }
     found.extend(of_store(settings, own, &address));
     Named {
@@ -139,11 +142,12 @@ fn of_database(variable: &'static str, named: &Result<Conninfo>) -> Finding {
 /// One finding for each of the store's settings, so that all that is missing is told at once.
 fn of_store(settings: &Settings<'_>, own: &DoctorArguments, address: &Result<StoreAddress>) -> Vec<Finding> {
     const ENDPOINT: &str = "R2_ENDPOINT_URL";
+    let named = settings.product().setting(ENDPOINT);
     match (address, settings.directory(&own.store)) {
         (Ok(StoreAddress::Directory(path)), _) => {
-            return vec![Finding::passed(ENDPOINT, format!("file://{}", path.display()))];
+            return vec![Finding::passed(named, format!("file://{}", path.display()))];
         }
-        (Err(error), Ok(Some(_)) | Err(_)) => return vec![Finding::of_error(ENDPOINT, error)],
+        (Err(error), Ok(Some(_)) | Err(_)) => return vec![Finding::of_error(named, error)],
         _ => {}
     }
     if let Ok(StoreAddress::S3(location)) = address
@@ -165,16 +169,18 @@ fn of_store(settings: &Settings<'_>, own: &DoctorArguments, address: &Result<Sto
     let names = settings.store_names();
     let keys = match &names {
         Ok(names) => [names.id, names.secret].map(secret),
-        Err(_) => ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"].map(secret),
+        Err(_) => ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]
+            .map(|name| settings.product().setting(name))
+            .map(secret),
     };
     let endpoint = match (address, settings.of_store(None, ENDPOINT)) {
         (Ok(StoreAddress::S3(location)), _) => {
-            Finding::passed(ENDPOINT, format!("{}/{}", location.endpoint, location.bucket))
+            Finding::passed(named, format!("{}/{}", location.endpoint, location.bucket))
         }
-        (_, Ok(None)) if own.store.endpoint.is_none() => unset(ENDPOINT),
+        (_, Ok(None)) if own.store.endpoint.is_none() => unset(named),
         // Where the keys are not at fault, the address is.
-        (Err(error), _) if !keys.iter().any(Finding::is_failed) => Finding::of_error(ENDPOINT, error),
-        _ => Finding::passed(ENDPOINT, "set"),
+        (Err(error), _) if !keys.iter().any(Finding::is_failed) => Finding::of_error(named, error),
+        _ => Finding::passed(named, "set"),
     };
     let [id, secret] = keys;
     vec![endpoint, id, secret]

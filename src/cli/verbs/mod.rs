@@ -5,11 +5,13 @@ pub mod backup;
 #[cfg(feature = "drill")]
 pub mod clear_containers;
 pub mod completions;
+pub mod config;
 pub mod confirm;
 pub mod cutover;
 pub mod doctor;
 #[cfg(feature = "drill")]
 pub mod drill;
+pub mod init;
 pub mod list;
 pub mod man;
 pub mod prune;

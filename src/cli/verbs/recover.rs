@@ -59,6 +59,7 @@ pub async fn run(context: &Context<'_>, own: &RecoverArguments) -> Result<Report
         restore,
         cutover: Prepared::new(runbook.request())?,
         declared_at,
+        objectives: context.settings.product().objectives,
         clock: &Timestamp::now,
     };
     let recorder = Recorder::new(context.observer);

@@ -150,6 +150,7 @@ impl RestoreArguments {
             store: context.store()?,
             selector: self.backup,
             among,
+            counted: &context.settings.product().tables,
             tools,
             terms: Terms {
                 production,
@@ -224,6 +225,7 @@ impl Outcome for RestoreDone {
             skipped,
             missing,
             verification,
+            counts,
         } = &self.restored;
         json!({
             "backup": manifest.key,
@@ -233,7 +235,7 @@ impl Outcome for RestoreDone {
             "phases": self.phases,
             "skipped_entries": skipped,
             "missing_entries": missing,
-            "canonical_counts": verification.canonical_counts(),
+            "canonical_counts": counts,
             "checks": verification.checks,
             "tables": verification.tables,
             "verdict": verification.verdict,
@@ -264,7 +266,7 @@ impl RestoreDone {
         timeline(&mut text, &self.phases);
         skipped(&mut text, &restored.skipped, verbose);
         missing(&mut text, &restored.missing);
-        counts(&mut text, &restored.verification);
+        counts(&mut text, &restored.counts);
         checks(&mut text, &restored.verification.checks);
         tables(&mut text, &restored.verification.tables, verbose);
         text

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::exposition;
 use crate::model::standing::{Drill, Standing, look_at_suspicion};
 use crate::model::verdict::{Check, Outcome};
-use crate::recovery::status::{self, DrillSources};
+use crate::recovery::status::{self, DrillSources, Promises};
 use crate::recovery::whole_file;
 
 /// Say whether backups, storage and drills are as promised.
@@ -41,18 +41,22 @@ pub struct StatusArguments {
 pub async fn run(context: &Context<'_>, own: &StatusArguments) -> Result<Report> {
     let now = Timestamp::now();
     let configured = &context.settings.config.status;
+    let product = context.settings.product();
     let metrics = own.metrics.as_deref().or(configured.metrics.as_deref());
     let sources = DrillSources {
         log: own.log.clone().or_else(|| configured.drill_log.clone()),
         evidence: own.report.clone().or_else(|| configured.drill_evidence.clone()),
     };
-    let drill = (!own.no_drill).then(|| status::drills(&sources, now));
+    let drill = (!own.no_drill).then(|| status::drills(&sources, now, product.schedule));
     let look = async {
         let store = context.settings.open_store(&own.store)?;
         let among = context.settings.among(None)?;
         status::look_among(
             &store,
-            configured.storage_budget_bytes,
+            Promises {
+                rpo: product.objectives.rpo,
+                budget_bytes: configured.storage_budget_bytes,
+            },
             &among,
             now,
             context.observer,
@@ -62,7 +66,7 @@ pub async fn run(context: &Context<'_>, own: &StatusArguments) -> Result<Report>
     let standing = look.await;
     write_metrics(metrics, now, standing.as_ref().ok(), drill.as_ref())?;
     let standing = standing?;
-    let mut checks = standing.checks(now).to_vec();
+    let mut checks = standing.checks(now, product.schedule).to_vec();
     checks.extend(drill.as_ref().map(Drill::check));
     checks.push(standing.suspicion_check());
     let failure = missed(&checks, &standing);

@@ -50,7 +50,7 @@ pub struct VerifyArguments {
     /// Call a database proven although settings of the database or of roles are missing or differ there
     #[arg(long, conflicts_with = "object")]
     pub accept_missing_settings: bool,
-    /// Compare the runbook's five tables with this database too, such as production [env: SUPABASE_DB_URL]
+    /// Compare the counted tables with this database too, such as production [env: SUPABASE_DB_URL or SOURCE_DB_URL]
     #[arg(long, value_name = "URL", num_args = 0..=1)]
     pub against: Option<Option<String>>,
     /// Take a backup of this source, as `list` names it: PROJECT/DATABASE, or one of both
@@ -64,6 +64,7 @@ pub struct VerifyArguments {
 /// Compares a backup or a database with a manifest.
 pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report> {
     let (store, observer) = (context.store()?, context.observer);
+    let counted = &context.settings.product().tables;
     let among = context.settings.among(own.from_source.as_deref())?;
     observer.observe(Event::Began(Phase::Verify));
     let Selected {
@@ -74,7 +75,7 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
         verify::unattested_object(&manifest)
     } else if own.object {
         match verify::object(store, &manifest, observer).await {
-            Ok(verification) => verification,
+            Ok(verification) => verification.counting(counted),
             Err(error) => return Err(choosing::name_older(store, &manifest.key, &among, error).await),
         }
     } else {
@@ -95,12 +96,13 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
             observer,
         )
         .await?
+        .counting(counted)
     };
     let verification = match &own.against {
         None => verification,
         Some(flag) => {
             let other = context.settings.source(flag.as_deref())?;
-            let check = verify::counts_against(&verification, &other).await?;
+            let check = verify::counts_against(&verification, counted, &other).await?;
             verification.and(check)
         }
     };

@@ -63,6 +63,8 @@ fn command(trial: &Trial<'_>, apart: &Apart, arguments: &[&str]) -> Result<Comma
         .args(arguments)
         .arg("--json")
         .env("TMPDIR", trial.servers.scratch()?)
+        // An operator's own configuration is about another store.
+        .env("PAYCRAFT_DR_CONFIG", "/dev/null")
         .env("R2_ENDPOINT_URL", &location.endpoint)
         .env("R2_BUCKET", &location.bucket)
         .env("R2_ACCESS_KEY_ID", &location.access_key_id)

@@ -20,6 +20,7 @@ use crate::model::comparison::Verification;
 use crate::model::depth::Depth;
 use crate::model::key::{BackupKey, Selector};
 use crate::model::manifest::Manifest;
+use crate::model::product::CountedTables;
 use crate::model::selection::Among;
 use crate::model::suspicion::ShrinkLimits;
 use crate::model::timeline::{Event, Observer, Phase};
@@ -39,7 +40,7 @@ impl Trial<'_> {
     pub(super) async fn back_up_quietly(&self, at: Timestamp) -> Result<BackupKey> {
         let source = self.servers.direct(Side::Source, DATABASE)?;
         let request = backup::Request {
-            limits: ShrinkLimits::default(),
+            limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: self.options.tools,
             store: self.servers.direct_store(),
@@ -58,6 +59,7 @@ impl Trial<'_> {
         let request = restore::Request {
             store: self.servers.direct_store(),
             among: &Among::ANY,
+            counted: &CountedTables::PAYCRAFT,
             selector,
             tools: self.options.tools,
             terms: self.terms(false),
@@ -110,7 +112,7 @@ impl Trial<'_> {
         };
         let clock = self.clock();
         let request = backup::Request {
-            limits: ShrinkLimits::default(),
+            limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: older.as_ref().unwrap_or(self.options.tools),
             store: self.servers.store(),
@@ -205,6 +207,7 @@ impl Trial<'_> {
         let request = restore::Request {
             store: self.servers.store(),
             among: &Among::ANY,
+            counted: &CountedTables::PAYCRAFT,
             selector,
             tools: self.options.tools,
             terms: self.terms(self.errs(&Mistake::Clean)),

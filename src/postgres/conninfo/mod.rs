@@ -319,6 +319,23 @@ impl Conninfo {
         place(self) == place(other) && self.database == other.database
     }
 
+    /// The host by its name or address, unless that means another machine for each that uses it: a socket, or this machine itself.
+    pub fn public_host(&self) -> Option<&str> {
+        let is_loopback = |address: IpAddr| address.is_loopback();
+        let is_here = self.host.starts_with('/')
+            || self.host == "localhost"
+            || self.host.parse().is_ok_and(is_loopback)
+            || self.address.is_some_and(is_loopback);
+        (!is_here).then_some(self.host.as_str())
+    }
+
+    /// Whether it leads to the host of this name or address, as far as its words tell.
+    pub fn is_at(&self, host: &str) -> bool {
+        let host = normalised(host);
+        let has_address = |address: &IpAddr| host.parse() == Ok(*address);
+        !host.is_empty() && (normalised(&self.host) == host || self.address.as_ref().is_some_and(has_address))
+    }
+
     fn parts(&self) -> Parts<'_> {
         Parts {
             host: &self.host,

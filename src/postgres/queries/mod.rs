@@ -20,6 +20,7 @@ pub mod platform;
 pub mod snapshot;
 pub mod trouble;
 pub mod unknown;
+pub mod user_tables;
 
 use std::collections::BTreeMap;
 

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest;
+use crate::model::product::ProductionIdentities;
 use crate::postgres::conninfo::Conninfo;
 
 /// What is known of production without asking any database.
@@ -13,11 +14,40 @@ use crate::postgres::conninfo::Conninfo;
 pub struct Production {
     /// Supabase's references of the projects that are production.
     pub project_refs: BTreeSet<String>,
+    /// Names or addresses of its hosts.
+    pub hosts: BTreeSet<String>,
+    /// Names of its databases, on any host.
+    pub databases: BTreeSet<String>,
+    /// System identifiers of its clusters.
+    pub system_identifiers: BTreeSet<String>,
     /// The database that is backed up, where this run was told.
     pub source: Option<Conninfo>,
 }
 
 impl Production {
+    /// What a product's profile tells.
+    pub fn of(identities: ProductionIdentities) -> Self {
+        let ProductionIdentities {
+            hosts,
+            databases,
+            projects,
+            system_identifiers,
+        } = identities;
+        Self {
+            project_refs: projects,
+            hosts,
+            databases,
+            system_identifiers,
+            source: None,
+        }
+    }
+
+    /// The same with the database that is backed up, where it is known.
+    #[must_use]
+    pub fn with_source(self, source: Option<Conninfo>) -> Self {
+        Self { source, ..self }
+    }
+
     /// Refuses a target whose connection string alone tells that it is production. Nothing is contacted.
     pub fn refuse_named(&self, target: &Conninfo) -> Result<()> {
         match self.is_named_by(target, None) {
@@ -35,9 +65,24 @@ impl Production {
         if let Some(named) = production.iter().find(|project| target.names_project(project)) {
             return Some(format!("names the production project {named}"));
         }
+        if let Some(host) = self.hosts.iter().find(|host| target.is_at(host)) {
+            return Some(format!("is on the production host {host}"));
+        }
+        if self.databases.contains(target.database()) {
+            return Some(format!(
+                "has the name of the production database {}",
+                target.database()
+            ));
+        }
         let source = self.source.as_ref();
         let is_source = source.is_some_and(|source| source.leads_where(target));
         is_source.then(|| "is the source database".to_owned())
+    }
+
+    /// Why the cluster of this system identifier is production's, where it is.
+    pub(super) fn is_cluster(&self, system_identifier: Option<&str>) -> Option<String> {
+        let known = system_identifier.filter(|known| self.system_identifiers.contains(*known))?;
+        Some(format!("is in the production cluster {known}"))
     }
 }
 

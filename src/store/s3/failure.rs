@@ -131,7 +131,7 @@ fn refusal_hint<E: ProvideErrorMetadata>(access: Access, cause: &SdkError<E>) ->
         ("InvalidAccessKeyId" | "Unauthorized", _) => {
             "the store does not know this key: check R2_ACCESS_KEY_ID, and that the token was not revoked"
         }
-        _ if is_about_key => "this is no key of R2's: check R2_ACCESS_KEY_ID",
+        _ if is_about_key => "the store takes no key of this form: check R2_ACCESS_KEY_ID",
         (_, Some(429)) => "another process writes the same key: run one backup at a time",
         // The answer to a HEAD has no words.
         ("", Some(401 | 403)) => {

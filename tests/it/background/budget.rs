@@ -2,6 +2,7 @@ use crate::kit::{SMALL_SCHEMA, Silent, World, execute, failed, now, query, run, 
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::tools::Leniency;
@@ -24,6 +25,7 @@ async fn restore_limited(world: &World, limit: u32) -> (Result<Restored, Error>,
     let target = Conninfo::parse(Side::Target, &format!("postgresql://{role}:x@{place}")).expect("a target");
     let request = restore::Request {
         among: &Among::ANY,
+        counted: &CountedTables::PAYCRAFT,
         store: &world.bucket.store,
         selector: Selector::Latest,
         tools: &world.postgres.tools,

@@ -288,7 +288,7 @@ async fn play(
     try_all(&source, &drawn).await;
     let at: jiff::Timestamp = "2026-11-23T02:00:07Z".parse().expect("an instant");
     let made = backup::Request {
-        limits: ShrinkLimits::default(),
+        limits: &ShrinkLimits::USUAL,
         source: &source,
         tools: servers.tools,
         store: &servers.world.bucket.store,

@@ -132,10 +132,10 @@ fn an_object_attested_later_is_of_the_only_project_it_can_be_of() {
 
 #[test]
 fn what_is_missing_is_a_reason_and_growth_is_none() {
-    let limits = ShrinkLimits::default();
+    let limits = ShrinkLimits::USUAL;
     let old = product(1000);
     let says = |new: &Shape, words: &[&str]| {
-        let found = reasons(&old, new, limits);
+        let found = reasons(&old, new, &limits);
         for word in words {
             assert!(
                 found.iter().any(|reason| reason.contains(word)),
@@ -187,7 +187,7 @@ fn what_is_missing_is_a_reason_and_growth_is_none() {
         with("new", 7),
         product(5000),
     ] {
-        assert_eq!(reasons(&old, &well, limits), Vec::<String>::new(), "{well:?}");
+        assert_eq!(reasons(&old, &well, &limits), Vec::<String>::new(), "{well:?}");
     }
     // Partitions come and go, and what is the platform's is its own.
     let mut old = old.clone();
@@ -196,17 +196,18 @@ fn what_is_missing_is_a_reason_and_growth_is_none() {
     }
     old.partitions
         .insert(("public".to_owned(), "events_2026_10".to_owned()));
-    assert_eq!(reasons(&old, &product(1000), limits), Vec::<String>::new());
+    assert_eq!(reasons(&old, &product(1000), &limits), Vec::<String>::new());
     let lenient = ShrinkLimits {
         rows_percent: 100,
         bytes_percent: 100,
         tables_gone: 1,
+        ..ShrinkLimits::USUAL
     };
     assert_eq!(
         reasons(
             &product(1000),
             &shape(&[("tenants", 1), ("tier_definitions", 3)], 1),
-            lenient
+            &lenient
         ),
         Vec::<String>::new()
     );
@@ -214,30 +215,30 @@ fn what_is_missing_is_a_reason_and_growth_is_none() {
 
 #[test]
 fn first_backups_and_empty_products_are_no_nuisance() {
-    let limits = ShrinkLimits::default();
+    let limits = ShrinkLimits::USUAL;
     let own = source(None, "app", Some("1"));
     let mut history = History::default();
     for (day, rows) in [0, 0, 3, 40, 40].into_iter().enumerate() {
         let at = BackupKey::at(START + DAY * i32::try_from(day).expect("small"));
         assert_eq!(
-            history.take(at, &told(own.clone(), product(rows)), limits),
+            history.take(at, &told(own.clone(), product(rows)), &limits),
             Vec::<String>::new()
         );
     }
     // After a pause of years only what is missing counts.
-    let later = history.judge(&own, &product(4000), limits);
+    let later = history.judge(&own, &product(4000), &limits);
     assert_eq!(later.reasons, Vec::<String>::new());
     // Another product in the same store.
     let other = history.judge(
         &source(None, "blog", Some("1")),
         &shape(&[("posts", 2)], 100),
-        limits,
+        &limits,
     );
     assert_eq!((other.reasons, other.compared_with), (Vec::new(), None));
     // The same product, empty, by another name; and by the same name in another cluster.
-    let empty = history.judge(&source(None, "test", Some("1")), &Shape::default(), limits);
+    let empty = history.judge(&source(None, "test", Some("1")), &Shape::default(), &limits);
     assert!(empty.reasons[1].contains("holds no row"), "{empty:?}");
-    let moved = history.judge(&source(None, "app", Some("2")), &product(40), limits);
+    let moved = history.judge(&source(None, "app", Some("2")), &product(40), &limits);
     assert!(
         moved.reasons.len() == 1 && moved.reasons[0].contains("the cluster 2 instead of 1"),
         "{moved:?}"
@@ -256,10 +257,10 @@ impl Model {
         let key = BackupKey::at(self.now);
         let mut history = History::default();
         for (key, told) in &self.backups {
-            history.take(*key, told, ShrinkLimits::default());
+            history.take(*key, told, &ShrinkLimits::USUAL);
         }
         let mut new = told(source.clone(), shape);
-        let suspicion = history.judge(source, &new.shape, ShrinkLimits::default());
+        let suspicion = history.judge(source, &new.shape, &ShrinkLimits::USUAL);
         let is_good = suspicion.reasons.is_empty();
         new.recorded = Some(suspicion);
         self.backups.insert(key, new);
@@ -269,7 +270,7 @@ impl Model {
     fn suspicious(&self) -> Vec<BackupKey> {
         let mut history = History::default();
         let judged = self.backups.iter().map(|(key, told)| {
-            let reasons = history.take(*key, told, ShrinkLimits::default());
+            let reasons = history.take(*key, told, &ShrinkLimits::USUAL);
             (*key, reasons.is_empty())
         });
         judged

@@ -3,6 +3,7 @@
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::profile::Profile;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::verdict::Outcome;
@@ -31,6 +32,7 @@ fn a_project_taken_for_a_plain_target_is_refused_as_not_empty() {
         let request = restore::Request {
             store: &world.bucket.store,
             among: &Among::ANY,
+            counted: &CountedTables::PAYCRAFT,
             selector: Selector::Latest,
             tools: &world.postgres.tools,
             terms: kit::terms(),

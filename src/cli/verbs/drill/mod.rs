@@ -217,6 +217,7 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
         Origin::Store(Stored {
             store: context.store()?,
             among: &among,
+            product: context.settings.product(),
             selector: own.backup.unwrap_or(Selector::Latest),
             accepts_unknown_rights: own.accept_unknown_rights,
         })
@@ -240,6 +241,10 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     };
     let mut rehearsal = rehearse(options, context.observer).await?;
     let left = environment.leave().await;
+    let product = context.settings.product();
+    rehearsal.failure = rehearsal
+        .failure
+        .map(|failure| failure.worded(|text| product.worded(text)));
     let evidence = evidence.keep(&rehearsal)?;
     if let Some(log) = log {
         log.add(&log_row(&rehearsal, &operator))?;

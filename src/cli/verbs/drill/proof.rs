@@ -64,6 +64,7 @@ impl Prover {
             origin: Origin::Store(Stored {
                 store: context.store()?,
                 among: &Among::ANY,
+                product: context.settings.product(),
                 selector: Selector::Key(key),
                 accepts_unknown_rights: false,
             }),
