@@ -1,14 +1,12 @@
 //! What a user may type.
 
 use std::fmt::Write;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
-use jiff::Timestamp;
+use clap::{Parser, Subcommand};
 
 use super::examples;
-use super::log::LogFormat;
+use super::global::GlobalArguments;
+use super::store_arguments::StoreArguments;
 use super::verbs::{
     attest::AttestArguments, backup::BackupArguments, completions::CompletionsArguments,
     config::ConfigArguments, confirm::ConfirmArguments, cutover::CutoverArguments, doctor::DoctorArguments,
@@ -20,40 +18,15 @@ use super::verbs::{
     clear_containers::ClearContainersArguments, drill::DrillArguments, scenarios::ScenariosArguments,
     serve::ServeArguments,
 };
-use crate::error::{Error, Kind, Result};
+use crate::error::Kind;
 
 /// Back up a PostgreSQL product to object storage, restore it, and prove it.
 #[derive(Debug, Parser)]
 #[command(name = "paycraft-dr", version, arg_required_else_help = true, after_long_help = after_help())]
 pub struct Arguments {
-    /// Print one JSON document on stdout and nothing else there
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Show no progress
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Show every check and every table, and log what happens; -vv logs each statement, request and program, -vvv more
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub verbose: u8,
-    /// Append the log to a file instead of stderr, at least as with -v
-    #[arg(long, global = true, value_name = "FILE")]
-    pub log_file: Option<PathBuf>,
-    /// How the log is written
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
-    pub log_format: LogFormat,
-    /// Settings, as TOML; flags and environment win over it [env: PAYCRAFT_DR_CONFIG] [default: the first that is there of
-    /// paycraft-dr.toml, ~/.config/paycraft-dr/config.toml, /etc/paycraft-dr/config.toml]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Directory of PostgreSQL's programs, instead of the best installed version
-    #[arg(long, global = true, value_name = "DIR")]
-    pub pg_bin: Option<PathBuf>,
-    /// Connections that work side by side [default: one per core, at most 4]
-    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub jobs: Option<u16>,
-    /// How long a lock is waited for that another session holds, such as 90s or 10min [env: PAYCRAFT_LOCK_TIMEOUT] [default: 5min]
-    #[arg(long, global = true, value_name = "DURATION", value_parser = |text: &str| worded(parse_timeout(text).map(|_| text.to_owned())))]
-    pub lock_timeout: Option<String>,
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: GlobalArguments,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -125,23 +98,6 @@ pub enum Command {
     Man(ManArguments),
 }
 
-/// Where backups are kept. The credentials come from `R2_ACCESS_KEY_ID` and `R2_SECRET_ACCESS_KEY`, or AWS's variables.
-#[derive(Args, Clone, Debug)]
-pub struct StoreArguments {
-    /// Address of the store; `file:///DIRECTORY` for a directory of this machine [env: R2_ENDPOINT_URL]
-    #[arg(long, value_name = "URL")]
-    pub endpoint: Option<String>,
-    /// Name of the bucket, or of a directory below that of the address [env: R2_BUCKET] [default: paycraft-backups; none for a directory]
-    #[arg(long, value_name = "NAME")]
-    pub bucket: Option<String>,
-    /// What every key in the bucket begins with, such as `product/production` [env: R2_PREFIX]
-    #[arg(long, value_name = "PREFIX")]
-    pub prefix: Option<String>,
-    /// Region of the store [env: R2_REGION] [default: AWS's as its address tells, otherwise `auto`]
-    #[arg(long, value_name = "REGION")]
-    pub region: Option<String>,
-}
-
 impl Command {
     /// The command's name, as it is typed.
     pub fn name(&self) -> &'static str {
@@ -203,46 +159,6 @@ impl Command {
             Self::Scenarios(_) | Self::Serve(_) | Self::ClearContainers(_) => None,
         }
     }
-}
-
-/// The parser of arguments shows one line: what is wrong, and what to do.
-pub(super) fn worded<T>(parsed: Result<T>) -> Result<T, String> {
-    parsed.map_err(|error| match error.next_step() {
-        Some(hint) => format!("{error}; {hint}"),
-        None => error.to_string(),
-    })
-}
-
-/// Reads how long something is waited for: `90s`, `10min`, `1h`, or seconds.
-pub(super) fn parse_timeout(text: &str) -> Result<Duration> {
-    const LONGEST: Duration = Duration::from_hours(24);
-    let digits = text
-        .find(|mark: char| !mark.is_ascii_digit())
-        .unwrap_or(text.len());
-    let factor: Option<u64> = match text[digits..].trim() {
-        "" | "s" => Some(1),
-        "m" | "min" => Some(60),
-        "h" => Some(3600),
-        _ => None,
-    };
-    let number: Option<u64> = text[..digits].parse().ok();
-    let seconds = number
-        .zip(factor)
-        .and_then(|(number, factor)| number.checked_mul(factor));
-    let timeout = seconds.map(Duration::from_secs);
-    timeout
-        .filter(|timeout| !timeout.is_zero() && *timeout <= LONGEST)
-        .ok_or_else(|| {
-            Error::new(Kind::Usage, format!("{text:?} is no time to wait for"))
-                .hint("write it as 90s, 10min or 1h, up to 24h")
-        })
-}
-
-/// Reads an instant as RFC 3339 writes it.
-pub(super) fn parse_instant(text: &str) -> Result<Timestamp> {
-    text.parse().map_err(|_| {
-        Error::new(Kind::Usage, format!("{text:?} is no instant")).hint("write it as 2026-11-23T02:10:00Z")
-    })
 }
 
 /// Settings that have no flag, and the exit codes.

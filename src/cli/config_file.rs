@@ -79,7 +79,7 @@ impl ConfigFile {
 /// The file that holds for the command: the one that is named, or the first that is there.
 fn find(arguments: &Arguments, environment: &dyn Fn(&str) -> Option<String>) -> Option<ConfigFile> {
     let file = |path: PathBuf, chosen| ConfigFile { path, chosen };
-    if let Some(path) = &arguments.config {
+    if let Some(path) = &arguments.global.config {
         return Some(file(path.clone(), Chosen::ByFlag));
     }
     if !arguments.command.is_configured() {

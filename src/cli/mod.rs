@@ -12,17 +12,22 @@ pub mod verbs;
 mod colour;
 mod config_file;
 mod consent;
+pub mod context;
 mod examples;
+pub mod global;
+mod interruption;
 mod memory;
 mod notification;
 mod output;
+pub mod store_arguments;
 mod store_settings;
 mod text;
 mod units;
+mod values;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use self::args::Arguments;
 
@@ -31,11 +36,12 @@ pub fn main() -> ExitCode {
     memory::share_buffers();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(refusal) => return ExitCode::from(output::refuse(&refusal)),
+        Err(refusal) => return ExitCode::from(output::refuse(&refusal, &Arguments::command())),
     };
-    let log = match log::Log::begin(&arguments) {
+    let (global, verb) = (&arguments.global, arguments.command.name());
+    let log = match log::Log::begin(global, verb) {
         Ok(log) => log,
-        Err(error) => return ExitCode::from(output::print(&arguments, Err(error))),
+        Err(error) => return ExitCode::from(output::print(global, verb, Err(error))),
     };
     let code = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
@@ -45,14 +51,15 @@ pub fn main() -> ExitCode {
                 log.end(&outcome);
             }
             let document = notification.document(&arguments, &outcome);
-            let code = output::print(&arguments, outcome);
+            let code = output::print(global, verb, outcome);
             runtime.block_on(notification.end(document));
             // A lookup or a read that no one waits for any more must not hold up the end.
             runtime.shutdown_background();
             code
         }
         Err(cause) => output::print(
-            &arguments,
+            global,
+            verb,
             Err(crate::error::Error::new(crate::error::Kind::Internal, "cannot start").caused_by(cause)),
         ),
     };

@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 
 use super::args::Arguments;
 use super::config_file;
+use super::interruption::interruption;
 use super::outcome::{self, Report};
-use super::run::interruption;
 use super::settings::Settings;
 use crate::error::Error;
 use crate::http::Address;

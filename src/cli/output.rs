@@ -2,15 +2,13 @@
 
 use std::io::{ErrorKind, Write};
 
-use clap::CommandFactory;
-
-use super::args::Arguments;
+use super::global::GlobalArguments;
 use super::outcome::{self, Report};
 use super::text;
 use crate::error::{Error, Kind};
 
 /// Prints why the arguments cannot be used, or the help that was asked for, and returns the exit code.
-pub(super) fn refuse(refusal: &clap::Error) -> u8 {
+pub(super) fn refuse(refusal: &clap::Error, program: &clap::Command) -> u8 {
     let wants_json = std::env::args_os().any(|argument| argument == "--json");
     if refusal.use_stderr() && wants_json {
         let error = Error::new(Kind::Usage, refusal.kind().to_string())
@@ -24,7 +22,7 @@ pub(super) fn refuse(refusal: &clap::Error) -> u8 {
     } else {
         let text = refusal.render().ansi().to_string();
         let _ = match refusal.use_stderr() {
-            true => write!(anstream::stderr().lock(), "{}", with_hint(&text)),
+            true => write!(anstream::stderr().lock(), "{}", with_hint(&text, program)),
             false => write!(anstream::stdout().lock(), "{text}"),
         };
     }
@@ -32,11 +30,11 @@ pub(super) fn refuse(refusal: &clap::Error) -> u8 {
 }
 
 /// The refusal as the parser words it, with a hint at its end like every other error.
-fn with_hint(text: &str) -> String {
+fn with_hint(text: &str, program: &clap::Command) -> String {
     let own = text.find("For more information").unwrap_or(text.len());
     let words: Vec<String> = std::env::args().skip(1).collect();
     let verb = words.iter().find(|word| !word.starts_with('-'));
-    let is_one = |verb: &&String| Arguments::command().find_subcommand(verb).is_some();
+    let is_one = |verb: &&String| program.find_subcommand(verb).is_some();
     let verb = verb
         .filter(is_one)
         .map_or_else(String::new, |verb| format!("{verb} "));
@@ -48,10 +46,10 @@ fn with_hint(text: &str) -> String {
 
 /// Prints what a command is doing that runs until it is ended.
 #[cfg(feature = "drill")]
-pub(super) fn announce(arguments: &Arguments, report: Report) -> Result<(), Error> {
+pub(super) fn announce(arguments: &GlobalArguments, verb: &str, report: Report) -> Result<(), Error> {
     match arguments.json {
         true => {
-            let document = outcome::document(Some(arguments.command.name()), &Ok(report));
+            let document = outcome::document(Some(verb), &Ok(report));
             write(std::io::stdout().lock(), &format!("{document}\n"))
         }
         false => write(
@@ -63,14 +61,14 @@ pub(super) fn announce(arguments: &Arguments, report: Report) -> Result<(), Erro
 
 /// Prints what a run came to and returns its exit code. A reader that went away is no failure of ours; output that cannot be written is
 /// one.
-pub(super) fn print(arguments: &Arguments, outcome: Result<Report, Error>) -> u8 {
+pub(super) fn print(arguments: &GlobalArguments, verb: &str, outcome: Result<Report, Error>) -> u8 {
     let exit_code = outcome::exit_code(&outcome);
     let is_announced = |report: &Report| report.done.is_announced() && report.failure.is_none();
     if outcome.as_ref().is_ok_and(is_announced) {
         return exit_code;
     }
     let (written, failure) = if arguments.json {
-        let document = outcome::document(Some(arguments.command.name()), &outcome);
+        let document = outcome::document(Some(verb), &outcome);
         (write(std::io::stdout().lock(), &format!("{document}\n")), None)
     } else {
         let (text, failure) = match outcome {

@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use clap::CommandFactory;
 use tracing::info;
 
 use super::args::{Arguments, Command};
 use super::config_file;
+use super::context::Context;
+use super::interruption::interruption;
 use super::log::{Log, LoggedEvents};
 use super::outcome::Report;
 use super::progress::{self, Progress};
-use super::settings::{LOCK_TIMEOUT, Settings, jobs};
+use super::settings::{LOCK_TIMEOUT, Settings};
 use super::verbs;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::model::product::Product;
 use crate::model::timeline::{Event, Observer};
-use crate::postgres::tools::Tools;
 use crate::recovery::scratch;
-use crate::store::Store;
 
 /// How long the store may take to let go of uploads after a signal.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,13 +27,13 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A signal drops the verb: its children, servers and directories go with it. What only the store can undo is
 /// undone afterwards.
 pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Report> {
-    let progress = Progress::new(arguments.quiet, progress::steps(&arguments.command));
+    let progress = Progress::new(arguments.global.quiet, progress::steps(&arguments.command));
     let logged = log.map(|log| LoggedEvents::new(log.run(), &progress));
     let observer: &dyn Observer = match &logged {
         Some(logged) => logged,
         None => &progress,
     };
-    let read = |name: &str| match (name, &arguments.lock_timeout) {
+    let read = |name: &str| match (name, &arguments.global.lock_timeout) {
         (LOCK_TIMEOUT, Some(flag)) => Some(flag.clone()),
         _ => std::env::var(name).ok(),
     };
@@ -77,7 +77,7 @@ async fn run_with(
     let flags = arguments.command.store();
     let store = flags.map(|flags| settings.open_store(flags)).transpose()?;
     let context = Context {
-        arguments,
+        arguments: &arguments.global,
         settings,
         observer,
         store: store.as_ref(),
@@ -91,7 +91,7 @@ async fn run_with(
         }
     };
     let outcome = tokio::select! {
-        outcome = dispatch(&context) => {
+        outcome = dispatch(&arguments.command, &context) => {
             // Seldom there is anything to clear, and more seldom it takes longer than the command.
             let _ = clearing.await;
             return outcome;
@@ -132,41 +132,8 @@ impl Observer for Worded<'_> {
     }
 }
 
-/// What every command is given.
-pub struct Context<'a> {
-    /// The global flags.
-    pub arguments: &'a Arguments,
-    /// Environment and configuration.
-    pub settings: &'a Settings<'a>,
-    /// Who is told what happens.
-    pub observer: &'a dyn Observer,
-    store: Option<&'a Store>,
-}
-
-impl Context<'_> {
-    /// The store that the command's arguments name.
-    pub fn store(&self) -> Result<&Store> {
-        self.store
-            .ok_or_else(|| Error::new(Kind::Internal, "the command has no store"))
-    }
-
-    /// PostgreSQL's programs.
-    pub async fn tools(&self) -> Result<Tools> {
-        Tools::find(
-            self.arguments.pg_bin.as_deref(),
-            std::env::var_os("PATH").as_deref(),
-        )
-        .await
-    }
-
-    /// How many connections work side by side.
-    pub fn jobs(&self) -> usize {
-        jobs(self.arguments.jobs)
-    }
-}
-
-async fn dispatch(context: &Context<'_>) -> Result<Report> {
-    match &context.arguments.command {
+async fn dispatch(command: &Command, context: &Context<'_>) -> Result<Report> {
+    match command {
         Command::Backup(own) => verbs::backup::run(context, own).await,
         Command::List(own) => verbs::list::run(context, own).await,
         Command::Restore(own) => verbs::restore::run(context, own).await,
@@ -188,24 +155,7 @@ async fn dispatch(context: &Context<'_>) -> Result<Report> {
         Command::Serve(own) => verbs::serve::run(context, own).await,
         #[cfg(feature = "drill")]
         Command::ClearContainers(own) => verbs::clear_containers::run(own).await,
-        Command::Completions(own) => Ok(verbs::completions::run(own)),
-        Command::Man(own) => verbs::man::run(own),
+        Command::Completions(own) => Ok(verbs::completions::run(own, &Arguments::command())),
+        Command::Man(own) => verbs::man::run(own, Arguments::command()),
     }
-}
-
-/// Waits for a signal that asks us to end.
-pub(super) async fn interruption() -> Error {
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return std::future::pending().await;
-    };
-    let name = tokio::select! {
-        _ = interrupt.recv() => "Ctrl-C",
-        _ = terminate.recv() => "TERM",
-        _ = hang_up.recv() => "HUP",
-    };
-    Error::new(Kind::Interrupted, format!("interrupted by {name}")).hint("run the command again")
 }

@@ -5,8 +5,8 @@ use std::num::NonZero;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::args::parse_timeout;
 use super::config::Config;
+use super::values::parse_timeout;
 #[cfg(feature = "drill")]
 use crate::drill::substrate::{Images, Limits};
 use crate::error::{Error, Kind, Result};
@@ -14,8 +14,8 @@ use crate::model::cutover::step::{Known, SecretSource, Step};
 use crate::model::product::{Product, general_name, paycraft};
 use crate::model::secret::Secret;
 use crate::model::selection::Among;
+use crate::model::shrinking::ShrinkLimits;
 use crate::model::source::{SourceChoice, SourceName};
-use crate::model::suspicion::ShrinkLimits;
 use crate::postgres::conninfo::{Conninfo, Side, Surroundings};
 use crate::recovery::guard::Production;
 

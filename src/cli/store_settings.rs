@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::args::StoreArguments;
 use super::settings::{Found, Settings};
+use super::store_arguments::StoreArguments;
 use crate::error::{Error, Kind, Result};
 use crate::model::prefix::parse_prefix;
 use crate::model::secret::Secret;

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use super::key::BackupKey;
 use super::manifest::{Framing, Manifest, Source};
 use super::shape::Shape;
+use super::shrinking::{ShrinkLimits, reason_of_cluster, reasons, reasons_of_first};
 use super::source::SourceName;
-use super::suspicion::{ShrinkLimits, Suspicion, reason_of_cluster, reasons, reasons_of_first};
+use super::suspicion::Suspicion;
 
 /// What a manifest says that a backup is judged by.
 #[derive(Clone, Debug, PartialEq, Eq)]

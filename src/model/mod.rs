@@ -39,6 +39,7 @@ pub mod secret;
 pub mod selection;
 pub mod sha256_sum;
 pub mod shape;
+pub mod shrinking;
 pub mod source;
 pub mod source_state;
 pub mod standing;

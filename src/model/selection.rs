@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::catalog::Found;
 use super::key::{BackupKey, Selector};
+use super::shrinking::ShrinkLimits;
 use super::source::{Sameness, SourceChoice, SourceName, compare_names};
-use super::suspicion::ShrinkLimits;
 use crate::error::{Error, Kind, Result};
 
 /// Which backups are considered at all.

@@ -8,7 +8,8 @@ use crate::model::key::BackupKey;
 use crate::model::manifest::Manifest;
 use crate::model::selection::Among;
 use crate::model::shape::Shape;
-use crate::model::suspicion::{ShrinkLimits, Suspicion};
+use crate::model::shrinking::ShrinkLimits;
+use crate::model::suspicion::Suspicion;
 use crate::model::timeline::{Event, Observer};
 use crate::store::Store;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use paycraft_dr::error::{Error, Kind};
-use paycraft_dr::model::suspicion::ShrinkLimits;
+use paycraft_dr::model::shrinking::ShrinkLimits;
 use paycraft_dr::model::timeline::{Event, Observer};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::tools::Tools;

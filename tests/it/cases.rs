@@ -12,7 +12,7 @@ use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::selection::Among;
-use paycraft_dr::model::suspicion::ShrinkLimits;
+use paycraft_dr::model::shrinking::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::{Installation, Leniency, Tools};

@@ -10,7 +10,7 @@ use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::key::Selector;
-use paycraft_dr::model::suspicion::ShrinkLimits;
+use paycraft_dr::model::shrinking::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::Tools;

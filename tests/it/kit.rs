@@ -20,7 +20,7 @@ use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::secret::Secret;
 use paycraft_dr::model::selection::Among;
-use paycraft_dr::model::suspicion::ShrinkLimits;
+use paycraft_dr::model::shrinking::ShrinkLimits;
 use paycraft_dr::model::timeline::{Event, Observer};
 use paycraft_dr::model::verdict::Check;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};

@@ -9,7 +9,7 @@ use paycraft_dr::error::Kind;
 use paycraft_dr::model::catalog::State;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::retention::Policy;
-use paycraft_dr::model::suspicion::ShrinkLimits;
+use paycraft_dr::model::shrinking::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::Conninfo;
 use paycraft_dr::recovery::{backup, catalog, choosing, prune, verify};
 use paycraft_dr::store::Store;

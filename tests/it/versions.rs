@@ -9,7 +9,7 @@ use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::selection::Among;
-use paycraft_dr::model::suspicion::ShrinkLimits;
+use paycraft_dr::model::shrinking::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::tools::{Leniency, Tools};
 use paycraft_dr::recovery::backup;

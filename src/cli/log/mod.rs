@@ -3,6 +3,7 @@
 //! Without `-v`, `PAYCRAFT_LOG` and `--log-file` there is none, and an event costs one look at a number.
 
 mod events;
+pub mod format;
 mod line;
 
 use std::fs::{File, OpenOptions};
@@ -11,7 +12,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::ValueEnum;
 use parking_lot::{Mutex, RwLock};
 use tracing::{Level, Metadata, Span, error, info, info_span};
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
@@ -20,8 +20,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt};
 
 pub(super) use self::events::LoggedEvents;
+use self::format::LogFormat;
 use self::line::{Lines, Place};
-use super::args::Arguments;
+use super::global::GlobalArguments;
 use super::outcome::{self, Report};
 use crate::error::{Error, Kind, Result};
 use crate::log;
@@ -40,16 +41,6 @@ const NEVER_HEARD: [&str; 6] = [
     "s3s",
 ];
 
-/// How the log is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// A line for people.
-    #[default]
-    Text,
-    /// A JSON object on each line.
-    Json,
-}
-
 /// The log of a run.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -60,7 +51,7 @@ pub(super) struct Log {
 
 impl Log {
     /// Begins the log that the flags and the environment ask for, if any.
-    pub(super) fn begin(arguments: &Arguments) -> Result<Option<Self>> {
+    pub(super) fn begin(arguments: &GlobalArguments, verb: &str) -> Result<Option<Self>> {
         let wanted = std::env::var_os(VARIABLE).unwrap_or_default();
         let wanted = wanted.to_str().ok_or_else(|| bad_filter("it is no text"))?;
         let filter = filter(wanted, arguments.verbose, arguments.log_file.is_some())?;
@@ -87,7 +78,7 @@ impl Log {
             .with(filter)
             .try_init()
             .map_err(|cause| Error::new(Kind::Internal, "cannot begin the log").caused_by(cause))?;
-        let run = info_span!("run", verb = arguments.command.name());
+        let run = info_span!("run", verb);
         log::enter_phase(run.clone());
         run.in_scope(|| info!(version = env!("CARGO_PKG_VERSION"), "began"));
         Ok(Some(Self {

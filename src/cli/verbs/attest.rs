@@ -3,11 +3,12 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::args::{StoreArguments, worded};
+use crate::cli::context::Context;
 use crate::cli::outcome::{Outcome, Report};
-use crate::cli::run::Context;
+use crate::cli::store_arguments::StoreArguments;
 use crate::cli::text::line;
 use crate::cli::units::size;
+use crate::cli::values::worded;
 use crate::error::{Error, Kind, Result};
 use crate::model::key::{BackupKey, Selector};
 use crate::recovery::attest;

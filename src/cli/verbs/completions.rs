@@ -1,10 +1,9 @@
 //! `paycraft-dr completions`.
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use serde_json::{Value, json};
 
-use crate::cli::args::Arguments;
 use crate::cli::outcome::{Outcome, Report};
 
 /// Print what a shell needs to complete commands and flags.
@@ -15,10 +14,10 @@ pub struct CompletionsArguments {
     pub shell: Shell,
 }
 
-/// Writes the script.
-pub fn run(own: &CompletionsArguments) -> Report {
+/// Writes the script for `program`.
+pub fn run(own: &CompletionsArguments, program: &Command) -> Report {
     let mut script = Vec::new();
-    clap_complete::generate(own.shell, &mut offered(), "paycraft-dr", &mut script);
+    clap_complete::generate(own.shell, &mut offered(program), "paycraft-dr", &mut script);
     let mut script = String::from_utf8_lossy(&script).into_owned();
     if own.shell == Shell::Bash {
         // The generator spells a hyphen of the program's name in two ways, and then completes nothing behind a command.
@@ -32,8 +31,7 @@ pub fn run(own: &CompletionsArguments) -> Report {
 
 /// What is offered: the commands that people type, and the names of scenarios where one is wanted. Days and keys are not: each press
 /// of the key would ask the store, with its credentials.
-fn offered() -> Command {
-    let program = Arguments::command();
+fn offered(program: &Command) -> Command {
     let visible = program.get_subcommands().filter(|command| !command.is_hide_set());
     let offered = Command::new("paycraft-dr")
         .disable_help_subcommand(true)

@@ -8,10 +8,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use self::rows::Row;
-use crate::cli::args::StoreArguments;
+use crate::cli::context::Context;
 use crate::cli::examples;
 use crate::cli::outcome::{Outcome, Report};
-use crate::cli::run::Context;
+use crate::cli::store_arguments::StoreArguments;
 use crate::error::Result;
 
 /// Show which settings hold.

@@ -4,10 +4,11 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::args::{StoreArguments, worded};
+use crate::cli::context::Context;
 use crate::cli::outcome::{Outcome, Report};
-use crate::cli::run::Context;
+use crate::cli::store_arguments::StoreArguments;
 use crate::cli::text::line;
+use crate::cli::values::worded;
 use crate::error::Result;
 use crate::model::confirmation::parse_why;
 use crate::model::key::{BackupKey, parse_key};

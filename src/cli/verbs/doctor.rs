@@ -6,10 +6,10 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::args::StoreArguments;
+use crate::cli::context::Context;
 use crate::cli::outcome::{Outcome, Report};
-use crate::cli::run::Context;
 use crate::cli::settings::{SOURCE, Settings, name_of};
+use crate::cli::store_arguments::StoreArguments;
 use crate::cli::text::mark;
 use crate::error::{Error, Kind, Result};
 use crate::model::finding::Finding;

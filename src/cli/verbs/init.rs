@@ -9,8 +9,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::questions::Questions;
+use crate::cli::context::Context;
 use crate::cli::outcome::{Outcome, Report};
-use crate::cli::run::Context;
 use crate::cli::text::line;
 use crate::error::{Error, Kind, Result};
 use crate::model::prefix::parse_prefix;

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, roman};
 use serde_json::{Value, json};
 
-use crate::cli::args::Arguments;
 use crate::cli::outcome::{Outcome, Report};
 use crate::error::{Error, Kind, Result};
 
@@ -19,13 +18,13 @@ pub struct ManArguments {
     pub directory: PathBuf,
 }
 
-/// Writes every page.
-pub fn run(own: &ManArguments) -> Result<Report> {
+/// Writes every page about `program`.
+pub fn run(own: &ManArguments, program: Command) -> Result<Report> {
+    let mut program = program.disable_help_subcommand(true);
+    program.build();
     let place = &own.directory;
     let write = || {
         std::fs::create_dir_all(place)?;
-        let mut program = Arguments::command().disable_help_subcommand(true);
-        program.build();
         write_pages(&program, place)
     };
     let pages = write().map_err(|cause| {

@@ -7,9 +7,9 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::args::StoreArguments;
+use crate::cli::context::Context;
 use crate::cli::outcome::{Outcome, Report};
-use crate::cli::run::Context;
+use crate::cli::store_arguments::StoreArguments;
 use crate::cli::units::size;
 use crate::error::Result;
 use crate::model::retention::{DAYS, FLOOR, Policy};

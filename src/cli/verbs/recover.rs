@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::cutover::{Runbook, step_lines};
 use super::restore::{RestoreArguments, RestoreDone, without_rows};
-use crate::cli::args::{parse_instant, worded};
 use crate::cli::colour;
+use crate::cli::context::Context;
 use crate::cli::outcome::{Outcome, Report};
-use crate::cli::run::Context;
 use crate::cli::text::{line, objective};
+use crate::cli::values::{parse_instant, worded};
 use crate::error::{Error, Kind, Result};
 use crate::model::objective::Measured;
 use crate::model::verdict::Verdict;

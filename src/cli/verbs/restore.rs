@@ -7,12 +7,13 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::args::{StoreArguments, parse_instant, worded};
 use crate::cli::colour;
 use crate::cli::consent;
+use crate::cli::context::Context;
 use crate::cli::outcome::{Outcome, Report};
-use crate::cli::run::Context;
+use crate::cli::store_arguments::StoreArguments;
 use crate::cli::text::{backup_line, checks, counts, line, missing, skipped, tables, timeline};
+use crate::cli::values::{parse_instant, worded};
 use crate::error::{Error, Kind, Result};
 use crate::model::depth::Depth;
 use crate::model::key::Selector;

@@ -7,10 +7,11 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::cli::args::worded;
+use crate::cli::context::Context;
+use crate::cli::interruption::interruption;
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::output;
-use crate::cli::run::{Context, interruption};
+use crate::cli::values::worded;
 use crate::drill::s3_server::{Credentials, Rules, S3Server};
 use crate::error::{Error, Kind, Result};
 
@@ -80,7 +81,7 @@ pub async fn run(context: &Context<'_>, own: &ServeArguments) -> Result<Report> 
         access_key_id: own.access_key_id.clone(),
         drawn,
     };
-    output::announce(context.arguments, Report::done(serving.clone()))?;
+    output::announce(context.arguments, "serve", Report::done(serving.clone()))?;
     // Signals end it as it should end.
     let _ = interruption().await;
     server.stop().await;

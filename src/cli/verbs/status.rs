@@ -6,9 +6,9 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::args::StoreArguments;
+use crate::cli::context::Context;
 use crate::cli::outcome::{Outcome as Told, Report};
-use crate::cli::run::Context;
+use crate::cli::store_arguments::StoreArguments;
 use crate::cli::text::{checks, line};
 use crate::error::{Error, Kind, Result};
 use crate::model::exposition;

@@ -5,11 +5,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::cli::args::{StoreArguments, worded};
 use crate::cli::colour;
+use crate::cli::context::Context;
 use crate::cli::outcome::{Outcome, Report};
-use crate::cli::run::Context;
+use crate::cli::store_arguments::StoreArguments;
 use crate::cli::text::{backup_line, checks, line, tables};
+use crate::cli::values::worded;
 use crate::error::Result;
 use crate::model::comparison::Verification;
 use crate::model::depth::Depth;

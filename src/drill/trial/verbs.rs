@@ -22,7 +22,7 @@ use crate::model::key::{BackupKey, Selector};
 use crate::model::manifest::Manifest;
 use crate::model::product::CountedTables;
 use crate::model::selection::Among;
-use crate::model::suspicion::ShrinkLimits;
+use crate::model::shrinking::ShrinkLimits;
 use crate::model::timeline::{Event, Observer, Phase};
 use crate::postgres::conninfo::{Conninfo, Side};
 use crate::postgres::session::Session;

@@ -3,7 +3,7 @@
 //! Two judges share nothing with this program's own comparison: what `pg_dump` writes about both sides, and what the servers answer
 //! about each role and object.
 
-use paycraft_dr::model::suspicion::ShrinkLimits;
+use paycraft_dr::model::shrinking::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::Tools;

@@ -98,7 +98,7 @@ fn migrations_that_never_end_cost_attempts_and_never_a_row() {
                 let at = jiff::Timestamp::from_second(1_795_000_000 + i64::from(number) * 3600)
                     .expect("an instant");
                 let request = backup::Request {
-                    limits: &paycraft_dr::model::suspicion::ShrinkLimits::USUAL,
+                    limits: &paycraft_dr::model::shrinking::ShrinkLimits::USUAL,
                     source: &source,
                     tools: &world.postgres.tools,
                     store: &world.bucket.store,

@@ -12,8 +12,8 @@ use paycraft_dr::model::key::BackupKey;
 use paycraft_dr::model::manifest::Source;
 use paycraft_dr::model::retention::{Attestation, Decision, Held, Inventory, Policy, plan};
 use paycraft_dr::model::shape::Shape;
+use paycraft_dr::model::shrinking::{ShrinkLimits, reasons};
 use paycraft_dr::model::source::{Sameness, SourceName, attribute, compare};
-use paycraft_dr::model::suspicion::{ShrinkLimits, reasons};
 use proptest::prelude::*;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);

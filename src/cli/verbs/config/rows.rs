@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde::Serialize;
 
 use super::ShowArguments;
-use crate::cli::run::Context;
+use crate::cli::context::Context;
 use crate::cli::settings::{Found, Origin, SOURCE, Settings};
 use crate::error::Result;
 use crate::model::retention::{DAYS, FLOOR};

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use self::plan::plan;
 pub(super) use self::runbook::Runbook;
+use crate::cli::context::Context;
 use crate::cli::examples;
 use crate::cli::outcome::{Outcome, Report};
-use crate::cli::run::Context;
 use crate::cli::units::duration;
 use crate::error::Result;
 use crate::recovery::cutover::{Applied, Prepared, StepOutcome, StepReport, statistics};

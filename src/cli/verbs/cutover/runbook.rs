@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::run::Context;
+use crate::cli::context::Context;
 use crate::cli::settings::{inherited_secrets, withheld};
 use crate::error::{Error, Kind, Result};
 use crate::model::cutover::Secrets;

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{SubstrateArgument, this_program};
 use crate::cli::colour;
+use crate::cli::context::Context;
 use crate::cli::outcome::{Outcome, Report};
-use crate::cli::run::Context;
 use crate::cli::text::{checks, line, objective};
 use crate::cli::verbs::backup::BackupMade;
 use crate::drill::rehearsal::Rehearsal;
