@@ -2,7 +2,6 @@
 //!
 //! Only what is missing counts: a source that grows, and one that is backed up for the first time, are under no suspicion.
 
-
 use super::identity::{Likeness, likeness};
 use super::manifest;
 use super::product::{CountedTable, CountedTables, Rule};
