@@ -116,19 +116,20 @@ pub enum Command {
     Man(ManArguments),
 }
 
-/// Where backups are kept. The credentials come from `R2_ACCESS_KEY_ID` and `R2_SECRET_ACCESS_KEY`, or AWS's variables.
+/// Where backups are kept. The credentials come from `R2_ACCESS_KEY_ID` and `R2_SECRET_ACCESS_KEY`, the same with `S3_`, or AWS's variables.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArguments {
-    /// Address of the store; `file:///DIRECTORY` for a directory of this machine [env: R2_ENDPOINT_URL]
+    /// Address of the store; `file:///DIRECTORY` for a directory of this machine [env: R2_ENDPOINT_URL or S3_ENDPOINT_URL]
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
-    /// Name of the bucket, or of a directory below that of the address [env: R2_BUCKET] [default: paycraft-backups; none for a directory]
+    /// Name of the bucket, or of a directory below that of the address [env: R2_BUCKET or S3_BUCKET] [default: paycraft-backups
+    /// for PayCraft; none for a directory]
     #[arg(long, value_name = "NAME")]
     pub bucket: Option<String>,
-    /// What every key in the bucket begins with, such as `product/production` [env: R2_PREFIX]
+    /// What every key in the bucket begins with, such as `product/production` [env: R2_PREFIX or S3_PREFIX]
     #[arg(long, value_name = "PREFIX")]
     pub prefix: Option<String>,
-    /// Region of the store [env: R2_REGION] [default: AWS's as its address tells, otherwise `auto`]
+    /// Region of the store [env: R2_REGION or S3_REGION] [default: AWS's as its address tells, otherwise `auto`]
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
 }
@@ -214,6 +215,7 @@ fn after_help() -> String {
     let mut text = format!("{}\n\n", examples::PROGRAM);
     text.push_str(
         "Environment:
+  PAYCRAFT_DR_CONFIG    the configuration, instead of the first one that is found
   SUPABASE_DB_URL       the database to back up
   TARGET_DB_URL         the database to restore into
   R2_ENDPOINT_URL       address of the store; file:///DIRECTORY for a directory of this machine, which takes no keys
@@ -227,7 +229,8 @@ fn after_help() -> String {
   Each may instead be named with _FILE behind it, holding the path of a file with the value.
   PAYCRAFT_LOG          what is logged: a level (info, debug, trace), or one for each part, such as
                         info,paycraft_dr::store=debug; -v wins over it
-  Where these are not set, the names of others count: SOURCE_DB_URL or DATABASE_URL; S3_BUCKET and the like with S3_ for R2_;
+  Where these are not set, the names of others count: SOURCE_DB_URL or DATABASE_URL; S3_BUCKET and the like with S3_ for R2_, which
+  come first for a product with a profile of its own (`paycraft-dr init`);
   AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
   AWS_CA_BUNDLE, HTTPS_PROXY, HTTP_PROXY and NO_PROXY hold for the store's connections.
 
