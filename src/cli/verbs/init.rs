@@ -104,11 +104,7 @@ pub async fn run(context: &Context<'_>, own: &InitArguments) -> Result<Report> {
     }
     let prefix = own.prefix.clone().or(settings.of_store(None, "R2_PREFIX")?);
     parse_prefix(prefix.as_deref().unwrap_or_default())?;
-    let proposed: Vec<String> = seen
-        .proposed
-        .iter()
-        .map(|table| proposal::short_name(table))
-        .collect();
+    let proposed: Vec<String> = seen.proposed.iter().map(proposal::short_name).collect();
     let given = (!own.tables.is_empty()).then(|| own.tables.join(","));
     let tables = questions
         .ask(
