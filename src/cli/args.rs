@@ -166,6 +166,7 @@ fn after_help() -> String {
     let mut text = format!("{}\n\n", examples::PROGRAM);
     text.push_str(
         "Environment:
+  PAYCRAFT_DR_CONFIG    the configuration, instead of the first one that is found
   SUPABASE_DB_URL       the database to back up
   TARGET_DB_URL         the database to restore into
   R2_ENDPOINT_URL       address of the store; file:///DIRECTORY for a directory of this machine, which takes no keys
@@ -180,7 +181,8 @@ fn after_help() -> String {
   PAYCRAFT_LOCK_TIMEOUT how long a lock is waited for, as with --lock-timeout
   PAYCRAFT_LOG          what is logged: a level (info, debug, trace), or one for each part, such as
                         info,paycraft_dr::store=debug; -v wins over it
-  Where these are not set, the names of others count: SOURCE_DB_URL or DATABASE_URL; S3_BUCKET and the like with S3_ for R2_;
+  Where these are not set, the names of others count: SOURCE_DB_URL or DATABASE_URL; S3_BUCKET and the like with S3_ for R2_, which
+  come first for a product with a profile of its own (`paycraft-dr init`);
   AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
   Where no keys are set and AWS is meant, by an address of AWS's or by a variable below, AWS's standard sources give some:
   AWS_PROFILE (~/.aws/credentials, ~/.aws/config), AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN, AWS_CONTAINER_CREDENTIALS_*,

@@ -45,6 +45,9 @@ pub struct Config {
     /// The file, where one was read.
     #[serde(skip)]
     pub(super) path: Option<PathBuf>,
+    /// Why that file was taken.
+    #[serde(skip)]
+    pub(super) reason: Option<String>,
     /// The settings that it has, such as `store.bucket`.
     #[serde(skip)]
     pub(super) written: BTreeSet<String>,

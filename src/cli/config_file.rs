@@ -60,12 +60,13 @@ pub(super) fn load(
     if file.chosen == Chosen::Found {
         check_owner(&file.path)?;
     }
-    let config = Config::read(&file.path).map_err(|error| match file.chosen {
+    let mut config = Config::read(&file.path).map_err(|error| match file.chosen {
         Chosen::ByVariable if !file.path.exists() => {
             error.hint(format!("set {VARIABLE} to the path of a TOML file, or unset it"))
         }
         _ => error,
     })?;
+    config.reason = Some(file.reason());
     Ok((config, Some(file)))
 }
 

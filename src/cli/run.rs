@@ -39,9 +39,12 @@ pub(super) async fn run(arguments: &Arguments, log: Option<&Log>) -> Result<Repo
     };
     let (config, file) = config_file::load(arguments, &read)?;
     if let Some(log) = log {
-        log.run().in_scope(|| match &file {
-            Some(file) => info!(file = %file.path.display(), reason = file.reason(), "configuration"),
-            None => info!("no configuration file"),
+        log.run().in_scope(|| {
+            if let Some(file) = &file {
+                info!(file = %file.path.display(), reason = file.reason(), "configuration");
+            } else {
+                info!("no configuration file");
+            }
         });
     }
     let settings = Settings {

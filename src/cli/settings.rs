@@ -93,10 +93,9 @@ impl Settings<'_> {
     fn own_names<'n>(&self, name: &'n str) -> Vec<&'n str> {
         let general = general_name(name);
         match (general, self.config.product.is_paycraft()) {
-            (None, _) => vec![name],
             (Some(general), false) => vec![general, name],
             (Some(GENERAL_SOURCE), true) => vec![name, GENERAL_SOURCE],
-            (Some(_), true) => vec![name],
+            (None, _) | (Some(_), true) => vec![name],
         }
     }
 
@@ -260,9 +259,12 @@ impl Settings<'_> {
         let secrets = SECRET_VARIABLES
             .iter()
             .filter(|name| **name != "R2_ACCESS_KEY_ID");
+        // One that another name wins over is a secret all the same.
+        let set = |name: &str| [self.find(name), self.of_environment(name)];
         let values = secrets
             .chain(&OTHERS_SECRETS)
-            .filter_map(|name| self.value(name).ok()?);
+            .flat_map(|name| set(name))
+            .filter_map(|found| Some(found.ok()??.value));
         values.map(Secret::new).collect()
     }
 

@@ -28,16 +28,15 @@ pub struct Proposal {
 impl Proposal {
     /// The table that an operator means by `NAME` or `SCHEMA.NAME`.
     pub fn find(&self, text: &str) -> Option<&(String, String)> {
-        self.tables.iter().find(|table| self.short_name(table) == text)
+        self.tables.iter().find(|table| short_name(table) == text)
     }
+}
 
-    /// The name of a table as an operator types it.
-    #[expect(clippy::unused_self, reason = "it belongs to the tables that are here")]
-    pub fn short_name(&self, (schema, name): &(String, String)) -> String {
-        match schema.as_str() {
-            "public" => name.clone(),
-            schema => format!("{schema}.{name}"),
-        }
+/// The name of a table as an operator types it.
+pub fn short_name((schema, name): &(String, String)) -> String {
+    match schema.as_str() {
+        "public" => name.clone(),
+        schema => format!("{schema}.{name}"),
     }
 }
 

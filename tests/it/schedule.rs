@@ -6,7 +6,7 @@ use paycraft_dr::model::drill_log::rows;
 use paycraft_dr::model::exposition::metrics;
 use paycraft_dr::model::key::BackupKey;
 use paycraft_dr::model::objective::RPO_OBJECTIVE;
-use paycraft_dr::model::schedule::{DrillSchedule, Schedule};
+use paycraft_dr::model::schedule::{DrillDay, DrillSchedule, Schedule};
 use paycraft_dr::model::standing::{Drill, Newest, Rpo, Standing, Storage};
 use paycraft_dr::model::verdict::Outcome;
 
@@ -86,6 +86,31 @@ fn a_drill_that_is_still_to_come_proves_nothing_yet() {
         (Some(day("2026-10-06")), Some(true))
     );
     assert_eq!(drill.check().outcome, Outcome::Failed);
+}
+
+#[test]
+fn another_product_has_days_and_hours_of_its_own() {
+    let schedule = Schedule {
+        backup_at: "23:30".parse().expect("a time"),
+        drills: "first tuesday".parse().expect("a day"),
+    };
+    // The first Tuesdays: 3 November, 1 December.
+    for (today, last, overdue) in [
+        ("2026-11-03", Some("2026-10-06"), false),
+        ("2026-11-04", Some("2026-11-02"), true),
+        ("2026-11-04", Some("2026-11-03"), false),
+    ] {
+        let drill = Drill::after(last.map(day), day(today), schedule);
+        assert_eq!(drill.overdue, Some(overdue), "{today} after {last:?}");
+    }
+    let late = Drill::after([], day("2026-11-04"), schedule).check();
+    assert_eq!(
+        late.detail,
+        "none held; each first Tuesday of a month wants one, held on that day or later; the next is due on 2026-12-01"
+    );
+    let next = schedule.next_backup(at("2026-11-24T12:00:00Z"));
+    assert_eq!(next, at("2026-11-24T23:30:00Z"));
+    assert!("second Monday".parse::<DrillDay>().is_err() && "first".parse::<DrillDay>().is_err());
 }
 
 #[test]

@@ -30,7 +30,7 @@ use crate::recovery::marker;
 /// Dump the source into the store.
 #[derive(Args, Debug)]
 pub struct BackupArguments {
-    /// The database to back up, without its password [env: SUPABASE_DB_URL]
+    /// The database to back up, without its password [env: SUPABASE_DB_URL or SOURCE_DB_URL]
     #[arg(long, value_name = "URL")]
     pub source: Option<String>,
     /// Attempts, where the source is changed by migrations while it is dumped

@@ -24,7 +24,7 @@ use crate::store::{Store, StoreAddress};
 /// Look for anything that would stop a restore tonight.
 #[derive(Args, Debug)]
 pub struct DoctorArguments {
-    /// The database that is backed up, without its password [env: SUPABASE_DB_URL]
+    /// The database that is backed up, without its password [env: SUPABASE_DB_URL or SOURCE_DB_URL]
     #[arg(long, value_name = "URL")]
     pub source: Option<String>,
     /// The database to restore into, without its password [env: TARGET_DB_URL]
@@ -142,12 +142,15 @@ fn of_database(variable: &'static str, named: &Result<Conninfo>) -> Finding {
 /// One finding for each of the store's settings, so that all that is missing is told at once.
 fn of_store(settings: &Settings<'_>, own: &DoctorArguments, address: &Result<StoreAddress>) -> Vec<Finding> {
     const ENDPOINT: &str = "R2_ENDPOINT_URL";
-    let named = settings.product().setting(ENDPOINT);
+    let address_name = settings.product().setting(ENDPOINT);
     match (address, settings.directory(&own.store)) {
         (Ok(StoreAddress::Directory(path)), _) => {
-            return vec![Finding::passed(named, format!("file://{}", path.display()))];
+            return vec![Finding::passed(
+                address_name,
+                format!("file://{}", path.display()),
+            )];
         }
-        (Err(error), Ok(Some(_)) | Err(_)) => return vec![Finding::of_error(named, error)],
+        (Err(error), Ok(Some(_)) | Err(_)) => return vec![Finding::of_error(address_name, error)],
         _ => {}
     }
     if let Ok(StoreAddress::S3(location)) = address
@@ -175,12 +178,12 @@ fn of_store(settings: &Settings<'_>, own: &DoctorArguments, address: &Result<Sto
     };
     let endpoint = match (address, settings.of_store(None, ENDPOINT)) {
         (Ok(StoreAddress::S3(location)), _) => {
-            Finding::passed(named, format!("{}/{}", location.endpoint, location.bucket))
+            Finding::passed(address_name, format!("{}/{}", location.endpoint, location.bucket))
         }
-        (_, Ok(None)) if own.store.endpoint.is_none() => unset(named),
+        (_, Ok(None)) if own.store.endpoint.is_none() => unset(address_name),
         // Where the keys are not at fault, the address is.
-        (Err(error), _) if !keys.iter().any(Finding::is_failed) => Finding::of_error(named, error),
-        _ => Finding::passed(named, "set"),
+        (Err(error), _) if !keys.iter().any(Finding::is_failed) => Finding::of_error(address_name, error),
+        _ => Finding::passed(address_name, "set"),
     };
     let [id, secret] = keys;
     vec![endpoint, id, secret]

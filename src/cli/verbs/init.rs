@@ -104,7 +104,7 @@ pub async fn run(context: &Context<'_>, own: &InitArguments) -> Result<Report> {
     }
     let prefix = own.prefix.clone().or(settings.of_store(None, "R2_PREFIX")?);
     parse_prefix(prefix.as_deref().unwrap_or_default())?;
-    let proposed: Vec<String> = seen.proposed.iter().map(|table| seen.short_name(table)).collect();
+    let proposed: Vec<String> = seen.proposed.iter().map(proposal::short_name).collect();
     let given = (!own.tables.is_empty()).then(|| own.tables.join(","));
     let tables = questions
         .ask(
@@ -138,8 +138,8 @@ fn is_there(path: &Path) -> Error {
 }
 
 /// The tables that are meant, each of which must be there.
-fn chosen(seen: &Proposal, named: &str) -> Result<Vec<(String, String)>> {
-    let names = named.split(',').map(str::trim).filter(|name| !name.is_empty());
+fn chosen(seen: &Proposal, list: &str) -> Result<Vec<(String, String)>> {
+    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
     let mut chosen = Vec::new();
     for name in names {
         let Some(table) = seen.find(name) else {

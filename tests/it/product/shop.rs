@@ -217,7 +217,7 @@ fn production_by_each_of_its_names_is_never_written() {
             ),
         ] {
             shop.configure(&production);
-            for arguments in [&["restore"][..], &["restore", "--clean"], &["recover"]] {
+            for arguments in [&["restore"][..], &["restore", "--clean"]] {
                 let ended = output(shop.onto(&target, arguments)).await;
                 assert_plain(arguments, &ended, 4);
                 assert!(said(&ended).contains(says), "{arguments:?}: {}", said(&ended));

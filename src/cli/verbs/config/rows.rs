@@ -42,10 +42,7 @@ pub(super) fn rows(context: &Context<'_>, own: &ShowArguments) -> Result<Vec<Row
         row(
             "config",
             settings.config.path.as_ref().map(|path| path.display()),
-            match settings.config.path {
-                Some(_) => "named or found",
-                None => "no file",
-            },
+            settings.config.reason.as_deref().unwrap_or("no file"),
         ),
         row(
             "jobs",
