@@ -110,8 +110,12 @@ fn told(refusal: &CredentialsError) -> (String, &'static str) {
         return (why.to_owned(), NONE);
     }
     // What lies below names the address or the refusal, and repeats no key.
-    let causes = std::iter::successors(refusal.source(), |cause| cause.source());
-    let mut told: Vec<String> = causes.map(ToString::to_string).collect();
+    let mut told: Vec<String> = Vec::new();
+    let mut next = refusal.source();
+    while let Some(cause) = next {
+        told.push(cause.to_string());
+        next = cause.source();
+    }
     told.dedup();
     (format!("a source of AWS's failed: {}", told.join(": ")), FAILED)
 }
