@@ -24,7 +24,7 @@ pub(super) struct Names {
 }
 
 /// Those are taken of whose keys anything is set first, so that nothing is half of one store and half of another.
-static NAMES: [Names; 3] = [
+const NAMES: [Names; 3] = [
     Names {
         id: "R2_ACCESS_KEY_ID",
         secret: "R2_SECRET_ACCESS_KEY",
@@ -189,7 +189,7 @@ impl Settings<'_> {
         }
         let is_aws_named = || {
             let is_addressed = flags.endpoint.is_none()
-                && std::ptr::eq(self.store_names()?, &NAMES[2])
+                && self.store_names()?.id == NAMES[2].id
                 && self.of_store(None, "R2_ENDPOINT_URL")?.is_some();
             Ok::<_, Error>(is_addressed && AWS_SOURCES.iter().any(|name| self.is_set(name)))
         };

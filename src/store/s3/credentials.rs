@@ -1,6 +1,7 @@
 //! AWS's standard sources of credentials, for a store of which no keys are set: a profile, a web identity, a container's endpoint, the
 //! metadata of an instance. What they give expires, and is asked for again before that by the SDK.
 
+use std::error::Error;
 use std::time::Duration;
 
 use aws_config::ecs::EcsCredentialsProvider;
@@ -92,7 +93,7 @@ impl ProvideCredentials for StandardChain {
 }
 
 /// Why there are no credentials, where that is the error: what happened, and what to do.
-pub(super) fn trouble_in(error: &(dyn std::error::Error + 'static)) -> Option<(String, &'static str)> {
+pub(super) fn trouble_in(error: &(dyn Error + 'static)) -> Option<(String, &'static str)> {
     let mut next = Some(error);
     while let Some(cause) = next {
         if let Some(refusal) = cause.downcast_ref::<CredentialsError>() {
@@ -108,15 +109,15 @@ fn told(refusal: &CredentialsError) -> (String, &'static str) {
         let why = "no keys are set, and neither a profile, a web identity, a container nor an instance of AWS gives any";
         return (why.to_owned(), NONE);
     }
-    // The innermost cause names the file, the address or the refusal; none of them repeats a key.
-    let mut innermost: &dyn std::error::Error = refusal;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
+    // What lies below names the address or the refusal, and repeats no key.
+    let mut told: Vec<String> = Vec::new();
+    let mut next = refusal.source();
+    while let Some(cause) = next {
+        told.push(cause.to_string());
+        next = cause.source();
     }
-    (
-        format!("a source of AWS's credentials failed: {innermost}"),
-        FAILED,
-    )
+    told.dedup();
+    (format!("a source of AWS's failed: {}", told.join(": ")), FAILED)
 }
 
 const NONE: &str = "set R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY (or those with AWS_ for R2_), or AWS_PROFILE to a profile of \
