@@ -50,9 +50,9 @@ pub fn main() -> ExitCode {
             if let Some(log) = &log {
                 log.end(&outcome);
             }
-            let document = notification.document(&arguments, &outcome);
+            let notice = notification.notice(&arguments, &outcome);
             let code = output::print(global, verb, outcome);
-            runtime.block_on(notification.end(document));
+            runtime.block_on(notification.end(notice));
             // A lookup or a read that no one waits for any more must not hold up the end.
             runtime.shutdown_background();
             code

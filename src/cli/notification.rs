@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -50,16 +49,15 @@ impl Notification {
     }
 
     /// What there is to tell of a run.
-    pub(super) fn document(&self, arguments: &Arguments, outcome: &Result<Report, Error>) -> Option<Value> {
+    pub(super) fn notice(&self, arguments: &Arguments, outcome: &Result<Report, Error>) -> Option<Notice> {
         let has_listeners = self.channels.webhook.is_some() || self.channels.ping.is_some();
-        has_listeners.then(|| outcome::document(Some(arguments.command.name()), outcome))
+        let end = || Notice::of(&outcome::end(arguments.command.name(), outcome));
+        has_listeners.then(end).flatten()
     }
 
     /// Tells how the run ended. A signal ends the telling.
-    pub(super) async fn end(self, document: Option<Value>) {
-        let Some(notice) = document.as_ref().and_then(Notice::of) else {
-            return;
-        };
+    pub(super) async fn end(self, notice: Option<Notice>) {
+        let Some(notice) = notice else { return };
         let told = async {
             let mut problems = match self.start {
                 Some(start) if start.is_finished() => start.await.unwrap_or_default(),

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Kind};
+use crate::model::notice::{RunEnd, RunFacts};
 use crate::model::verdict::Verdict;
 
 /// The version of the JSON documents. A field that changes its type or goes away makes another one; a new field does not.
@@ -14,6 +15,11 @@ const SCHEMA_VERSION: u32 = 1;
 pub trait Outcome: Debug + Send {
     /// The command's own fields of the JSON document, as an object.
     fn fields(&self) -> Value;
+
+    /// What of it those are told who were not there.
+    fn run_facts(&self) -> RunFacts {
+        RunFacts::default()
+    }
 
     /// The same as a person reads it. `verbose` shows also what is as it should be.
     fn text(&self, verbose: bool) -> String;
@@ -80,6 +86,20 @@ pub fn document(command: Option<&str>, outcome: &Result<Report, Error>) -> Value
         fields.insert("error".into(), failure);
     }
     Value::Object(fields)
+}
+
+/// How a run of `command` ended, for those who were not there.
+pub fn end<'a>(command: &'a str, outcome: &'a Result<Report, Error>) -> RunEnd<'a> {
+    let (error, facts) = match outcome {
+        Ok(report) => (report.failure.as_ref(), report.done.run_facts()),
+        Err(error) => (Some(error), RunFacts::default()),
+    };
+    RunEnd {
+        command,
+        exit_code: exit_code(outcome),
+        error,
+        facts,
+    }
 }
 
 /// The exit code of a run.

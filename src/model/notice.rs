@@ -1,8 +1,11 @@
 //! What a run tells those who were not there.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::objective::Measured;
 use super::units::{duration, size};
+use super::verdict::Verdict;
+use crate::error::Error;
 
 /// The commands whose end is told, and whether also a good one is.
 const TOLD: [(&str, bool); 4] = [
@@ -21,43 +24,69 @@ pub struct Notice {
     pub lines: Vec<String>,
 }
 
+/// What a run came to, as far as it is told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunFacts {
+    /// The key of the backup that it was about.
+    pub backup: Option<String>,
+    /// The sizes of the archive and of the object, in bytes.
+    pub sizes: Option<(u64, u64)>,
+    /// The source.
+    pub source: Option<String>,
+    /// Why the backup is under suspicion.
+    pub suspicion: Vec<String>,
+    /// The objectives that were measured, each with its name.
+    pub objectives: Vec<(&'static str, Measured)>,
+    /// How long it took, in seconds.
+    pub seconds: Option<f64>,
+    /// How many drills passed, and how many failed.
+    pub drills: Option<(usize, usize)>,
+    /// What it proved.
+    pub verdict: Option<Verdict>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct RunEnd<'a> {
+    /// The command's name.
+    pub command: &'a str,
+    /// The exit code.
+    pub exit_code: u8,
+    /// Why that is not 0. Causes are not told: they quote what others say.
+    pub error: Option<&'a Error>,
+    /// What it came to.
+    pub facts: RunFacts,
+}
+
 impl Notice {
-    /// The notice of a run whose JSON document is `document`, where its end is told at all. Causes are left out: they quote
-    /// what others say.
-    pub fn of(document: &Value) -> Option<Self> {
-        let command = document["command"].as_str()?;
-        let ok = document["ok"].as_bool()?;
-        let (_, even_good) = TOLD.iter().find(|(told, _)| *told == command)?;
+    /// The notice of a run, where its end is told at all.
+    pub fn of(end: &RunEnd<'_>) -> Option<Self> {
+        let ok = end.exit_code == 0;
+        let (_, even_good) = TOLD.iter().find(|(told, _)| *told == end.command)?;
         if ok && !even_good {
             return None;
         }
-        let mut lines = vec![heading(document, command, ok)];
-        lines.extend(backup(&document["backup"]));
-        let sources = [&document["source"], &document["backup"]["source"]];
-        lines.extend(
-            sources
-                .into_iter()
-                .find_map(Value::as_str)
-                .map(|source| format!("source {source}")),
-        );
-        let reasons = document["backup"]["suspicion"]["reasons"].as_array();
-        let reasons = reasons.into_iter().flatten().filter_map(Value::as_str);
+        let facts = &end.facts;
+        let mut lines = vec![heading(end)];
+        lines.extend(backup(facts));
+        lines.extend(facts.source.iter().map(|source| format!("source {source}")));
+        let reasons = facts.suspicion.iter();
         lines.extend(reasons.map(|reason| format!("UNDER SUSPICION: {reason}")));
-        for (name, field) in [("RTO", "rto"), ("RPO", "rpo")] {
-            lines.extend(objective(name, &document[field]));
-        }
-        if let Some(seconds) = document["seconds"].as_f64() {
-            lines.push(format!("took {}", duration(seconds)));
-        }
-        if let (Some(passed), Some(failed)) = (document["passed"].as_u64(), document["failed"].as_u64()) {
-            lines.push(format!("{passed} passed, {failed} failed"));
-        }
-        if let Some(verdict) = document["verdict"].as_str() {
-            lines.push(format!("verdict: {verdict}"));
-        }
-        if let Some(hint) = document["error"]["hint"].as_str() {
-            lines.push(format!("hint: {hint}"));
-        }
+        lines.extend(
+            facts
+                .objectives
+                .iter()
+                .map(|(name, measured)| objective(name, measured)),
+        );
+        lines.extend(facts.seconds.map(|seconds| format!("took {}", duration(seconds))));
+        lines.extend(
+            facts
+                .drills
+                .map(|(passed, failed)| format!("{passed} passed, {failed} failed")),
+        );
+        lines.extend(facts.verdict.map(|verdict| format!("verdict: {verdict}")));
+        let hint = end.error.and_then(Error::next_step);
+        lines.extend(hint.map(|hint| format!("hint: {hint}")));
         Some(Self { ok, lines })
     }
 
@@ -87,34 +116,30 @@ impl Notice {
     }
 }
 
-fn heading(document: &Value, command: &str, ok: bool) -> String {
-    if ok {
-        return format!("paycraft-dr {command}: done");
+fn heading(end: &RunEnd<'_>) -> String {
+    let (command, code) = (end.command, end.exit_code);
+    match (code, end.error) {
+        (0, _) => format!("paycraft-dr {command}: done"),
+        (_, Some(error)) => format!("paycraft-dr {command} FAILED (exit code {code}): {error}"),
+        (_, None) => format!("paycraft-dr {command} FAILED (exit code {code})"),
     }
-    let message = document["error"]["message"].as_str().unwrap_or("failed");
-    let code = &document["exit_code"];
-    format!("paycraft-dr {command} FAILED (exit code {code}): {message}")
 }
 
 /// The backup's key, and its sizes where they are told.
-fn backup(backup: &Value) -> Option<String> {
-    let key = backup.as_str().or_else(|| backup["key"].as_str())?;
-    let sizes = match (backup["raw_bytes"].as_u64(), backup["stored_bytes"].as_u64()) {
-        (Some(raw), Some(stored)) => format!(", {} archive, {} stored", size(raw), size(stored)),
-        _ => String::new(),
+fn backup(facts: &RunFacts) -> Option<String> {
+    let key = facts.backup.as_ref()?;
+    let sizes = match facts.sizes {
+        Some((raw, stored)) => format!(", {} archive, {} stored", size(raw), size(stored)),
+        None => String::new(),
     };
     Some(format!("backup {key}{sizes}"))
 }
 
-fn objective(name: &str, measured: &Value) -> Option<String> {
-    let seconds = measured["measured_seconds"]
-        .as_f64()
-        .or_else(|| measured["age_seconds"].as_f64())?;
-    let promised = measured["objective_seconds"].as_f64()?;
-    let met = if measured["met"] == true { "met" } else { "MISSED" };
-    Some(format!(
-        "{name} {} of {}: {met}",
-        duration(seconds),
-        duration(promised)
-    ))
+fn objective(name: &str, measured: &Measured) -> String {
+    format!(
+        "{name} {} of {}: {}",
+        duration(measured.measured_seconds),
+        duration(measured.objective_seconds),
+        if measured.met { "met" } else { "MISSED" }
+    )
 }

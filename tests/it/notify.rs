@@ -3,9 +3,12 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::http::Address;
-use paycraft_dr::model::notice::Notice;
-use serde_json::{Value, json};
+use paycraft_dr::model::notice::{Notice, RunEnd, RunFacts};
+use paycraft_dr::model::objective::Measured;
+use paycraft_dr::model::verdict::Verdict;
+use serde_json::Value;
 
 use super::kit::{SMALL_SCHEMA, World, output, program, run, secret_file};
 use super::web::WebServer;
@@ -20,47 +23,63 @@ fn told(command: &mut Command, webhook: &WebServer, ping: &WebServer) {
         .env("PAYCRAFT_PING_URL", format!("{}{PING}", ping.url));
 }
 
-fn text(document: &Value) -> String {
-    Notice::of(document).expect("a notice").text()
+const KEY: &str = "2026/11/23/backup-20261123-020007.dump.gz";
+
+fn notice(command: &str, exit_code: u8, error: Option<&Error>, facts: RunFacts) -> Option<Notice> {
+    Notice::of(&RunEnd {
+        command,
+        exit_code,
+        error,
+        facts,
+    })
+}
+
+fn text(command: &str, exit_code: u8, error: Option<&Error>, facts: RunFacts) -> String {
+    notice(command, exit_code, error, facts).expect("a notice").text()
 }
 
 #[test]
 fn a_notice_says_what_matters() {
-    let backup = json!({
-        "command": "backup", "ok": true, "exit_code": 0, "seconds": 83.4,
-        "backup": { "key": "2026/11/23/backup-20261123-020007.dump.gz", "raw_bytes": 912_680_550, "stored_bytes": 320_864_256 },
-    });
+    let hours = |hours| Duration::from_hours(hours);
+    let backup = RunFacts {
+        backup: Some(KEY.to_owned()),
+        sizes: Some((912_680_550, 320_864_256)),
+        seconds: Some(83.4),
+        ..RunFacts::default()
+    };
     assert_eq!(
-        text(&backup),
+        text("backup", 0, None, backup),
         "paycraft-dr backup: done\n\
          backup 2026/11/23/backup-20261123-020007.dump.gz, 870.4 MiB archive, 306.0 MiB stored\n\
          took 1 min 23 s"
     );
-    let failed = json!({
-        "command": "backup", "ok": false, "exit_code": 6,
-        "error": {
-            "kind": "store", "message": "the store denies <this> & that", "causes": ["what others say"],
-            "hint": "check R2_SECRET_ACCESS_KEY",
-        },
-    });
-    let notice = Notice::of(&failed).expect("a notice");
+    let denied = Error::new(Kind::Store, "the store denies <this> & that")
+        .caused_by("what others say")
+        .hint("check R2_SECRET_ACCESS_KEY");
+    let failed = notice("backup", 6, Some(&denied), RunFacts::default()).expect("a notice");
     assert_eq!(
-        notice.text(),
+        failed.text(),
         "paycraft-dr backup FAILED (exit code 6): the store denies <this> & that\nhint: check R2_SECRET_ACCESS_KEY"
     );
     assert_eq!(
-        notice.webhook(),
+        failed.webhook(),
         r#"{"text":"paycraft-dr backup FAILED (exit code 6): the store denies &lt;this&gt; &amp; that\nhint: check R2_SECRET_ACCESS_KEY"}"#
     );
-    let recovered = json!({
-        "command": "recover", "ok": false, "exit_code": 3, "verdict": "not proven",
-        "backup": "2026/11/23/backup-20261123-020007.dump.gz",
-        "rto": { "measured_seconds": 15_060.0, "objective_seconds": 14_400.0, "met": false },
-        "rpo": { "measured_seconds": 600.0, "objective_seconds": 86_400.0, "met": true },
-        "error": { "message": "not proven: a check failed or an objective was missed", "hint": "read the checks" },
-    });
+    let recovered = RunFacts {
+        backup: Some(KEY.to_owned()),
+        objectives: vec![
+            ("RTO", Measured::against(Duration::from_secs(15_060), hours(4))),
+            ("RPO", Measured::against(Duration::from_secs(600), hours(24))),
+        ],
+        verdict: Some(Verdict::NotProven),
+        ..RunFacts::default()
+    };
+    let unproven = Error::new(
+        Kind::NotProven,
+        "not proven: a check failed or an objective was missed",
+    );
     assert_eq!(
-        text(&recovered),
+        text("recover", 3, Some(&unproven.hint("read the checks")), recovered),
         "paycraft-dr recover FAILED (exit code 3): not proven: a check failed or an objective was missed\n\
          backup 2026/11/23/backup-20261123-020007.dump.gz\n\
          RTO 4 h 11 min of 4 h 0 min: MISSED\n\
@@ -68,21 +87,24 @@ fn a_notice_says_what_matters() {
          verdict: not proven\n\
          hint: read the checks"
     );
-    let status = json!({
-        "command": "status", "ok": false, "exit_code": 3,
-        "rpo": { "age_seconds": 100_000, "objective_seconds": 86_400, "met": false },
-    });
+    let status = RunFacts {
+        objectives: vec![("RPO", Measured::against(Duration::from_secs(100_000), hours(24)))],
+        ..RunFacts::default()
+    };
     assert_eq!(
-        text(&status),
-        "paycraft-dr status FAILED (exit code 3): failed\nRPO 27 h 46 min of 24 h 0 min: MISSED"
+        text("status", 3, None, status),
+        "paycraft-dr status FAILED (exit code 3)\nRPO 27 h 46 min of 24 h 0 min: MISSED"
     );
-    for silent in [
-        json!({ "command": "status", "ok": true, "exit_code": 0 }),
-        json!({ "command": "list", "ok": false, "exit_code": 6 }),
-        json!({ "command": null, "ok": false, "exit_code": 2 }),
-    ] {
-        assert_eq!(Notice::of(&silent), None);
-    }
+    let drills = RunFacts {
+        drills: Some((88, 1)),
+        ..RunFacts::default()
+    };
+    assert_eq!(
+        text("drill", 3, None, drills),
+        "paycraft-dr drill FAILED (exit code 3)\n88 passed, 1 failed"
+    );
+    assert_eq!(notice("status", 0, None, RunFacts::default()), None);
+    assert_eq!(notice("list", 6, None, RunFacts::default()), None);
 }
 
 #[test]

@@ -47,7 +47,10 @@ struct Attested(Made);
 
 impl Outcome for Attested {
     fn fields(&self) -> Value {
-        json!({ "backup": super::backup::document(&self.0.manifest_key, &self.0.manifest) })
+        json!({
+            "backup": super::backup::document(&self.0.manifest_key, &self.0.manifest),
+            "backup_key": self.0.manifest.key,
+        })
     }
 
     fn text(&self, _: bool) -> String {

@@ -18,6 +18,7 @@ use crate::cli::verbs::drill::{Prover, SubstrateArgument};
 use crate::error::Result;
 use crate::model::left_out::LeftOut;
 use crate::model::manifest::Manifest;
+use crate::model::notice::RunFacts;
 use crate::model::source::SourceName;
 use crate::model::suspicion::Suspicion;
 use crate::model::timeline::Event;
@@ -142,7 +143,24 @@ struct TableDocument<'a> {
 
 impl Outcome for BackupMade {
     fn fields(&self) -> Value {
-        json!({ "backup": document(&self.made.manifest_key, &self.made.manifest), "seconds": self.seconds })
+        json!({
+            "backup": document(&self.made.manifest_key, &self.made.manifest),
+            "backup_key": self.made.manifest.key,
+            "seconds": self.seconds,
+        })
+    }
+
+    fn run_facts(&self) -> RunFacts {
+        let manifest = &self.made.manifest;
+        let suspicion = manifest.suspicion.clone().unwrap_or_default();
+        RunFacts {
+            backup: Some(manifest.key.clone()),
+            sizes: Some((manifest.raw_bytes, manifest.stored_bytes)),
+            source: Some(SourceName::from(&manifest.source).to_string()),
+            suspicion: suspicion.reasons,
+            seconds: Some(self.seconds),
+            ..RunFacts::default()
+        }
     }
 
     fn text(&self, verbose: bool) -> String {

@@ -48,6 +48,7 @@ impl Outcome for BackupConfirmed {
         } = &self.0;
         json!({
             "backup": confirmation.key,
+            "backup_key": confirmation.key,
             "confirmed_at": confirmation.confirmed_at,
             "why": confirmation.why,
             "suspicion": reasons,

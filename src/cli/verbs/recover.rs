@@ -14,7 +14,9 @@ use crate::cli::outcome::{Outcome, Report};
 use crate::cli::text::{line, objective};
 use crate::cli::values::{parse_instant, worded};
 use crate::error::{Error, Kind, Result};
+use crate::model::notice::RunFacts;
 use crate::model::objective::Measured;
+use crate::model::source::SourceName;
 use crate::model::verdict::Verdict;
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::cutover::{Prepared, StepReport};
@@ -124,6 +126,17 @@ impl Outcome for RecoveryDone {
         fields["rpo"] = json!(self.rpo);
         fields["verdict"] = json!(self.verdict);
         fields
+    }
+
+    fn run_facts(&self) -> RunFacts {
+        let manifest = &self.restore.restored.manifest;
+        RunFacts {
+            backup: Some(manifest.key.clone()),
+            source: Some(SourceName::from(&manifest.source).to_string()),
+            objectives: vec![("RTO", self.rto), ("RPO", self.rpo)],
+            verdict: Some(self.verdict),
+            ..RunFacts::default()
+        }
     }
 
     fn text(&self, verbose: bool) -> String {

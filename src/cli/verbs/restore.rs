@@ -230,6 +230,7 @@ impl Outcome for RestoreDone {
         } = &self.restored;
         json!({
             "backup": manifest.key,
+            "backup_key": manifest.key,
             "attested": is_attested,
             "source": SourceName::from(&manifest.source),
             "target": target.to_string(),

@@ -1,6 +1,7 @@
 //! `paycraft-dr status`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -12,6 +13,8 @@ use crate::cli::store_arguments::StoreArguments;
 use crate::cli::text::{checks, line};
 use crate::error::{Error, Kind, Result};
 use crate::model::exposition;
+use crate::model::notice::RunFacts;
+use crate::model::objective::Measured;
 use crate::model::standing::{Drill, Standing, look_at_suspicion};
 use crate::model::verdict::{Check, Outcome};
 use crate::recovery::status::{self, DrillSources, Promises};
@@ -152,6 +155,19 @@ impl Told for StatusTold {
             "drill": self.drill,
             "checks": self.checks,
         })
+    }
+
+    fn run_facts(&self) -> RunFacts {
+        let Standing { source, rpo, .. } = &self.standing;
+        let measured = rpo.age_seconds.map(|age| {
+            let promised = Duration::from_secs(rpo.objective_seconds);
+            ("RPO", Measured::against(Duration::from_secs(age), promised))
+        });
+        RunFacts {
+            source: source.as_ref().map(ToString::to_string),
+            objectives: measured.into_iter().collect(),
+            ..RunFacts::default()
+        }
     }
 
     fn text(&self, _: bool) -> String {

@@ -140,6 +140,7 @@ impl Outcome for Compared {
     fn fields(&self) -> Value {
         json!({
             "backup": self.key,
+            "backup_key": self.key,
             "attested": self.is_attested,
             "source": self.source,
             "checks": self.verification.checks,

@@ -16,6 +16,7 @@ use crate::drill::rehearse::{Options, Origin, Stored, rehearse};
 use crate::drill::substrate::{Environment, EnvironmentOptions};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::{BackupKey, Selector};
+use crate::model::notice::RunFacts;
 use crate::model::selection::Among;
 use crate::model::timeline::Event;
 use crate::postgres::tools::Tools;
@@ -121,6 +122,10 @@ impl Outcome for BackupProven {
         let mut document = self.backup.fields();
         document["proof"] = json!(self.proof);
         document
+    }
+
+    fn run_facts(&self) -> RunFacts {
+        self.backup.run_facts()
     }
 
     fn text(&self, verbose: bool) -> String {

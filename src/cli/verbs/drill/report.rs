@@ -9,6 +9,7 @@ use crate::cli::outcome::Outcome;
 use crate::cli::text::{checks, line, objective, tables, timeline};
 use crate::cli::units::size;
 use crate::drill::rehearsal::Rehearsal;
+use crate::model::notice::RunFacts;
 
 /// A drill ran to its end.
 #[derive(Debug)]
@@ -20,8 +21,25 @@ pub(super) struct DrillReport {
 impl Outcome for DrillReport {
     fn fields(&self) -> Value {
         let mut document = json!(self.rehearsal);
+        document["backup_key"] = json!(self.rehearsal.backup.as_ref().map(|backup| &backup.key));
         document["evidence"] = json!(self.evidence);
         document
+    }
+
+    fn run_facts(&self) -> RunFacts {
+        let rehearsal = &self.rehearsal;
+        let backup = rehearsal.backup.as_ref();
+        let measured = [("RTO", rehearsal.rto), ("RPO", rehearsal.rpo)];
+        RunFacts {
+            backup: backup.map(|backup| backup.key.clone()),
+            sizes: backup.map(|backup| (backup.raw_bytes, backup.stored_bytes)),
+            objectives: measured
+                .into_iter()
+                .filter_map(|(name, measured)| Some((name, measured?)))
+                .collect(),
+            verdict: Some(rehearsal.verdict),
+            ..RunFacts::default()
+        }
     }
 
     fn text(&self, verbose: bool) -> String {

@@ -10,6 +10,7 @@ use crate::cli::outcome::Outcome;
 use crate::cli::units::duration;
 use crate::drill::rehearsal::Rehearsal;
 use crate::drill::suite::Scorecard;
+use crate::model::notice::RunFacts;
 use crate::model::verdict;
 
 /// Several drills ran to their end.
@@ -124,6 +125,13 @@ impl Outcome for SuiteReport {
         let mut document = self.document();
         document["evidence"] = json!(self.evidence);
         document
+    }
+
+    fn run_facts(&self) -> RunFacts {
+        RunFacts {
+            drills: Some((self.scorecard.passed, self.scorecard.failed)),
+            ..RunFacts::default()
+        }
     }
 
     fn text(&self, _: bool) -> String {
