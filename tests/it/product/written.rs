@@ -37,8 +37,8 @@ fn a_profile_is_written_and_the_product_is_backed_up_with_it() {
         assert!(tables[..4].contains(&"public.shop_order"), "{tables:?}");
         assert_eq!(document["next"][0], "paycraft-dr doctor");
         let file = shop.path().join("paycraft-dr.toml");
-        let mode = std::fs::metadata(&file).expect("a file").permissions().mode();
-        assert_eq!(mode & 0o777, 0o644);
+        let permissions = std::fs::metadata(&file).expect("a file").permissions();
+        assert_eq!(permissions.mode() & 0o777, 0o644);
         let text = std::fs::read_to_string(&file).expect("a file");
         let password = shop.postgres.url(&shop.source);
         let password = password.split([':', '@']).nth(2).expect("a password");
