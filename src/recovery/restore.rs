@@ -268,7 +268,8 @@ async fn transfer_and_finish<'a>(
         (&mut loader, &course.definitions, &mut course.refused)
     {
         let counts = loader.count_builds();
-        let finished = finish(loader, definitions, refused, target);
+        // Boxed: what is made here keeps much, and each future around it would be as large.
+        let finished = Box::pin(finish(loader, definitions, refused, target));
         counting(counts, "indexes, keys and views", observer, finished).await?;
         for note in refused.take_notes() {
             observer.observe(Event::Noted(note));
@@ -419,7 +420,7 @@ async fn begin<'a>(
         let room = Room::plan(target, contents, &selection).await?;
         let observer = course.observer();
         observer.observe(Event::Doing("dropping what the backup replaces".to_owned()));
-        let made = room.make(target, || course.change());
+        let made = Box::pin(room.make(target, || course.change()));
         let what = "what is dropped";
         locks::naming_holders(target.conninfo(), target.session(), what, observer, made).await?;
         observer.observe(Event::Doing("making definitions".to_owned()));
