@@ -156,15 +156,11 @@ fn chosen(seen: &Proposal, list: &str) -> Result<Vec<(String, String)>> {
     Ok(chosen)
 }
 
-/// What tells that a database is the product's production. Names that many databases have are left out.
+/// What tells that a database is the product's production. Its name alone does not: that of a new server is often called the same.
 fn production(source: &Conninfo, seen: &Proposal) -> ProductionIdentities {
-    let database = source.database().to_owned();
     ProductionIdentities {
         hosts: source.public_host().map(str::to_owned).into_iter().collect(),
-        databases: Some(database)
-            .filter(|name| !USUAL_DATABASES.contains(&name.as_str()))
-            .into_iter()
-            .collect(),
+        databases: BTreeSet::new(),
         projects: source.project_ref().into_iter().collect(),
         system_identifiers: seen.system_identifier.iter().cloned().collect(),
     }
@@ -222,7 +218,6 @@ impl Outcome for ProfileWritten {
         line(&mut text, "product", name);
         for (what, names) in [
             ("host", &production.hosts),
-            ("database", &production.databases),
             ("project", &production.projects),
             ("cluster", &production.system_identifiers),
         ] {

@@ -49,7 +49,8 @@ impl fmt::Display for Draft {
              # When the daily backup begins (UTC), and the day of each month that a drill is due on.\n\
              backup_at = \"02:00\"\n\
              drills = \"first Monday\"\n\n\
-             # What a restore never writes: a target on one of these hosts, of one of these names, or in one of these clusters.\n\
+             # What a restore never writes: a target on one of these hosts, or in one of these clusters. `databases` refuses names on any\n\
+             # server: leave it empty where a database that is restored for good has the old name.\n\
              [product.production]\n\
              hosts = {}\n\
              databases = {}\n\

@@ -50,7 +50,8 @@ fn a_profile_is_written_and_the_product_is_backed_up_with_it() {
         )
         .await;
         assert!(product.production.system_identifiers.contains(&cluster));
-        assert!(product.production.databases.contains(shop.source.database()));
+        // A new server's database is often called the same.
+        assert!(product.production.databases.is_empty());
         // A loopback address is another machine for each that uses it.
         assert!(product.production.hosts.is_empty());
 
