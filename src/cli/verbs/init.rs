@@ -23,9 +23,6 @@ use crate::store::directory_of;
 /// Where the profile goes if nothing else is said: the first place in which a configuration is looked for.
 const FILE: &str = "paycraft-dr.toml";
 
-/// Databases of so many products have these names that they tell nothing.
-const USUAL_DATABASES: [&str; 3] = ["postgres", "defaultdb", "template1"];
-
 /// Write the profile of another product.
 #[derive(Args, Debug)]
 pub struct InitArguments {
