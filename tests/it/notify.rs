@@ -68,8 +68,8 @@ fn a_notice_says_what_matters() {
     let recovered = RunFacts {
         backup: Some(KEY.to_owned()),
         objectives: vec![
-            ("RTO", Measured::against(Duration::from_secs(15_060), hours(4))),
-            ("RPO", Measured::against(Duration::from_secs(600), hours(24))),
+            ("RTO", Measured::against(Duration::from_mins(251), hours(4))),
+            ("RPO", Measured::against(Duration::from_mins(10), hours(24))),
         ],
         verdict: Some(Verdict::NotProven),
         ..RunFacts::default()

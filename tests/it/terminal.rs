@@ -210,14 +210,23 @@ fn who_holds_a_lock_is_told_while_it_is_waited_for() {
 
 /// Remembers what the finishing phase counted.
 #[derive(Default)]
-struct Counts(Mutex<(Option<Phase>, Vec<(u64, u64)>)>);
+struct Counts(Mutex<Followed>);
+
+#[derive(Default)]
+struct Followed {
+    phase: Option<Phase>,
+    /// So many of how many, as they were told.
+    counted: Vec<(u64, u64)>,
+}
 
 impl Observer for Counts {
     fn observe(&self, event: Event) {
         let mut state = self.0.lock().expect("no panic");
         match event {
-            Event::Began(phase) => state.0 = Some(phase),
-            Event::Counted { done, of, .. } if state.0 == Some(Phase::Finish) => state.1.push((done, of)),
+            Event::Began(phase) => state.phase = Some(phase),
+            Event::Counted { done, of, .. } if state.phase == Some(Phase::Finish) => {
+                state.counted.push((done, of));
+            }
             _ => {}
         }
     }
@@ -235,7 +244,7 @@ fn indexes_and_keys_are_counted_as_they_are_built() {
             .restore_watched(Selector::Latest, target.clone(), &counts)
             .await;
         assert_proven(&restored.expect("a restore").verification);
-        let counted = counts.0.into_inner().expect("no panic").1;
+        let counted = counts.0.into_inner().expect("no panic").counted;
         // Two primary keys, an index, a foreign key in two steps, a view.
         assert!(
             counted.iter().all(|(done, of)| done <= of && *of == 6),
