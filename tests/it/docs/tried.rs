@@ -87,7 +87,12 @@ fn lasting(line: &str) -> Vec<&str> {
     let lasts = |word: &&str| {
         !word.contains(|mark: char| mark.is_ascii_digit()) && !UNITS.contains(word) && !is_size(word)
     };
-    line.split_whitespace().filter(lasts).collect()
+    // A source has the name of its database, which is another one here.
+    let words = match line.strip_prefix("source ") {
+        Some(_) => "source",
+        None => line,
+    };
+    words.split_whitespace().filter(lasts).collect()
 }
 
 #[test]
