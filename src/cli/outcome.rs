@@ -16,7 +16,7 @@ pub trait Outcome: Debug + Send {
     /// The command's own fields of the JSON document, as an object.
     fn fields(&self) -> Value;
 
-    /// What of it those are told who were not there.
+    /// What a notice tells about it.
     fn run_facts(&self) -> RunFacts {
         RunFacts::default()
     }

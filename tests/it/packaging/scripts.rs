@@ -138,7 +138,7 @@ fn a_tree_that_is_no_release_is_built() {
         "true", // without a tag
         "git tag -d v$VERSION",
         "echo >>Cargo.toml",
-        "echo >>releases/v$VERSION/*.tar.gz",
+        "for archive in releases/v$VERSION/*.tar.gz; do echo >>$archive; done",
         "rm releases/v$VERSION/SHA256SUMS",
         "rm -r releases",
     ] {
