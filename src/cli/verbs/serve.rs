@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::cli::context::Context;
-use crate::cli::interruption::interruption;
+use crate::cli::interruption::Interruption;
 use crate::cli::outcome::{Outcome, Report};
 use crate::cli::output;
 use crate::cli::values::worded;
@@ -81,9 +81,13 @@ pub async fn run(context: &Context<'_>, own: &ServeArguments) -> Result<Report> 
         access_key_id: own.access_key_id.clone(),
         drawn,
     };
+    // Before anyone knows that it runs: a signal is how it ends as it should.
+    let interruption = Interruption::catch();
     output::announce(context.arguments, "serve", Report::done(serving.clone()))?;
-    // Signals end it as it should end.
-    let _ = interruption().await;
+    match interruption {
+        Some(interruption) => drop(interruption.wait().await),
+        None => std::future::pending().await,
+    }
     server.stop().await;
     Ok(Report::done(serving))
 }

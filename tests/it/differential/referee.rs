@@ -67,18 +67,14 @@ fn by_column_name(body: &mut [String]) {
     let Some(heading) = body.iter().position(|line| line.starts_with("COPY ")) else {
         return;
     };
-    let Some((before, rest)) = body[heading]
-        .rsplit_once(" FROM stdin;")
-        .map(|(copy, _)| copy)
-        .and_then(|copy| copy.split_once(" ("))
-    else {
+    let Some((before, rest)) = columns_of(&body[heading]) else {
         return;
     };
-    let columns = names(rest.trim_end_matches(')'));
+    let columns = names(rest);
     let mut order: Vec<usize> = (0..columns.len()).collect();
     order.sort_by_key(|place| &columns[*place]);
     let sorted: Vec<&str> = order.iter().map(|place| columns[*place].as_str()).collect();
-    let copy = format!("{before} ({}) FROM stdin;", sorted.join(", "));
+    let copy = format!("{before}({}) FROM stdin;", sorted.join(", "));
     for line in &mut *body {
         let fields: Vec<&str> = line.split('\t').collect();
         if fields.len() == columns.len() && !line.starts_with("COPY ") && line != "\\." {
@@ -87,6 +83,17 @@ fn by_column_name(body: &mut [String]) {
         }
     }
     body[heading] = copy;
+}
+
+/// What a COPY statement says before its list of columns, and that list.
+fn columns_of(copy: &str) -> Option<(&str, &str)> {
+    let mut is_quoted = false;
+    let begins = copy.char_indices().find(|(_, letter)| {
+        is_quoted ^= *letter == '"';
+        *letter == '(' && !is_quoted
+    });
+    let (at, _) = begins?;
+    Some((&copy[..at], copy[at + 1..].strip_suffix(") FROM stdin;")?))
 }
 
 /// The names in a list, each as it is quoted.
