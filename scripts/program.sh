@@ -55,7 +55,7 @@ fi
 cargo=${CARGO:-cargo}
 directory=$("$cargo" metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 if [ ! -x "$directory/release/paycraft-dr" ]; then
-    say "building it for the first time: about 5 minutes on two cores, seconds from then on"
+    say "building it for the first time: about 8 minutes on two cores, seconds from then on"
 fi
 "$cargo" build --release --locked >&2
 echo "$directory/release/paycraft-dr"
