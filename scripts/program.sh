@@ -41,8 +41,10 @@ fetch() {
         download "$releases/v$version/SHA256SUMS" "$work/SHA256SUMS" || return 1
         grep -F " $name.tar.gz" "$work/SHA256SUMS" >"$work/own" || return 1
         (cd "$work" && sha256sum --check --quiet own >&2) || return 1
-        mkdir -p target/prebuilt
-        tar -xzf "$work/$name.tar.gz" -C target/prebuilt || return 1
+        mkdir -p target/prebuilt "$work/unpacked"
+        # Moved when it is whole: a program that is there is not downloaded again.
+        tar -xzf "$work/$name.tar.gz" -C "$work/unpacked" || return 1
+        mv "$work/unpacked/$name" target/prebuilt/ || return 1
     fi
     [ -x "$prebuilt" ] && echo "$PWD/$prebuilt"
 }

@@ -75,7 +75,7 @@ async fn measure(asked: &Asked) -> Outcome<Measurements> {
     Ok(measurements)
 }
 
-/// Another one begins in each round: whoever comes later finds the server warmer.
+/// Another one begins in each round: the later ones find the server warmer.
 fn in_turn(round: usize, names: &[Name]) -> impl Iterator<Item = Name> {
     let (last, first) = names.split_at(round % names.len());
     first.iter().chain(last).copied()

@@ -99,7 +99,7 @@ impl Place {
         Ok(name)
     }
 
-    /// Drops the last target and has all written that was left to write, so that nobody pays for another.
+    /// Drops the last target and has all written that was left to write, so that no contender pays for another.
     pub(super) async fn settle(&self) -> Outcome<()> {
         let session = Session::connect(&self.server.conninfo(Side::Target, "postgres")?).await?;
         for statement in [

@@ -1,4 +1,4 @@
-//! The table for people, and the document for whoever calculates with it.
+//! The table for people, and the document for programs.
 
 use std::fmt::Write;
 

@@ -196,7 +196,7 @@ impl Config {
         Ok(config)
     }
 
-    /// What the file says in the stead of the environment variable `name`, and by which setting.
+    /// What the file says where the environment variable `name` is not set, and by which setting.
     pub(super) fn value(&self, name: &str) -> Option<(&'static str, &str)> {
         let (store, product) = (&self.store, &self.product);
         let settings: &[(&'static str, &Option<String>)] = match name {

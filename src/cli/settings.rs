@@ -190,7 +190,10 @@ impl Settings<'_> {
     pub fn production(&self) -> Result<Production> {
         let source = self.value(SOURCE)?;
         let source = source.map(|text| self.conninfo(Side::Source, &text));
-        Ok(self.production_without_source().with_source(source.transpose()?))
+        Ok(Production {
+            source: source.transpose()?,
+            ..self.production_without_source()
+        })
     }
 
     /// What is known of production without its connection string.
@@ -200,7 +203,10 @@ impl Settings<'_> {
         identities
             .projects
             .extend(configured.chain([paycraft::PRODUCTION_PROJECT.to_owned()]));
-        Production::of(identities)
+        Production {
+            identities,
+            source: None,
+        }
     }
 
     fn database(&self, side: Side, flag: Option<&str>, flag_name: &str, variable: &str) -> Result<Conninfo> {

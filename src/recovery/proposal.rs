@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
+use crate::model::product::short_name;
 use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::pooling;
@@ -28,15 +29,9 @@ pub struct Proposal {
 impl Proposal {
     /// The table that an operator means by `NAME` or `SCHEMA.NAME`.
     pub fn find(&self, text: &str) -> Option<&(String, String)> {
-        self.tables.iter().find(|table| short_name(table) == text)
-    }
-}
-
-/// The name of a table as an operator types it.
-pub fn short_name((schema, name): &(String, String)) -> String {
-    match schema.as_str() {
-        "public" => name.clone(),
-        schema => format!("{schema}.{name}"),
+        self.tables
+            .iter()
+            .find(|(schema, name)| short_name(schema, name) == text)
     }
 }
 

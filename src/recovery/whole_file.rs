@@ -7,7 +7,7 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Kind, Result};
 
-/// Puts `bytes` in the stead of what the file at `path` holds. A new file can be read by everyone, an old one keeps its rights.
+/// Replaces what the file at `path` holds with `bytes`. A new file can be read by everyone, an old one keeps its rights.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let written = NamedTempFile::new_in(folder_of(path)).and_then(|mut file| {
         file.write_all(bytes)?;
@@ -22,7 +22,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     written.map(drop).map_err(|cause| unwritable(path, cause))
 }
 
-/// Writes a new file that everyone can read, or with `replaces` puts it in the stead of one that is there.
+/// Writes a new file that everyone can read. With `replaces` it takes the place of one that is there.
 pub fn create(path: &Path, bytes: &[u8], replaces: bool) -> Result<()> {
     let written = NamedTempFile::new_in(folder_of(path)).and_then(|mut file| {
         file.write_all(bytes)?;

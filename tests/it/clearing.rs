@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::kit::{Silent, World, assert_proven, clean, execute, json, output, program, query, run, say};
 
-/// Every kind of object that stands by itself, and those that need each other.
+/// Every kind of object that is independent, and those that need each other.
 const KINDS: &str = concat!(
     include_str!("../../fixtures/cases/base_type.sql"),
     include_str!("../../fixtures/cases/agg_star.sql"),

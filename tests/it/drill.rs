@@ -43,7 +43,7 @@ fn drill(place: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Watchdogs see the end of their pipes; nobody can wait for them but by looking.
+/// Watchdogs see the end of their pipes; a test can wait for them only by looking.
 #[track_caller]
 fn eventually(what: &str, holds: impl Fn() -> bool) {
     let patience = Instant::now();

@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::identity::{Assessment, DatabaseFacts, Evidence, Identity, SourceAnswer, assess};
 use paycraft_dr::model::key::Selector;
+use paycraft_dr::model::product::ProductionIdentities;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::recovery::guard::{Production, Terms};
 
@@ -147,7 +148,10 @@ fn production_is_refused_by_name_before_anything_is_connected() {
         let source = world.postgres.source(SMALL_SCHEMA).await;
         world.back_up(&source).await.expect("a backup");
         let told = Production {
-            project_refs: BTreeSet::from(["mlwfgytjxlqyfxcgpysm".to_owned()]),
+            identities: ProductionIdentities {
+                projects: BTreeSet::from(["mlwfgytjxlqyfxcgpysm".to_owned()]),
+                ..ProductionIdentities::default()
+            },
             ..Production::default()
         };
         let url = "postgresql://postgres:hunter2@db.mlwfgytjxlqyfxcgpysm.supabase.co:5432/postgres";

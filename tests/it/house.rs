@@ -170,7 +170,8 @@ fn exit_codes_are_distinct() {
 }
 
 /// Words that a reader must translate first, with plain ones for them.
-const ODD_WORDS: [(&str, &str); 9] = [
+const ODD_WORDS: [(&str, &str); 10] = [
+    ("in the stead", "instead of, in place of"),
     ("whatever", "any, all that"),
     ("whoever", "the person, role or program that is meant"),
     ("nobody", "no role, no program; or leave it out"),
@@ -204,7 +205,8 @@ fn comments_and_pages_are_in_plain_words() {
             }
         }
     };
-    for path in sources(&root().join("src")) {
+    let code = ["src", "tests", "benches"].map(|place| sources(&root().join(place)));
+    for path in code.into_iter().flatten() {
         let text = std::fs::read_to_string(&path).expect("a file");
         let comments = text.lines().map(str::trim_start).enumerate();
         for (number, line) in comments.filter(|(_, line)| line.starts_with("//")) {

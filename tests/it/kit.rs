@@ -235,7 +235,7 @@ impl TestStore {
         location(&self.server.endpoint(), SECRET_ACCESS_KEY)
     }
 
-    /// Puts bytes under a key, whatever stood there.
+    /// Puts bytes under a key, in place of what is there.
     pub fn put(&self, key: &str, bytes: &[u8]) {
         self.server.overwrite(key, bytes).expect("an object");
     }
@@ -436,7 +436,7 @@ impl World {
     }
 }
 
-/// An instant after every backup that tests make, whatever day this machine believes in.
+/// An instant after every backup that tests make, on any day of this machine.
 pub fn now() -> Timestamp {
     let fixed: Timestamp = "2026-11-30T00:00:00Z".parse().expect("an instant");
     fixed.max(Timestamp::now())
@@ -524,7 +524,7 @@ pub fn secret_file(directory: &Path, name: &str, value: &str) -> PathBuf {
     path
 }
 
-/// What stands on stdout as JSON.
+/// The JSON on stdout.
 pub fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))

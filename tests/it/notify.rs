@@ -192,7 +192,7 @@ fn a_backup_is_told_whether_it_ends_well_or_not() {
             fails[1].body
         );
 
-        // Whoever mistypes a command sits before it; a list is nobody's business.
+        // A person who mistypes a command sits before it, and no one waits for a list.
         let before = ping.asked().len();
         for arguments in [&["backup", "--frobnicate"][..], &["list"]] {
             let mut command = program(arguments);

@@ -93,7 +93,7 @@ async fn proven_target(world: &World, source: &Conninfo, jobs: usize) -> Conninf
     target
 }
 
-/// Waits until nobody but the one who asks is connected; the server takes a moment to notice that a client is gone.
+/// Waits until only the one who asks is connected; the server takes a moment to notice that a client is gone.
 async fn becomes_quiet(target: &Conninfo) {
     let others = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let quiet = async {

@@ -24,7 +24,7 @@ const REFUSED: Failure = Failure::Refused(403, "AccessDenied", "Access Denied");
 const MOST_CALLS: u32 = 40;
 const SCHEMA: &str = "CREATE TABLE t (n int); INSERT INTO t SELECT generate_series(1, 100)";
 
-/// A store behind a relay that fails as asked, and the same store as nobody's fault reaches it.
+/// A store behind a relay that fails as asked, and the same store without faults.
 struct Bench {
     world: World,
     source: Conninfo,

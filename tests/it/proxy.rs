@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::kit::run;
 
-/// A server that sends back whatever it is sent.
+/// A server that sends back all that it is sent.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -14,7 +14,7 @@ use crate::cli::outcome::{Outcome, Report};
 use crate::cli::text::line;
 use crate::error::{Error, Kind, Result};
 use crate::model::prefix::parse_prefix;
-use crate::model::product::{Draft, ProductionIdentities};
+use crate::model::product::{Draft, ProductionIdentities, short_name};
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::proposal::{self, Proposal};
 use crate::recovery::whole_file;
@@ -101,21 +101,32 @@ pub async fn run(context: &Context<'_>, own: &InitArguments) -> Result<Report> {
     }
     let prefix = own.prefix.clone().or(settings.of_store(None, "R2_PREFIX")?);
     parse_prefix(prefix.as_deref().unwrap_or_default())?;
-    let proposed: Vec<String> = seen.proposed.iter().map(proposal::short_name).collect();
-    let given = (!own.tables.is_empty()).then(|| own.tables.join(","));
-    let tables = questions
-        .ask(
-            "Tables to count, parted by commas",
-            given,
-            Some(proposed.join(",")),
-        )
-        .await?;
+    let proposed = seen
+        .proposed
+        .iter()
+        .map(|(schema, name)| short_name(schema, name));
+    let proposed: Vec<String> = proposed.collect();
+    let tables = match own.tables.is_empty() {
+        // A name that holds a comma is given by the flag.
+        false => own.tables.clone(),
+        true => {
+            let typed = questions
+                .ask(
+                    "Tables to count, parted by commas",
+                    None,
+                    Some(proposed.join(",")),
+                )
+                .await?;
+            let typed = typed.unwrap_or_default();
+            typed.split(',').map(|name| name.trim().to_owned()).collect()
+        }
+    };
     let draft = Draft {
         name: name.unwrap_or_else(|| source.database().to_owned()),
         endpoint,
         bucket,
         prefix,
-        tables: chosen(&seen, &tables.unwrap_or_default())?,
+        tables: chosen(&seen, &tables)?,
         production: production(&source, &seen),
     };
     let written = whole_file::create(&own.output, draft.to_string().as_bytes(), own.force);
@@ -135,10 +146,9 @@ fn is_there(path: &Path) -> Error {
 }
 
 /// The tables that are meant, each of which must be there.
-fn chosen(seen: &Proposal, list: &str) -> Result<Vec<(String, String)>> {
-    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+fn chosen(seen: &Proposal, names: &[String]) -> Result<Vec<(String, String)>> {
     let mut chosen = Vec::new();
-    for name in names {
+    for name in names.iter().filter(|name| !name.is_empty()) {
         let Some(table) = seen.find(name) else {
             return Err(
                 Error::new(Kind::Usage, format!("the source has no table {name:?}")).hint(

@@ -5,14 +5,11 @@ use std::collections::HashSet;
 use super::compare::{Comparison, Finding, Verb};
 use super::privileges::Privileges;
 use super::rights::Grantee;
-use crate::model::check_names;
+use crate::model::check_names::{
+    DEFAULT_PRIVILEGES as DEFAULTS, EFFECTIVE_ACCESS as EFFECTIVE, EXTENSION_VERSIONS as EXTENSIONS, OWNERS,
+    RIGHTS,
+};
 use crate::model::verdict::Check;
-
-const RIGHTS: &str = check_names::RIGHTS;
-const OWNERS: &str = check_names::OWNERS;
-const DEFAULTS: &str = check_names::DEFAULT_PRIVILEGES;
-const EFFECTIVE: &str = check_names::EFFECTIVE_ACCESS;
-const EXTENSIONS: &str = check_names::EXTENSION_VERSIONS;
 
 /// Why the checks cannot be made where a backup records no rights.
 pub const UNKNOWN: &str = "the backup does not record them";

@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 
 pub use self::draft::Draft;
 pub use self::names::general_name;
-pub use self::tables::{CountedTable, CountedTables, Rule, TableCounts};
+pub use self::tables::{CountedTable, CountedTables, Rule, TableCounts, short_name};
 use super::objective::Objectives;
 use super::schedule::Schedule;
 
 /// A product and its promises.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "section::ProductSection")]
+#[serde(try_from = "section::ProductSection")]
 pub struct Product {
     /// Its name, for people.
     pub name: String,

@@ -47,14 +47,16 @@ fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 }
 
 /// PayCraft with what is said here, or another product with nothing else.
-impl From<ProductSection> for Product {
-    fn from(section: ProductSection) -> Self {
+impl TryFrom<ProductSection> for Product {
+    type Error = String;
+
+    fn try_from(section: ProductSection) -> Result<Self, String> {
         let mut product = match section.name {
             Some(name) if name != paycraft::NAME => Self::named(name),
             _ => Self::default(),
         };
         if let Some(tables) = section.table {
-            product.tables = tables.into();
+            product.tables = tables.try_into()?;
         }
         // PayCraft's production stays among them for every product.
         let ProductionIdentities {
@@ -79,6 +81,6 @@ impl From<ProductSection> for Product {
         };
         product.bucket = section.bucket;
         product.prefix = section.prefix;
-        product
+        Ok(product)
     }
 }

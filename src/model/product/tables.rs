@@ -1,7 +1,7 @@
 //! Tables whose rows are counted by name, and what their counts are held to.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Deserialize;
@@ -63,9 +63,16 @@ impl PartialEq for CountedTables {
 
 impl Eq for CountedTables {}
 
-impl From<Vec<CountedTable>> for CountedTables {
-    fn from(tables: Vec<CountedTable>) -> Self {
-        Self::Configured(tables)
+/// Each table is known by its short name, so no two of them have the same.
+impl TryFrom<Vec<CountedTable>> for CountedTables {
+    type Error = String;
+
+    fn try_from(tables: Vec<CountedTable>) -> Result<Self, String> {
+        let mut names = BTreeSet::new();
+        match tables.iter().find(|table| !names.insert(table.short_name())) {
+            Some(table) => Err(format!("two counted tables are called {:?}", table.short_name())),
+            None => Ok(Self::Configured(tables)),
+        }
     }
 }
 
@@ -86,10 +93,15 @@ impl CountedTable {
 
     /// Its name, with its schema where that is not `public`.
     pub fn short_name(&self) -> String {
-        match &*self.schema {
-            "public" => self.name.to_string(),
-            schema => format!("{schema}.{}", self.name),
-        }
+        short_name(&self.schema, &self.name)
+    }
+}
+
+/// A table's name as an operator types it: with its schema where that is not `public`.
+pub fn short_name(schema: &str, name: &str) -> String {
+    match schema {
+        "public" => name.to_owned(),
+        schema => format!("{schema}.{name}"),
     }
 }
 

@@ -12,42 +12,13 @@ use crate::postgres::conninfo::Conninfo;
 /// What is known of production without asking any database.
 #[derive(Clone, Debug, Default)]
 pub struct Production {
-    /// Supabase's references of the projects that are production.
-    pub project_refs: BTreeSet<String>,
-    /// Names or addresses of its hosts.
-    pub hosts: BTreeSet<String>,
-    /// Names of its databases, on any host.
-    pub databases: BTreeSet<String>,
-    /// System identifiers of its clusters.
-    pub system_identifiers: BTreeSet<String>,
+    /// What a product's profile tells.
+    pub identities: ProductionIdentities,
     /// The database that is backed up, where this run was told.
     pub source: Option<Conninfo>,
 }
 
 impl Production {
-    /// What a product's profile tells.
-    pub fn of(identities: ProductionIdentities) -> Self {
-        let ProductionIdentities {
-            hosts,
-            databases,
-            projects,
-            system_identifiers,
-        } = identities;
-        Self {
-            project_refs: projects,
-            hosts,
-            databases,
-            system_identifiers,
-            source: None,
-        }
-    }
-
-    /// The same with the database that is backed up, where it is known.
-    #[must_use]
-    pub fn with_source(self, source: Option<Conninfo>) -> Self {
-        Self { source, ..self }
-    }
-
     /// Refuses a target whose connection string alone tells that it is production. Nothing is contacted.
     pub fn refuse_named(&self, target: &Conninfo) -> Result<()> {
         match self.is_named_by(target, None) {
@@ -59,16 +30,16 @@ impl Production {
     /// Why the connection string of `target` leads to production, where it does.
     pub(super) fn is_named_by(&self, target: &Conninfo, backup: Option<&manifest::Source>) -> Option<String> {
         let of_backup = backup.and_then(|source| source.project_ref.as_ref());
-        let known = self.project_refs.iter().chain(of_backup).cloned();
+        let known = self.identities.projects.iter().chain(of_backup).cloned();
         let of_source = self.source.iter().flat_map(Conninfo::projects);
         let production: BTreeSet<String> = known.chain(of_source).collect();
         if let Some(named) = production.iter().find(|project| target.names_project(project)) {
             return Some(format!("names the production project {named}"));
         }
-        if let Some(host) = self.hosts.iter().find(|host| target.is_at(host)) {
+        if let Some(host) = self.identities.hosts.iter().find(|host| target.is_at(host)) {
             return Some(format!("is on the production host {host}"));
         }
-        if self.databases.contains(target.database()) {
+        if self.identities.databases.contains(target.database()) {
             return Some(format!(
                 "has the name of the production database {}",
                 target.database()
@@ -81,7 +52,7 @@ impl Production {
 
     /// Why the cluster of this system identifier is production's, where it is.
     pub(super) fn is_cluster(&self, system_identifier: Option<&str>) -> Option<String> {
-        let known = system_identifier.filter(|known| self.system_identifiers.contains(*known))?;
+        let known = system_identifier.filter(|known| self.identities.system_identifiers.contains(*known))?;
         Some(format!("is in the production cluster {known}"))
     }
 }

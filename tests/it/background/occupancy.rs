@@ -98,7 +98,7 @@ fn what_a_dead_restore_left_at_work_is_ended() {
         works.expect_err("it was ended");
         assert_proven(&restored.verification);
         assert!(began.elapsed() < Duration::from_mins(2));
-        // A session of another name is nobody's leftover.
+        // A session of another name is no leftover of ours.
         other
             .client()
             .batch_execute("SELECT 1")

@@ -1,4 +1,4 @@
-//! Steps that are programs: how they end, and what of their words is shown.
+//! Steps that are programs: how they end, and which of their words are shown.
 
 use std::process::Stdio;
 

@@ -117,7 +117,7 @@ fn every_target_and_output_that_is_named_exists() {
 fn known_keys(header: &str) -> Vec<String> {
     let place = tempfile::tempdir().expect("a directory");
     let file = place.path().join("paycraft-dr.toml");
-    std::fs::write(&file, format!("{header}\nnobody_knows_this = 1\n")).expect("a file");
+    std::fs::write(&file, format!("{header}\nnot_a_setting = 1\n")).expect("a file");
     let refused = Config::read(&file).expect_err("an unknown key");
     let said = refused.source().expect("what is wrong").to_string();
     let (_, expected) = said.split_once("expected ").expect("what is known");

@@ -51,7 +51,7 @@ impl Block {
         self.words.iter().any(|known| known == word)
     }
 
-    /// What stands behind `name=` in the fence's line.
+    /// The value behind `name=` in the fence's line.
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.words
             .iter()

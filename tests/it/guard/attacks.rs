@@ -1,4 +1,4 @@
-//! Ways past the guard to a sentinel that stands for production: each is refused, and the server counts no write.
+//! Ways past the guard to a sentinel in the place of production: each is refused, and the server counts no write.
 //!
 //! `PAYCRAFT_GUARD_ATTACKS=10000 cargo test --locked --test it guard::attacks::drawn` draws as many; `PAYCRAFT_GUARD_SEED` repeats.
 

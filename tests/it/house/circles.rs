@@ -1,4 +1,4 @@
-//! Files depend one way: whoever reads one needs not read, to understand it, a file that needs it in turn.
+//! Files depend one way: to understand a file, no reader needs another file that needs the first one in turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -140,7 +140,7 @@ fn licences_are_read_as_they_are_written() {
 
 /// Every crate that is built in, in each of its versions, for the targets and with the features that `deny.toml` names.
 ///
-/// `cargo metadata` would not do: it also tells of what a feature would bring that nobody asked for.
+/// `cargo metadata` would not do: it also tells of what a feature would bring that is not asked for.
 fn built_in(deny: &toml::Table) -> BTreeSet<(String, String)> {
     let graph = deny["graph"].as_table().expect("a table");
     assert_eq!(graph["all-features"].as_bool(), Some(true));

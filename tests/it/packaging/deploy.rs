@@ -125,7 +125,7 @@ fn units_run_what_the_program_knows_and_give_only_backups_productions_address() 
     assert_eq!(commands, ["backup", "prune", "drill", "status"]);
 }
 
-/// Every document of the manifests, with the file it stands in; nothing where they cannot be read.
+/// Every document of the manifests, with its file; nothing where they cannot be read.
 fn manifests() -> Option<Vec<(String, Value)>> {
     const READ: &str = "import json, sys, yaml
 print(json.dumps([d for d in yaml.safe_load_all(open(sys.argv[1])) if d]))";

@@ -66,6 +66,15 @@ fn what_means_nothing_is_refused() {
         ("[product.production]\nhost = \"x\"", "unknown field `host`"),
         ("[[product.table]]\nexact = true", "missing field `name`"),
         ("[[product.table]]\nname = \"\"", "not empty"),
+        // Each is known by its short name: one of two would not be compared.
+        (
+            "[[product.table]]\nname = \"t\"\n[[product.table]]\nname = \"t\"\nwithin = 1",
+            "two counted tables are called \"t\"",
+        ),
+        (
+            "[[product.table]]\nname = \"a.t\"\n[[product.table]]\nschema = \"a\"\nname = \"t\"",
+            "two counted tables are called \"a.t\"",
+        ),
         (
             "[[product.table]]\nname = \"t\"\nexact = true\nwithin = 1",
             "one of exact",

@@ -229,7 +229,7 @@ fn production_by_each_of_its_names_is_never_written() {
         let arguments = ["restore", "--confirm-prod-restore=YES", "--yes-really", &database];
         assert_plain(&arguments, &output(shop.onto(&target, &arguments)).await, 0);
 
-        // PayCraft's own production is refused whatever a profile says.
+        // PayCraft's own production is refused under any profile.
         shop.configure("projects = [\"abcdefghijklmnopqrst\"]");
         let mut command = shop.command(&["restore"]);
         command.env(

@@ -23,7 +23,7 @@ const SCHEMA: &str = "
 const NEXT: &str = "UPDATE state SET generation = generation + 1";
 const REFILL: &str = "INSERT INTO ledger (id, generation, note) SELECT n, (SELECT generation FROM state), 'note ' || n FROM generate_series(1, 3000) AS n";
 
-/// How many backups are made where nobody says.
+/// How many backups are made by default.
 const FEW: u32 = 2;
 /// The longest pause between two migrations at the beginning. It is doubled each time that no attempt was given the time it needs.
 const PAUSE_MS: u32 = 500;

@@ -32,7 +32,7 @@ fn a_body_that_breaks_off_is_resumed_where_it_stopped() {
         bucket.server.fail_next(Operation::Get, Failure::BodyCut(11), 1);
         let read = store.get("k", 1_000_000).await.expect("all of it");
         assert!(read == object);
-        // Whoever still gets a fair amount goes on for longer than there are tries.
+        // A reader that still gets a fair amount goes on for longer than there are tries.
         bucket
             .server
             .fail_next(Operation::Get, Failure::BodyCut(70_000), 12);

@@ -127,7 +127,7 @@ fn a_project_of_another_version_gets_what_fits() {
     });
 }
 
-/// What keeps the rows of `auth.identities` out of a project, and the rule that says so. Without them nobody signs in with
+/// What keeps the rows of `auth.identities` out of a project, and the rule that says so. Without them no user signs in with
 /// anything but a password.
 const KEPT_OUT: [(&str, &str); 3] = [
     (

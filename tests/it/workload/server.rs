@@ -155,7 +155,7 @@ async fn the_database_is_one_that_a_product_could_run_on() {
     ] {
         assert_eq!(number(&client, question).await, answer, "{question}");
     }
-    // A signed-in owner sees their tenants and nobody else's: the policies work.
+    // A signed-in owner sees their own tenants alone: the policies work.
     let owner: String = client
         .query_one(
             "SELECT owner_id::text FROM public.tenants ORDER BY id LIMIT 1",
