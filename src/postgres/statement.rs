@@ -1,8 +1,10 @@
 //! SQL in words, as the server's scanner would see them: what is inside quotes, comments and dollar quotes is never taken for
 //! syntax. The rules are those of PostgreSQL's `scan.l`, as far as definitions written by pg_dump need them.
 
+mod settled;
 mod shown;
 
+pub use self::settled::settled;
 pub use self::shown::shown;
 use super::queries::identifier;
 

@@ -3,21 +3,28 @@
 //! Some of an archive's text depends on the session or on the order of events, and no restore brings it back alike, `pg_restore` neither.
 //! Such text is left to the check that asks for what it means, or compared in a form that does not depend on it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
+use super::plan;
 use crate::archive::{Contents, Entry};
 use crate::model::manifest::{EntryDigest, Manifest, Table};
 use crate::model::sha256_sum::Sha256Sum;
 use crate::postgres::rights::Name;
+use crate::postgres::statement;
 
 /// How a session reads the archive, not what the database is.
 const OF_THE_SESSION: [&str; 3] = ["ENCODING", "STDSTRINGS", "SEARCHPATH"];
 /// What the comment on a large object is an entry of.
 const LARGE_OBJECT: &str = "LARGE OBJECT ";
 
+/// Digests of definitions that a server words otherwise once it has read them, each with that of the wording that stays.
+type Settled = HashMap<Sha256Sum, Sha256Sum>;
+
 /// Which parts of a backup are compared by meaning.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meaning {
+    settled: Settled,
     /// Tables that inherit, with a digest of their columns in any order.
     inheriting: HashMap<Name, Sha256Sum>,
     /// Tables whose rows the archive loads into another, which it names so.
@@ -34,6 +41,7 @@ impl Meaning {
             (into.len() == 2 && into != own).then(|| (name(entry), into))
         });
         Self {
+            settled: settled(contents),
             inheriting: inheriting(contents),
             loaded_into: loaded_into.collect(),
         }
@@ -56,6 +64,8 @@ impl Meaning {
         let beside: BTreeSet<(&str, &str, &str)> = beside.iter().map(key).collect();
         found.retain(|entry| !beside.contains(&key(entry)));
 
+        settle(&mut expected, &self.settled);
+        settle(&mut found, &settled(restored));
         let restored = inheriting(restored);
         let digests: HashMap<(&str, &str), Sha256Sum> = expected
             .iter()
@@ -162,14 +172,42 @@ fn beside(restored: &Contents, named: &BTreeSet<(&str, &str, &str)>) -> Vec<Entr
     beside
 }
 
+fn settled(contents: &Contents) -> Settled {
+    let has_escapes = !plan::has_standard_strings(contents);
+    let settled = contents.entries.iter().filter_map(|entry| {
+        let schema = entry.schema.as_deref().unwrap_or_default();
+        let digest = |definition: &str| EntryDigest::of(&entry.kind, schema, &entry.tag, definition).digest;
+        match staying(&entry.definition, has_escapes) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(staying) => Some((digest(&entry.definition), digest(&staying))),
+        }
+    });
+    settled.collect()
+}
+
+/// A definition as a server words it that has read its own words.
+fn staying(definition: &str, has_escapes: bool) -> Cow<'_, str> {
+    statement::settled(definition, has_escapes).map_or(Cow::Borrowed(definition), Cow::Owned)
+}
+
+fn settle(entries: &mut [EntryDigest], settled: &Settled) {
+    for entry in entries {
+        if let Some(staying) = settled.get(&entry.digest) {
+            entry.digest = *staying;
+        }
+    }
+}
+
 /// Each table that inherits, with a digest of its definition's lines in any order: a table that came to its parent later has its
 /// columns elsewhere than one that is made with it.
 fn inheriting(contents: &Contents) -> HashMap<Name, Sha256Sum> {
+    let has_escapes = !plan::has_standard_strings(contents);
     let tables = contents.entries.iter();
     let tables = tables.filter(|entry| entry.kind == "TABLE" && entry.definition.contains("\nINHERITS ("));
     tables
         .map(|entry| {
-            let lines = entry.definition.lines();
+            let definition = staying(&entry.definition, has_escapes);
+            let lines = definition.lines();
             let mut lines: Vec<&str> = lines.map(|line| line.trim_end_matches(',')).collect();
             lines.sort_unstable();
             (name(entry), Sha256Sum::of(lines.join("\n").as_bytes()))

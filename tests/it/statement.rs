@@ -1,6 +1,6 @@
 //! SQL taken apart in words.
 
-use paycraft_dr::postgres::statement::{ForeignKeySteps, shown, statements};
+use paycraft_dr::postgres::statement::{ForeignKeySteps, settled, shown, statements};
 
 fn steps(sql: &str) -> Option<ForeignKeySteps> {
     match &statements(sql, false)[..] {
@@ -48,6 +48,85 @@ fn a_foreign_key_that_takes_one_step_is_left_whole() {
         "ALTER TABLE ONLY public.t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES public.u(id); SELECT 1;",
     ] {
         assert_eq!(steps(sql), None, "{sql}");
+    }
+}
+
+#[test]
+fn what_the_server_words_otherwise_once_it_has_read_it_is_worded_so() {
+    for (written, stays) in [
+        (
+            "WHERE ((status)::text = ANY ((ARRAY['a'::character varying, 'b,(c'::character varying])::text[]))",
+            Some(
+                "WHERE ((status)::text = ANY (ARRAY[('a'::character varying)::text, ('b,(c'::character varying)::text]))",
+            ),
+        ),
+        (
+            "x = (ARRAY[f(a, b[1]), NULL::integer])::numeric(10,2)[]",
+            Some("x = ARRAY[(f(a, b[1]))::numeric(10,2), (NULL::integer)::numeric(10,2)]"),
+        ),
+        (
+            "(ARRAY[ARRAY[a, b], ARRAY[c]])::\"My\".\"t[]\"[]",
+            Some("ARRAY[ARRAY[(a)::\"My\".\"t[]\", (b)::\"My\".\"t[]\"], ARRAY[(c)::\"My\".\"t[]\"]]"),
+        ),
+        (
+            "(ARRAY[((ARRAY[a])::text[])[1]])::character varying[]",
+            Some("ARRAY[((ARRAY[(a)::text])[1])::character varying]"),
+        ),
+        (
+            "ARRAY['a'::character varying, b || c]::text[]",
+            Some("ARRAY['a'::character varying::text, (b || c)::text]"),
+        ),
+        (
+            "CHECK ((((a <> b) AND (a <> 'AND'::text)) AND ((a <> c))))",
+            Some("CHECK (((a <> b) AND (a <> 'AND'::text) AND ((a <> c))))"),
+        ),
+        (
+            "((((a) OR (b)) OR (c)) OR (d))",
+            Some("((a) OR (b) OR (c) OR (d))"),
+        ),
+        // These mean something else, or are read as they are.
+        ("(((a) OR (b)) AND (c))", None),
+        ("((a) AND ((b) AND (c)))", None),
+        ("(((a) AND (b)) IS TRUE)", None),
+        ("((a AND b OR c) AND d)", None),
+        ("(NOT (a AND b) AND c)", None),
+        ("(f(a AND b) AND c)", None),
+        ("(\"and\"((a AND b)))", None),
+        // What is inside quotes is no cast.
+        ("'(ARRAY[a])::text[]' = \"(ARRAY[a])::text[]\"", None),
+        ("AS $$ (ARRAY[a])::text[] $$", None),
+        ("E'\\' (ARRAY[a])::text[]'", None),
+        ("(ARRAY[a])::text", None),
+        ("(ARRAY[a])::text[1]", None),
+        ("(ARRAY[])::text[]", None),
+        ("(ARRAY[a)::text[]", None),
+        ("ARRAY[]::text[]", None),
+        ("(ARRAY[a] || b)::text[]", None),
+        ("ARRAY[('a'::character varying)::text]", None),
+        // No server writes these.
+        ("(ARRAY[a,])::text[]", Some("ARRAY[(a)::text, ()::text]")),
+        ("(ARRAY[,])::text[", None),
+        ("(() AND ()) AND (", None),
+    ] {
+        let found = settled(written, false);
+        assert_eq!(found.as_deref(), stays, "{written}");
+        if let Some(found) = found {
+            assert_eq!(settled(&found, false), None, "{found}");
+        }
+    }
+}
+
+#[test]
+fn brackets_without_end_take_no_time_and_no_stack() {
+    for depth in [150, 100_000] {
+        let chain = format!("{}a AND b{}", "(".repeat(depth), " AND c)".repeat(depth));
+        assert_eq!(settled(&chain, false).is_some(), depth == 150, "{depth}");
+        let lists = format!(
+            "{}a{}",
+            "(ARRAY[".repeat(depth / 2),
+            "])::text[]".repeat(depth / 2)
+        );
+        assert_eq!(settled(&lists, false).is_some(), depth == 150, "{depth}");
     }
 }
 
