@@ -106,20 +106,19 @@ pub async fn run(context: &Context<'_>, own: &InitArguments) -> Result<Report> {
         .iter()
         .map(|(schema, name)| short_name(schema, name));
     let proposed: Vec<String> = proposed.collect();
-    let tables = match own.tables.is_empty() {
-        // A name that holds a comma is given by the flag.
-        false => own.tables.clone(),
-        true => {
-            let typed = questions
-                .ask(
-                    "Tables to count, parted by commas",
-                    None,
-                    Some(proposed.join(",")),
-                )
-                .await?;
-            let typed = typed.unwrap_or_default();
-            typed.split(',').map(|name| name.trim().to_owned()).collect()
-        }
+    // A name that holds a comma is given by the flag.
+    let tables = if own.tables.is_empty() {
+        let typed = questions
+            .ask(
+                "Tables to count, parted by commas",
+                None,
+                Some(proposed.join(",")),
+            )
+            .await?;
+        let typed = typed.unwrap_or_default();
+        typed.split(',').map(|name| name.trim().to_owned()).collect()
+    } else {
+        own.tables.clone()
     };
     let draft = Draft {
         name: name.unwrap_or_else(|| source.database().to_owned()),

@@ -29,6 +29,9 @@ const CONTAINER_TIMEOUT: Duration = Duration::from_secs(5);
 /// For all sources together: a token may have to be exchanged in another region.
 pub(super) const LOAD_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Behind this a message repeats what the program of `credential_process` said.
+const WORDS_OF_A_PROGRAM: &str = " Stderr:";
+
 /// The sources in AWS's order. What they find is in no log.
 #[derive(Debug)]
 pub(super) struct StandardChain(CredentialsProviderChain);
@@ -99,6 +102,14 @@ pub(super) fn trouble_in(error: &(dyn Error + 'static)) -> Option<(String, &'sta
         if let Some(refusal) = cause.downcast_ref::<CredentialsError>() {
             return Some(told(refusal));
         }
+        // The SDK gives its own timeout no type.
+        if cause.to_string().starts_with("identity resolver timed out") {
+            let seconds = LOAD_TIMEOUT.as_secs();
+            return Some((
+                format!("a source of AWS's did not answer within {seconds} s"),
+                FAILED,
+            ));
+        }
         next = cause.source();
     }
     None
@@ -109,11 +120,13 @@ fn told(refusal: &CredentialsError) -> (String, &'static str) {
         let why = "no keys are set, and neither a profile, a web identity, a container nor an instance of AWS gives any";
         return (why.to_owned(), NONE);
     }
-    // What lies below names the address or the refusal, and repeats no key.
+    // What lies below names the address or the refusal. Only the words of a program that was asked may hold anything, keys too.
     let mut told: Vec<String> = Vec::new();
     let mut next = refusal.source();
     while let Some(cause) = next {
-        told.push(cause.to_string());
+        let text = cause.to_string();
+        let own = text.split(WORDS_OF_A_PROGRAM).next().unwrap_or_default();
+        told.push(own.to_owned());
         next = cause.source();
     }
     told.dedup();
@@ -122,5 +135,5 @@ fn told(refusal: &CredentialsError) -> (String, &'static str) {
 
 const NONE: &str = "set R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY (or those with AWS_ for R2_), or AWS_PROFILE to a profile of \
      ~/.aws/credentials; on a machine of AWS's give it a role";
-const FAILED: &str = "put right what the cause names (AWS_PROFILE, AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CONTAINER_CREDENTIALS_FULL_URI), or set \
+const FAILED: &str = "put right what the cause names (AWS_PROFILE and its credential_process, AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CONTAINER_CREDENTIALS_FULL_URI), or set \
      R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY";

@@ -116,7 +116,7 @@ impl Made {
     fn make_table(&mut self, name: &str, step: Step) -> Table {
         let rows = u32::from(step.picks[0]) % 60;
         self.say(format!(
-            "CREATE TABLE {name} (id int PRIMARY KEY, word text, \"Odd Column\" numeric DEFAULT 1.50, at timestamptz DEFAULT '2026-01-01Z')"
+            "CREATE TABLE {name} (id int PRIMARY KEY, word text, \"Odd Column\" numeric DEFAULT 1.50, at timestamptz DEFAULT '2026-01-01Z', kind varchar(9) DEFAULT 'new' CHECK (kind IN ('new', 'old')))"
         ));
         self.fill(name, rows);
         let table = Table {

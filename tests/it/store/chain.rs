@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
-use crate::kit::{TestStore, output, program, run, said};
+use crate::kit::{TestStore, output, program, run, said, write_program};
 
 /// The id and the secret that the server of a test knows.
 fn keys(bucket: &TestStore) -> (String, String) {
@@ -301,6 +301,31 @@ fn a_source_that_fails_is_named() {
         assert_eq!(ended.status.code(), Some(6), "{}", said(&ended));
         for part in ["no credentials: ", "No such file", "AWS_WEB_IDENTITY_TOKEN_FILE"] {
             assert!(said(&ended).contains(part), "{part}: {}", said(&ended));
+        }
+    });
+}
+
+#[test]
+fn what_a_program_says_that_gives_no_keys_is_not_repeated() {
+    run(async {
+        let bucket = TestStore::start().await;
+        let place = tempfile::tempdir().expect("a directory");
+        let keys = place.path().join("keys");
+        write_program(
+            &keys,
+            "echo 'cannot read hunter2-of-the-vault' >&2; echo '{\"SecretAccessKey\": \"hunter2-of-aws'; exit $CODE",
+        );
+        let profile = format!("[profile shop]\ncredential_process = {}\n", keys.display());
+        let home = home_with("", &profile);
+        for (code, says) in [("3", "exit status: 3"), ("0", "could not parse")] {
+            let mut list = list(&bucket, home.path(), &["-v"]);
+            list.env("AWS_PROFILE", "shop").env("CODE", code);
+            let ended = output_of(&mut list).await;
+            assert_eq!(ended.status.code(), Some(6), "{}", said(&ended));
+            for part in ["no credentials: ", says, "credential_process"] {
+                assert!(said(&ended).contains(part), "{part}: {}", said(&ended));
+            }
+            assert!(!said(&ended).contains("hunter2"), "{}", said(&ended));
         }
     });
 }
