@@ -10,8 +10,9 @@ use super::store_arguments::StoreArguments;
 use super::verbs::{
     attest::AttestArguments, backup::BackupArguments, completions::CompletionsArguments,
     config::ConfigArguments, confirm::ConfirmArguments, cutover::CutoverArguments, doctor::DoctorArguments,
-    init::InitArguments, list::ListArguments, man::ManArguments, prune::PruneArguments,
-    recover::RecoverArguments, restore::RestoreArguments, status::StatusArguments, verify::VerifyArguments,
+    init::InitArguments, list::ListArguments, man::ManArguments, pin::PinArguments, pin::UnpinArguments,
+    prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments, status::StatusArguments,
+    verify::VerifyArguments,
 };
 #[cfg(feature = "drill")]
 use super::verbs::{
@@ -53,6 +54,12 @@ pub enum Command {
     /// Say that a backup under suspicion is right, so that it counts
     #[command(after_help = examples::CONFIRM)]
     Confirm(ConfirmArguments),
+    /// Keep a backup from being pruned, for ever or to the end of a day
+    #[command(after_help = examples::PIN)]
+    Pin(PinArguments),
+    /// Let a pinned backup be pruned again
+    #[command(after_help = examples::UNPIN)]
+    Unpin(UnpinArguments),
     /// Show which settings hold, and where each is set
     #[command(after_help = examples::CONFIG)]
     Config(ConfigArguments),
@@ -108,6 +115,8 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Attest(_) => "attest",
             Self::Confirm(_) => "confirm",
+            Self::Pin(_) => "pin",
+            Self::Unpin(_) => "unpin",
             Self::Config(_) => "config",
             Self::Init(_) => "init",
             Self::Cutover(_) => "cutover",
@@ -147,6 +156,8 @@ impl Command {
             Self::Verify(own) => Some(&own.store),
             Self::Attest(own) => Some(&own.store),
             Self::Confirm(own) => Some(&own.store),
+            Self::Pin(own) => Some(&own.store),
+            Self::Unpin(own) => Some(&own.store),
             Self::Config(_) | Self::Init(_) => None,
             Self::Cutover(_) | Self::Completions(_) | Self::Man(_) => None,
             Self::Recover(own) => Some(&own.restore.store),

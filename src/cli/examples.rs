@@ -10,6 +10,8 @@ Examples:
   paycraft-dr backup --json
   # And restore it at once into a private server of this machine, to know that it can be restored
   paycraft-dr backup --prove
+  # Before a migration: prune never takes this one
+  paycraft-dr backup --pin --why before-the-billing-migration
   # A database without a password in its address
   paycraft-dr backup --source postgresql://backup@db.internal/product";
 
@@ -52,6 +54,18 @@ pub(super) const ATTEST: &str = "\
 Example:
   # An object of the shell workflow, which wrote no manifest
   paycraft-dr attest 2026/11/22/backup-20261122-020004.dump.gz";
+
+pub(super) const PIN: &str = "\
+Examples:
+  # Keep the newest backup until a migration has proved itself
+  paycraft-dr pin latest --why before-the-billing-migration --until 2026/12/31
+  # Keep one backup until it is unpinned
+  paycraft-dr pin 2026/11/23/backup-20261123-020004.dump.gz --why audit-of-2026";
+
+pub(super) const UNPIN: &str = "\
+Example:
+  # Let a backup go when its time has come
+  paycraft-dr unpin 2026/11/23/backup-20261123-020004.dump.gz";
 
 pub(super) const CONFIRM: &str = "\
 Example:

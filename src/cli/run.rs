@@ -143,6 +143,8 @@ async fn dispatch(command: &Command, context: &Context<'_>) -> Result<Report> {
         Command::Verify(own) => verbs::verify::run(context, own).await,
         Command::Attest(own) => verbs::attest::run(context, own).await,
         Command::Confirm(own) => verbs::confirm::run(context, own).await,
+        Command::Pin(own) => verbs::pin::run(context, own).await,
+        Command::Unpin(own) => verbs::pin::take_off(context, own).await,
         Command::Config(own) => verbs::config::run(context, own),
         Command::Init(own) => verbs::init::run(context, own).await,
         Command::Cutover(own) => verbs::cutover::run(context, own).await,

@@ -25,6 +25,8 @@ pub enum Condition {
     LoneManifest,
     /// A confirmation without an object and without a manifest.
     LoneConfirmation,
+    /// A pin without anything that it belongs to.
+    LonePin,
     /// A manifest's index without anything that it belongs to.
     LoneIndex,
     /// Roles and settings without anything that they belong to.
@@ -53,6 +55,7 @@ impl Condition {
             Self::LoneObject
             | Self::LoneManifest
             | Self::LoneConfirmation
+            | Self::LonePin
             | Self::LoneIndex
             | Self::LoneGlobals
             | Self::Doubtful(_) => State::Orphan,
@@ -101,6 +104,8 @@ pub struct Found {
     pub globals_bytes: Option<u64>,
     /// Whether an operator's confirmation is there.
     pub has_confirmation: bool,
+    /// Whether a pin is there.
+    pub has_pin: bool,
 }
 
 impl Found {
@@ -129,7 +134,8 @@ pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
         | KeyMeaning::Manifest(key)
         | KeyMeaning::Index(key)
         | KeyMeaning::Globals(key)
-        | KeyMeaning::Confirmation(key)) = meaning
+        | KeyMeaning::Confirmation(key)
+        | KeyMeaning::Pin(key)) = meaning
         else {
             continue;
         };
@@ -140,6 +146,7 @@ pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
             has_index: false,
             globals_bytes: None,
             has_confirmation: false,
+            has_pin: false,
         });
         match meaning {
             KeyMeaning::Object(_) => entry.stored_bytes = Some(object.bytes),
@@ -147,6 +154,7 @@ pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
             KeyMeaning::Index(_) => entry.has_index = true,
             KeyMeaning::Globals(_) => entry.globals_bytes = Some(object.bytes),
             KeyMeaning::Confirmation(_) => entry.has_confirmation = true,
+            KeyMeaning::Pin(_) => entry.has_pin = true,
             KeyMeaning::Foreign => {}
         }
     }

@@ -4,13 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::key::BackupKey;
-use super::redaction::holds_password;
 use crate::error::{Error, Kind, Result};
 
 /// The version of the document that this program writes, and the only one it reads.
 const VERSION: u32 = 1;
-/// More text than this is no reason that anybody reads.
-const WHY_LIMIT_BYTES: usize = 500;
 
 /// An operator's word that a backup under suspicion is right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,26 +51,4 @@ impl Confirmation {
         }
         Ok(read)
     }
-}
-
-/// Reads an operator's reason: one line of text, which goes into the store and into reports.
-pub fn parse_why(text: &str) -> Result<String> {
-    let refuse = |what: &str| {
-        Error::new(Kind::Usage, format!("the reason {what}"))
-            .hint("say in one line why the backup is right, such as: --why \"the table events was emptied on purpose\"")
-    };
-    let why = text.trim();
-    if why.is_empty() {
-        return Err(refuse("is empty"));
-    }
-    if why.len() > WHY_LIMIT_BYTES {
-        return Err(refuse(&format!("is longer than {WHY_LIMIT_BYTES} bytes")));
-    }
-    if why.chars().any(char::is_control) {
-        return Err(refuse("holds more than one line, or control characters"));
-    }
-    if holds_password(why) {
-        return Err(refuse("holds what looks like a password"));
-    }
-    Ok(why.to_owned())
 }

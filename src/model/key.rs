@@ -16,6 +16,7 @@ const MANIFEST_SUFFIX: &str = ".manifest.json";
 const INDEX_SUFFIX: &str = ".index.jsonl.gz";
 const GLOBALS_SUFFIX: &str = ".globals.sql.gz";
 const CONFIRMATION_SUFFIX: &str = ".confirmation.json";
+const PIN_SUFFIX: &str = ".pin.json";
 
 /// The key of a backup object, which holds the instant the backup began, to the second.
 ///
@@ -38,6 +39,8 @@ pub enum KeyMeaning {
     Globals(BackupKey),
     /// An operator's word that a backup under suspicion is right.
     Confirmation(BackupKey),
+    /// What keeps a backup from being pruned.
+    Pin(BackupKey),
     /// Something that is none of ours, never touched.
     Foreign,
 }
@@ -81,6 +84,11 @@ impl BackupKey {
         format!("{}{CONFIRMATION_SUFFIX}", self.stem())
     }
 
+    /// The key of the document that keeps this backup from being pruned.
+    pub fn pin_key(self) -> String {
+        format!("{}{PIN_SUFFIX}", self.stem())
+    }
+
     /// Reads what `key` names. A key whose folder and name disagree about the day is foreign.
     pub fn read(key: &str) -> KeyMeaning {
         if let Some(stem) = key.strip_suffix(OBJECT_SUFFIX) {
@@ -93,6 +101,8 @@ impl BackupKey {
             Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Globals)
         } else if let Some(stem) = key.strip_suffix(CONFIRMATION_SUFFIX) {
             Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Confirmation)
+        } else if let Some(stem) = key.strip_suffix(PIN_SUFFIX) {
+            Self::from_stem(stem).map_or(KeyMeaning::Foreign, KeyMeaning::Pin)
         } else {
             KeyMeaning::Foreign
         }

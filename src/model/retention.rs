@@ -4,16 +4,17 @@
 //! no suspicion, or that an operator confirmed.
 //! 1. What is dated after `now` stays: its age is not known. It counts for nothing below.
 //! 2. What has a manifest that this program cannot judge stays, for a person to look at.
-//! 3. A backup of another source than the configured one stays. Where none is configured, each source is ruled by itself.
-//! 4. A backup that is no older than the policy's days stays; exactly as old is not older.
-//! 5. While the newest backup of a source is under suspicion, no older one of that source goes: the source may have become empty,
+//! 3. What has a pin whose last day has not passed stays.
+//! 4. A backup of another source than the configured one stays. Where none is configured, each source is ruled by itself.
+//! 5. A backup that is no older than the policy's days stays; exactly as old is not older.
+//! 6. While the newest backup of a source is under suspicion, no older one of that source goes: the source may have become empty,
 //!    and then what is old is all there is. Of a source without any good backup the same holds for everything that is older.
-//! 6. An older one goes when at least as many good backups of its source as the policy's floor are newer than it, and stays
+//! 7. An older one goes when at least as many good backups of its source as the policy's floor are newer than it, and stays
 //!    otherwise. So the newest good backups always stay.
-//! 7. Of an object without a manifest the source is not known, so it goes only when so many good ones of every source are newer.
-//! 8. The leftover of a crash goes when it is older than two days, as a backup in progress looks the same. An object goes only
+//! 8. Of an object without a manifest the source is not known, so it goes only when so many good ones of every source are newer.
+//! 9. The leftover of a crash goes when it is older than two days, as a backup in progress looks the same. An object goes only
 //!    if a good backup of every source is newer, as it may be whole and all there is.
-//! 9. An upload of a backup that was begun more than two days ago is aborted.
+//! 10. An upload of a backup that was begun more than two days ago is aborted.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -22,6 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::catalog::Condition;
 use crate::model::key::BackupKey;
+use crate::model::pin::PinState;
 use crate::model::source::SourceName;
 
 /// The runbook's retention in days.
@@ -62,6 +64,8 @@ pub struct Held {
     pub stored_bytes: u64,
     /// What its manifest says, where it is attested.
     pub attestation: Option<Attestation>,
+    /// What keeps it, where it was pinned.
+    pub pin: Option<PinState>,
 }
 
 /// What the manifest of a backup says, as far as retention goes.
@@ -81,6 +85,7 @@ impl Held {
         match self.condition {
             Condition::LoneManifest => self.key.manifest_key(),
             Condition::LoneConfirmation => self.key.confirmation_key(),
+            Condition::LonePin => self.key.pin_key(),
             Condition::LoneIndex => self.key.index_key(),
             Condition::LoneGlobals => self.key.globals_key(),
             _ => self.key.to_string(),
@@ -237,6 +242,10 @@ fn rule(held: &Held, sources: &Sources<'_>, policy: Policy, now: Timestamp) -> (
     if age.is_negative() {
         return (Keep, "dated in the future, so its age is unknown".to_owned());
     }
+    let pin = held.pin.as_ref().filter(|_| held.condition != Condition::LonePin);
+    if let Some(reason) = pin.and_then(|pin| pin.reason(now)) {
+        return (Keep, reason);
+    }
     let source = held.attestation.as_ref().map(|attestation| &attestation.source);
     let newer = sources.newer_than(held.key, source);
     match &held.condition {
@@ -244,6 +253,7 @@ fn rule(held: &Held, sources: &Sources<'_>, policy: Policy, now: Timestamp) -> (
         Condition::LoneObject
         | Condition::LoneManifest
         | Condition::LoneConfirmation
+        | Condition::LonePin
         | Condition::LoneIndex
         | Condition::LoneGlobals
             if age <= LEFTOVER_AGE =>
@@ -260,6 +270,7 @@ fn rule(held: &Held, sources: &Sources<'_>, policy: Policy, now: Timestamp) -> (
         ),
         Condition::LoneManifest => (Remove, format!("a manifest without an object for {old}")),
         Condition::LoneConfirmation => (Remove, format!("a confirmation without a backup for {old}")),
+        Condition::LonePin => (Remove, format!("a pin without a backup for {old}")),
         Condition::LoneIndex => (Remove, format!("a manifest's index without a backup for {old}")),
         Condition::LoneGlobals => (Remove, format!("roles and settings without a backup for {old}")),
         Condition::Attested | Condition::Unattested => {

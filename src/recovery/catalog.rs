@@ -8,13 +8,14 @@ use jiff::civil::Date;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::manifests;
+use super::{manifests, pin};
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{Condition, Found, State, read_listing};
 use crate::model::confirmation::Confirmation;
 use crate::model::history::{History, Told};
 use crate::model::key::BackupKey;
 use crate::model::manifest::Manifest;
+use crate::model::pin::PinState;
 use crate::model::selection::{Among, Candidate, Known};
 use crate::model::source::{SourceName, attribute};
 use crate::model::timeline::{Event, Observer};
@@ -48,6 +49,8 @@ pub struct Cataloged {
     pub suspicion: Vec<String>,
     /// Why an operator says that it is right, where one did.
     pub confirmed: Option<String>,
+    /// What keeps it from being pruned, where it is pinned.
+    pub pin: Option<PinState>,
 }
 
 /// Everything under one backup's name, looked at.
@@ -63,6 +66,8 @@ pub struct Entry {
     pub told: Option<Told>,
     /// An operator's word that it is right, where there is one.
     pub confirmed: Option<String>,
+    /// What keeps it from being pruned, where it is pinned.
+    pub pin: Option<PinState>,
 }
 
 impl Entry {
@@ -93,7 +98,10 @@ pub async fn survey(
     };
     observer.observe(Event::Doing("reading manifests".to_owned()));
     let look = async |found: Found| {
-        let looked = look_at(store, found, &large, observer).await?;
+        let mut looked = look_at(store, found, &large, observer).await?;
+        if let Some(looked) = &mut looked {
+            looked.pin = pin::of(store, found).await?;
+        }
         if let (
             Some(doubt),
             Some(Looked {
@@ -130,6 +138,7 @@ pub async fn survey(
             known,
             told: looked.told,
             confirmed: looked.confirmation.map(|confirmation| confirmation.why),
+            pin: looked.pin,
         }
     });
     let mut entries: Vec<Entry> = judged.collect();
@@ -163,6 +172,7 @@ pub async fn list(
             source,
             suspicion: suspicion.unwrap_or_default(),
             confirmed: entry.confirmed,
+            pin: entry.pin,
         }
     });
     Ok(cataloged.collect())
@@ -192,6 +202,7 @@ struct Looked {
     condition: Condition,
     told: Option<Told>,
     confirmation: Option<Confirmation>,
+    pin: Option<PinState>,
 }
 
 impl From<Condition> for Looked {
@@ -200,6 +211,7 @@ impl From<Condition> for Looked {
             condition,
             told: None,
             confirmation: None,
+            pin: None,
         }
     }
 }
@@ -221,6 +233,7 @@ async fn look_at(
                 has_confirmation: true,
                 ..
             } => Condition::LoneConfirmation,
+            Found { has_pin: true, .. } => Condition::LonePin,
             Found { has_index: true, .. } => Condition::LoneIndex,
             _ => Condition::LoneGlobals,
         };

@@ -31,6 +31,7 @@ mod missing;
 pub mod notify;
 pub mod object;
 pub mod packer;
+pub mod pin;
 pub mod plan;
 pub mod platform;
 pub mod proposal;

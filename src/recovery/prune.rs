@@ -2,7 +2,7 @@
 //!
 //! The store is looked at, and listed once more right before anything goes: what goes must be due by both, so a backup that
 //! vanished meanwhile neither counts for the floor nor lets another one go. The manifest goes first, then its index, then the
-//! confirmation, then the roles and settings, then the object. What interrupts that leaves an object that is no backup any more, which the next run finds and removes.
+//! confirmation and the pin, then the roles and settings, then the object. What interrupts that leaves an object that is no backup any more, which the next run finds and removes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::catalog::{Entry, survey};
 use super::choosing::Silent;
+use super::pin;
 use crate::error::{Error, Result};
 use crate::model::catalog::{Found, Listed, read_listing};
 use crate::model::key::{BackupKey, KeyMeaning};
@@ -129,8 +130,20 @@ pub async fn prune(store: &Store, stock: Stock, request: Request, observer: &dyn
     };
     let all = condemned.len();
     // The oldest goes first: wherever this ends, what is left is what a store without the oldest would hold.
-    for Ruled { line, thing, .. } in condemned.into_iter().rev() {
+    for Ruled { mut line, thing, .. } in condemned.into_iter().rev() {
         if !request.dry_run {
+            match thing.pinned(store, request.now).await {
+                Ok(None) => {}
+                Ok(Some(reason)) => {
+                    line.reason = reason;
+                    pruned.kept.push(line);
+                    continue;
+                }
+                Err(cause) => {
+                    pruned.failure = Some(stopped(&line, pruned.removed.len(), all, cause));
+                    break;
+                }
+            }
             if let Err(cause) = thing.remove(store).await {
                 pruned.failure = Some(stopped(&line, pruned.removed.len(), all, cause));
                 break;
@@ -156,6 +169,14 @@ enum Thing {
 }
 
 impl Thing {
+    /// Why it stays, where it was pinned since it was looked at.
+    async fn pinned(&self, store: &Store, now: Timestamp) -> Result<Option<String>> {
+        match self {
+            Self::Held(found) if found.stored_bytes.is_some() => pin::holding(store, found.key, now).await,
+            Self::Held(_) | Self::Upload(_) => Ok(None),
+        }
+    }
+
     async fn remove(&self, store: &Store) -> Result<()> {
         match self {
             Self::Held(found) => {
@@ -167,6 +188,9 @@ impl Thing {
                 }
                 if found.has_confirmation {
                     store.delete(&found.key.confirmation_key()).await?;
+                }
+                if found.has_pin {
+                    store.delete(&found.key.pin_key()).await?;
                 }
                 if found.globals_bytes.is_some() {
                     store.delete(&found.key.globals_key()).await?;
@@ -209,6 +233,7 @@ fn hold(entry: Entry, configured: Option<&SourceName>) -> Held {
         condition: entry.condition,
         stored_bytes: entry.found.stored_bytes.unwrap_or(0),
         attestation,
+        pin: entry.pin,
     }
 }
 

@@ -9,6 +9,7 @@ use paycraft_dr::error::Kind;
 use paycraft_dr::model::catalog::{State, read_listing};
 use paycraft_dr::model::key::BackupKey;
 use paycraft_dr::model::manifest::Manifest;
+use paycraft_dr::model::pin::Pin;
 use paycraft_dr::model::retention::Policy;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::suspicion::Suspicion;
@@ -96,6 +97,103 @@ fn what_has_had_its_time_goes_with_its_manifest() {
         let after = keys(&bucket).await;
         assert_eq!(before.len() - after.len(), 4, "two objects and two manifests");
         assert!(after.contains(&"notes.txt".to_owned()));
+    });
+}
+
+fn put_pin(bucket: &TestStore, key: BackupKey, until: Option<jiff::civil::Date>) {
+    let pin = Pin::new(key, "an audit", until, *NOW);
+    put(bucket, &key.pin_key(), &pin.encode().expect("a document"));
+}
+
+#[test]
+fn what_is_pinned_stays_until_its_last_day_has_passed() {
+    run(async {
+        let bucket = TestStore::start().await;
+        put_backups(&bucket, (0..8).chain([40, 50, 60, 70]));
+        put_pin(&bucket, days_ago(70), None);
+        put_pin(&bucket, days_ago(60), Some(days_ago(1).day()));
+        // What cannot be read keeps its backup, too.
+        put(&bucket, &days_ago(50).pin_key(), b"{");
+        // One that is set after the store was looked at holds.
+        let seen = take_stock(&bucket.store).await.expect("a stock");
+        put_pin(&bucket, days_ago(40), None);
+        let once = prune(&bucket.store, seen, request(), &Silent)
+            .await
+            .expect("a prune");
+        assert_eq!(names(&once.removed), [days_ago(60).to_string()]);
+        let left = keys(&bucket).await;
+        assert!(!left.iter().any(|key| *key == days_ago(60).pin_key()), "{left:?}");
+        let twice = pruned(&bucket).await;
+        assert!(twice.removed.is_empty(), "{twice:?}");
+        for (day, reason) in [
+            (70, "pinned: an audit"),
+            (50, "cannot be read"),
+            (40, "pinned: an audit"),
+        ] {
+            let kept = twice
+                .kept
+                .iter()
+                .find(|line| line.key == days_ago(day).to_string());
+            assert!(
+                kept.is_some_and(|line| line.reason.contains(reason)),
+                "{day}: {kept:?}"
+            );
+        }
+    });
+}
+
+/// Pins the oldest backup once another is gone.
+struct PinAfterOne<'a>(&'a TestStore);
+
+impl Observer for PinAfterOne<'_> {
+    fn observe(&self, event: Event) {
+        if matches!(event, Event::Noted(_)) {
+            put_pin(self.0, days_ago(40), None);
+        }
+    }
+}
+
+#[test]
+fn what_is_pinned_while_others_go_stays() {
+    run(async {
+        let bucket = TestStore::start().await;
+        put_backups(&bucket, (0..8).chain([40, 50]));
+        let seen = take_stock(&bucket.store).await.expect("a stock");
+        let pruned = prune(&bucket.store, seen, request(), &PinAfterOne(&bucket))
+            .await
+            .expect("a prune");
+        assert_eq!(names(&pruned.removed), [days_ago(50).to_string()]);
+        assert!(pruned.failure.is_none() && keys(&bucket).await.contains(&days_ago(40).manifest_key()));
+    });
+}
+
+#[test]
+fn a_pin_is_set_shown_and_taken_off_by_command() {
+    run(async {
+        let bucket = TestStore::start().await;
+        put_backups(&bucket, (0..8).chain([40]));
+        let old = days_ago(40).to_string();
+        let dr = async |arguments: &[&str]| output(with_store(&bucket, arguments)).await;
+        let text = |ended: &Output| String::from_utf8_lossy(&ended.stdout).into_owned();
+        let gone = dr(&["pin", &old, "--why", "an audit", "--until", "2020/01/01"]).await;
+        assert_eq!(gone.status.code(), Some(2), "a day that has passed keeps nothing");
+        let pinned = dr(&["pin", &old, "--why", "an audit"]).await;
+        assert_eq!(pinned.status.code(), Some(0), "{}", super::kit::said(&pinned));
+        assert_eq!(
+            dr(&["pin", &old, "--why", "another"]).await.status.code(),
+            Some(4)
+        );
+        assert!(text(&dr(&["list"]).await).contains("  pinned: an audit\n"));
+        assert!(text(&dr(&["prune"]).await).contains("removed 0 "));
+        let listed = json(&dr(&["list", "--json"]).await);
+        let mut backups = listed["backups"].as_array().expect("backups").iter();
+        let listed = backups
+            .find(|backup| backup["key"] == old.as_str())
+            .expect("the backup");
+        assert_eq!(listed["pin"]["why"], "an audit");
+        assert_eq!(dr(&["unpin", &old]).await.status.code(), Some(0));
+        assert_eq!(dr(&["unpin", &old]).await.status.code(), Some(4));
+        assert!(text(&dr(&["prune"]).await).contains("removed 1 "));
     });
 }
 

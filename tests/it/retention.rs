@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use paycraft_dr::model::catalog::{Condition, Listed, read_listing};
 use paycraft_dr::model::key::{BackupKey, KeyMeaning};
+use paycraft_dr::model::pin::{Pin, PinState};
 use paycraft_dr::model::retention::{
     Attestation, Decision, FLOOR, Held, HeldUpload, Inventory, Plan, Policy, Ruling, plan,
 };
@@ -33,7 +34,11 @@ struct Scene {
 fn key(text: &str) -> BackupKey {
     match BackupKey::read(text) {
         KeyMeaning::Object(key) | KeyMeaning::Manifest(key) => key,
-        KeyMeaning::Index(_) | KeyMeaning::Globals(_) | KeyMeaning::Confirmation(_) | KeyMeaning::Foreign => {
+        KeyMeaning::Index(_)
+        | KeyMeaning::Globals(_)
+        | KeyMeaning::Confirmation(_)
+        | KeyMeaning::Pin(_)
+        | KeyMeaning::Foreign => {
             panic!("{text} is no backup's key")
         }
     }
@@ -114,6 +119,7 @@ impl Scene {
                 (None, false) => Condition::LoneConfirmation,
             },
             stored_bytes: found.stored_bytes.unwrap_or(0),
+            pin: None,
             attestation: found.is_attested().then(|| {
                 let name = self.sources.get(&found.key).map_or("paycraft", String::as_str);
                 Attestation {
@@ -182,6 +188,7 @@ fn held(instant: Timestamp, condition: Condition) -> Held {
         key: BackupKey::at(instant),
         condition,
         stored_bytes: 1000,
+        pin: None,
         attestation: is_attested.then(|| Attestation {
             source: source("paycraft"),
             is_anothers: false,
@@ -373,6 +380,28 @@ proptest! {
             prop_assert!(age > SignedDuration::from_hours(24), "{gone:?}");
             prop_assert!(!matches!(gone.condition, Condition::Doubtful(_)), "{gone:?}");
         }
+    }
+
+    #[test]
+    fn what_is_pinned_stays_and_makes_nothing_else_go(
+        inventory in inventories(),
+        policy in policies(),
+        which in any::<prop::sample::Index>(),
+        days in prop::option::of(-2..3_i64),
+    ) {
+        prop_assume!(!inventory.held.is_empty());
+        let mut pinned = inventory.clone();
+        let one = which.index(pinned.held.len());
+        let today = jiff::tz::TimeZone::UTC.to_datetime(NOW).date();
+        let until = days.map(|days| today + days.days());
+        let key = pinned.held[one].key;
+        pinned.held[one].pin = Some(PinState::Known(Pin::new(key, "audit", until, NOW)));
+        let keys = |plan: &Plan| removed(plan).into_iter().map(|held| held.key).collect::<Vec<_>>();
+        let mut expected = keys(&plan(&inventory, policy, NOW));
+        if days.is_none_or(|days| days >= 0) {
+            expected.retain(|gone| *gone != key);
+        }
+        prop_assert_eq!(keys(&plan(&pinned, policy, NOW)), expected);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -13,12 +14,16 @@ use crate::cli::outcome::{Outcome, Report};
 use crate::cli::store_arguments::StoreArguments;
 use crate::cli::text::line;
 use crate::cli::units::{duration, rate, size};
+use crate::cli::values::worded;
 #[cfg(feature = "drill")]
 use crate::cli::verbs::drill::{Prover, SubstrateArgument};
-use crate::error::Result;
+use crate::cli::verbs::pin::{check_until, parse_pin_why};
+use crate::error::{Error, Result};
+use crate::model::key::{BackupKey, parse_day};
 use crate::model::left_out::LeftOut;
 use crate::model::manifest::Manifest;
 use crate::model::notice::RunFacts;
+use crate::model::pin::Pin;
 use crate::model::source::SourceName;
 use crate::model::suspicion::Suspicion;
 use crate::model::timeline::Event;
@@ -26,7 +31,8 @@ use crate::model::trouble::Troubles;
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::abandoned;
 use crate::recovery::backup::{self, Made};
-use crate::recovery::marker;
+use crate::recovery::{marker, pin};
+use crate::store::Store;
 
 /// Dump the source into the store.
 #[derive(Args, Debug)]
@@ -43,6 +49,15 @@ pub struct BackupArguments {
     /// Do not read the tables for rows that break the source's own keys and checks, which no restore could make again
     #[arg(long)]
     pub no_source_check: bool,
+    /// Keep this backup from being pruned; --why says for what reason
+    #[arg(long, requires = "why")]
+    pub pin: bool,
+    /// Why it is pinned, in one line
+    #[arg(long, value_name = "TEXT", requires = "pin", value_parser = |text: &str| worded(parse_pin_why(text)))]
+    pub why: Option<String>,
+    /// The last day (UTC) on which it is pinned, as YYYY/MM/DD [default: until it is unpinned]
+    #[arg(long, value_name = "DAY", requires = "pin", value_parser = |text: &str| worded(parse_day(text)))]
+    pub until: Option<Date>,
     /// Restore the backup at once into a private server, in containers or as a process of this machine, and verify it there
     #[cfg(feature = "drill")]
     #[arg(long, value_name = "WHERE", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
@@ -65,6 +80,7 @@ pub async fn run(context: &Context<'_>, own: &BackupArguments) -> Result<Report>
 }
 
 async fn make(context: &Context<'_>, own: &BackupArguments) -> Result<BackupMade> {
+    check_until(own.until, Timestamp::now())?;
     let source = context.settings.source(own.source.as_deref())?;
     let tools = context.tools().await?;
     let began = Instant::now();
@@ -84,6 +100,9 @@ async fn make(context: &Context<'_>, own: &BackupArguments) -> Result<BackupMade
         limits: &context.settings.shrink_limits(),
     };
     let made = backup::backup(request, context.observer).await?;
+    if let Some(why) = &own.why {
+        keep(store, made.key, why, own.until).await?;
+    }
     for table in &context.settings.product().tables {
         let mut held = made.manifest.tables.iter();
         if !held.any(|held| table.is(&held.schema, &held.name)) {
@@ -94,6 +113,19 @@ async fn make(context: &Context<'_>, own: &BackupArguments) -> Result<BackupMade
     }
     let seconds = began.elapsed().as_secs_f64();
     Ok(BackupMade { made, seconds })
+}
+
+/// Pins the backup that was just made.
+async fn keep(store: &Store, key: BackupKey, why: &str, until: Option<Date>) -> Result<()> {
+    let pin = Pin::new(key, why, until, Timestamp::now());
+    pin::write(store, key, &pin).await.map_err(|cause| {
+        Error::new(
+            cause.kind(),
+            format!("the backup {key} was made and is whole, and could not be pinned"),
+        )
+        .caused_by(cause)
+        .hint(format!("pin it with: paycraft-dr pin {key} --why \"{why}\""))
+    })
 }
 
 /// A backup is made whether or not a marker could be left.

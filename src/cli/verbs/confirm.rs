@@ -10,8 +10,8 @@ use crate::cli::store_arguments::StoreArguments;
 use crate::cli::text::line;
 use crate::cli::values::worded;
 use crate::error::Result;
-use crate::model::confirmation::parse_why;
 use crate::model::key::{BackupKey, parse_key};
+use crate::model::why::parse_why;
 use crate::recovery::confirm::{self, Confirmed};
 
 /// Say that a backup under suspicion is right.
@@ -21,7 +21,7 @@ pub struct ConfirmArguments {
     #[arg(value_name = "KEY", value_parser = |text: &str| worded(parse_key(text)))]
     pub key: BackupKey,
     /// Why it is right, in one line; it is written into the store
-    #[arg(long, value_name = "TEXT", value_parser = |text: &str| worded(parse_why(text)))]
+    #[arg(long, value_name = "TEXT", value_parser = |text: &str| worded(parse_why(text, "the table events was emptied on purpose")))]
     pub why: String,
     /// Where backups are kept.
     #[command(flatten)]

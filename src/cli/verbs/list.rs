@@ -31,32 +31,37 @@ pub struct ListArguments {
 
 /// Reads the catalog.
 pub async fn run(context: &Context<'_>, own: &ListArguments) -> Result<Report> {
-    let backups = catalog::list(context.store()?, own.day, Timestamp::now(), context.observer).await?;
-    Ok(Report::done(Catalog(backups)))
+    let now = Timestamp::now();
+    let backups = catalog::list(context.store()?, own.day, now, context.observer).await?;
+    Ok(Report::done(Catalog { backups, now }))
 }
 
 /// The catalog was read.
 #[derive(Debug)]
-struct Catalog(Vec<Cataloged>);
+struct Catalog {
+    backups: Vec<Cataloged>,
+    /// Pins hold as of then.
+    now: Timestamp,
+}
 
 impl Outcome for Catalog {
     fn fields(&self) -> Value {
-        json!({ "backups": self.0 })
+        json!({ "backups": self.backups })
     }
 
     fn text(&self, _: bool) -> String {
-        if self.0.is_empty() {
+        if self.backups.is_empty() {
             return "no backups\n".to_owned();
         }
         let sources: BTreeSet<&SourceName> = self
-            .0
+            .backups
             .iter()
             .filter_map(|backup| backup.source.as_ref())
             .collect();
         let mut text = String::new();
         match sources.len() {
             0 => self.table(&mut text, |_| true, None),
-            1 if self.0.iter().all(|backup| backup.source.is_some()) => {
+            1 if self.backups.iter().all(|backup| backup.source.is_some()) => {
                 self.table(&mut text, |_| true, sources.first().map(ToString::to_string));
             }
             _ => {
@@ -65,7 +70,7 @@ impl Outcome for Catalog {
                     self.table(&mut text, is_its, Some(source.to_string()));
                     text.push('\n');
                 }
-                if self.0.iter().any(|backup| backup.source.is_none()) {
+                if self.backups.iter().any(|backup| backup.source.is_none()) {
                     let unknown = "not known, as no manifest tells it";
                     self.table(
                         &mut text,
@@ -90,7 +95,7 @@ impl Catalog {
             "{:<42} {:<10} {:>6} {:>10} {:>8}",
             "KEY", "STATE", "AGE", "SIZE", "ROWS"
         );
-        for backup in self.0.iter().filter(|backup| is_meant(backup)) {
+        for backup in self.backups.iter().filter(|backup| is_meant(backup)) {
             let state = match backup.suspicion.is_empty() {
                 true => backup.state.name(),
                 false => "suspicious",
@@ -103,6 +108,9 @@ impl Catalog {
                 backup.key.to_string(),
                 age(backup.age_seconds)
             );
+            if let Some(pin) = backup.pin.as_ref().and_then(|pin| pin.reason(self.now)) {
+                let _ = writeln!(text, "  {pin}");
+            }
             for reason in &backup.suspicion {
                 let _ = writeln!(text, "  {reason}");
             }
@@ -160,16 +168,20 @@ mod tests {
             }),
             suspicion: Vec::new(),
             confirmed: None,
+            pin: None,
         }
     }
 
     #[test]
     fn a_list_fits_80_columns_and_names_each_source() {
-        let catalog = Catalog(vec![
-            backup(999_900_000_000, Some("a")),
-            backup(99_999_999, Some("b")),
-            backup(0, None),
-        ]);
+        let catalog = Catalog {
+            backups: vec![
+                backup(999_900_000_000, Some("a")),
+                backup(99_999_999, Some("b")),
+                backup(0, None),
+            ],
+            now: Timestamp::UNIX_EPOCH,
+        };
         let text = catalog.text(false);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         for source in ["mlwfgytjxlqyfxcgpysm/a", "mlwfgytjxlqyfxcgpysm/b", "not known"] {

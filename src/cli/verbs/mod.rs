@@ -14,6 +14,7 @@ pub mod drill;
 pub mod init;
 pub mod list;
 pub mod man;
+pub mod pin;
 pub mod prune;
 pub mod recover;
 pub mod restore;

@@ -38,6 +38,7 @@ fn backup(day: u32, source: &str, suspicion: &[&str]) -> (Found, Known) {
         has_index: false,
         globals_bytes: None,
         has_confirmation: false,
+        has_pin: false,
     };
     let known = Known {
         source: name(source),

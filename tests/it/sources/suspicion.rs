@@ -284,6 +284,7 @@ impl Model {
         let held = self.backups.iter().map(|(key, told)| {
             let source = SourceName::from(&told.source);
             Held {
+                pin: None,
                 key: *key,
                 condition: Condition::Attested,
                 stored_bytes: 1,
