@@ -6,7 +6,7 @@ use std::io::Write;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use paycraft_dr::archive::{Reader, gzip};
+use paycraft_dr::archive::{ArchiveReader, gzip};
 use paycraft_dr::drill::workload::Workload;
 use paycraft_dr::model::fingerprint::TableHasher;
 use paycraft_dr::recovery::survey::Survey;
@@ -90,7 +90,7 @@ fn archive(rows: &[u8]) -> Vec<u8> {
 }
 
 fn read_all(archive: &[u8]) -> usize {
-    let mut reader = Reader::new();
+    let mut reader = ArchiveReader::new();
     let mut events = 0;
     for mut block in archive.chunks(BLOCK_BYTES) {
         loop {

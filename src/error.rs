@@ -16,15 +16,11 @@ pub enum Kind {
     NotProven,
     /// A guard said no; nothing was changed.
     Refused,
-    /// The source database.
     Source,
-    /// The object store.
     Store,
-    /// The target database.
     Target,
     /// Stored bytes that are not what was backed up.
     Corrupt,
-    /// A signal.
     Interrupted,
 }
 
@@ -103,10 +99,10 @@ impl Kind {
 
 /// A failure: its kind, a lowercase fragment that says what happened, what caused it, and what to do next.
 #[derive(Debug)]
-pub struct Error(Box<Facts>);
+pub struct Error(Box<ErrorDetails>);
 
 #[derive(Debug)]
-struct Facts {
+struct ErrorDetails {
     kind: Kind,
     message: String,
     hint: Option<String>,
@@ -120,7 +116,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind`; `message` is a lowercase fragment without a full stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Box::new(Facts {
+        Self(Box::new(ErrorDetails {
             kind,
             message: message.into(),
             hint: None,
@@ -156,7 +152,7 @@ impl Error {
         let causes = self.causes();
         let again: Vec<String> = causes.iter().map(|cause| worded(cause)).collect();
         let facts = *self.0;
-        Self(Box::new(Facts {
+        Self(Box::new(ErrorDetails {
             message: worded(&facts.message),
             hint: facts.hint.as_deref().map(&worded),
             source: match causes == again {

@@ -29,32 +29,26 @@ const AGENT: &str = concat!("paycraft-dr/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(Uri);
 
-/// What is sent.
 #[derive(Clone, Debug)]
 pub enum Message {
-    /// GET.
     Get,
     /// POST of a body of this type.
     Post {
         /// The body's media type.
         media_type: &'static str,
-        /// The body.
         body: String,
     },
 }
 
-/// What came back.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    /// The status.
+pub struct HttpResponse {
     pub status: u16,
-    /// The body.
     pub body: Bytes,
 }
 
 /// Why nothing came back, without the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum RequestError {
     /// Not within the time given.
     TimedOut(Duration),
     /// Something else, in words.
@@ -91,13 +85,13 @@ impl Address {
     }
 
     /// Sends `message` and waits for the whole answer, at most for `timeout`.
-    pub async fn send(&self, message: &Message, timeout: Duration) -> Result<Answer, Failure> {
+    pub async fn send(&self, message: &Message, timeout: Duration) -> Result<HttpResponse, RequestError> {
         let span = info_span!(parent: log::phase(), "exchange", address = %self);
         let _wait = Wait::begin(&span, || format!("an answer of {self}"));
         let began = Instant::now();
         let answer = tokio::time::timeout(timeout, self.exchange(message))
             .await
-            .unwrap_or(Err(Failure::TimedOut(timeout)));
+            .unwrap_or(Err(RequestError::TimedOut(timeout)));
         let seconds = began.elapsed().as_secs_f64();
         span.in_scope(|| match &answer {
             Ok(answer) => debug!(status = answer.status, seconds, "answered"),
@@ -106,7 +100,7 @@ impl Address {
         answer
     }
 
-    async fn exchange(&self, message: &Message) -> Result<Answer, Failure> {
+    async fn exchange(&self, message: &Message) -> Result<HttpResponse, RequestError> {
         let (method, media_type, body) = match message {
             Message::Get => (Method::GET, None, Bytes::new()),
             Message::Post { media_type, body } => {
@@ -125,7 +119,7 @@ impl Address {
         let answer = self.client()?.request(request).await.map_err(broken)?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, MOST_ANSWER_BYTES).collect().await;
-        Ok(Answer {
+        Ok(HttpResponse {
             status: head.status.as_u16(),
             body: body.map_err(|cause| broken(&*cause))?.to_bytes(),
         })
@@ -133,7 +127,7 @@ impl Address {
 
     /// A client that trusts whom the system trusts. Each exchange has its own connection: a name that leads elsewhere now is
     /// followed at once.
-    fn client(&self) -> Result<legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>, Failure> {
+    fn client(&self) -> Result<legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>, RequestError> {
         let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(broken)?;
@@ -153,7 +147,7 @@ impl Address {
     }
 }
 
-fn broken(cause: impl std::error::Error) -> Failure {
+fn broken(cause: impl std::error::Error) -> RequestError {
     let mut words = cause.to_string();
     let mut next = cause.source();
     while let Some(cause) = next {
@@ -163,7 +157,7 @@ fn broken(cause: impl std::error::Error) -> Failure {
         }
         next = cause.source();
     }
-    Failure::Broken(words)
+    RequestError::Broken(words)
 }
 
 impl fmt::Display for Address {
@@ -184,7 +178,7 @@ impl fmt::Debug for Address {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut(timeout) => write!(f, "no answer within {timeout:?}"),

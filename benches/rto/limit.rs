@@ -4,15 +4,15 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::time::Instant;
 
-use paycraft_dr::archive::{Event, Reader};
+use paycraft_dr::archive::{ArchiveEvent, ArchiveReader};
 use paycraft_dr::child::Child;
 use paycraft_dr::error::Kind;
 use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::queries::unknown::Unknown;
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::Leniency;
-use paycraft_dr::recovery::loader::{Builds, Loader, Means};
-use paycraft_dr::recovery::plan::{self, Turn};
+use paycraft_dr::recovery::loader::{Builds, LoadOptions, Loader};
+use paycraft_dr::recovery::plan::{self, RestoreStage};
 use paycraft_dr::recovery::platform::Selection;
 
 use super::Outcome;
@@ -40,7 +40,7 @@ pub(super) async fn run(place: &Place, target: &str) -> Outcome<Taken> {
             .well(Kind::Target)?)
     };
     let mut file = std::fs::File::open(&archive)?;
-    let (mut reader, mut loader, mut rest) = (Reader::new(), None, String::new());
+    let (mut reader, mut loader, mut rest) = (ArchiveReader::new(), None, String::new());
     let mut piece = vec![0; PIECE_BYTES];
     loop {
         let length = file.read(&mut piece)?;
@@ -53,18 +53,18 @@ pub(super) async fn run(place: &Place, target: &str) -> Outcome<Taken> {
             unread = &unread[step.consumed..];
             match (step.event, &mut loader) {
                 (None, _) => break,
-                (Some(Event::Contents(contents)), _) => {
+                (Some(ArchiveEvent::Contents(contents)), _) => {
                     let selection = Selection::everything();
                     let ours = Builds::of(&contents, &selection, &Unknown::default(), false).ids();
-                    make("before", plan::list(&contents, Turn::Before, |_| true)).await?;
-                    rest = plan::list(&contents, Turn::After, |id| !ours.contains(&id));
+                    make("before", plan::list(&contents, RestoreStage::Before, |_| true)).await?;
+                    rest = plan::list(&contents, RestoreStage::After, |id| !ours.contains(&id));
                     let loading = Loader::begin(
                         &target,
                         &session,
                         &contents,
                         selection,
                         HashSet::new(),
-                        Means {
+                        LoadOptions {
                             leniency: Leniency::default(),
                             connections: CONNECTIONS,
                             gathers_statistics: false,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use paycraft_dr::drill::cluster::Traits;
 use paycraft_dr::drill::proxy::{Bandwidth, Direction, Latency, Proxy, Toxic};
-use paycraft_dr::drill::substrate::{Environment, Server, Substrate};
+use paycraft_dr::drill::substrate::{DrillServer, Environment, Substrate};
 use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::{Installation, Tools};
@@ -40,7 +40,7 @@ const LATENCY_MS: u64 = 25;
 /// A database server with both sets in it, a store, and two worse ways to it.
 pub(super) struct Place {
     // Dropped before the substrate, in whose directory it has its data.
-    pub(super) server: Server,
+    pub(super) server: DrillServer,
     pub(super) substrate: Substrate,
     pub(super) installation: Installation,
     pub(super) work: TempDir,

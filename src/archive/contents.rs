@@ -16,18 +16,14 @@ pub struct DumpId(pub i32);
 pub enum Section {
     /// With the entry before it.
     None,
-    /// Before the data.
     PreData,
-    /// Among the data.
     Data,
-    /// After the data.
     PostData,
 }
 
 /// One thing the archive holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its number.
     pub id: DumpId,
     /// Whether a data block belongs to it.
     pub has_data: bool,
@@ -49,7 +45,6 @@ pub struct Entry {
     pub copy_statement: String,
     /// The schema it belongs to.
     pub schema: Option<String>,
-    /// Its tablespace.
     pub tablespace: Option<String>,
     /// Its table access method, since version 1.14.
     pub access_method: Option<String>,
@@ -107,7 +102,6 @@ impl Entry {
 /// Everything before the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
-    /// The header.
     pub header: Header,
     /// The entries, in the archive's order.
     pub entries: Vec<Entry>,
@@ -150,7 +144,7 @@ const PIECE_BYTES: usize = 64 << 10;
 /// Header and entries as far as they have come. What was read is never read again, and is not kept: a value that has not come whole
 /// is tried once more when it has. Places are counted from the archive's beginning.
 #[derive(Debug, Default)]
-pub(super) struct Head {
+pub(super) struct HeadParser {
     bytes: Vec<u8>,
     /// Where these bytes begin.
     start: usize,
@@ -165,7 +159,7 @@ pub(super) struct Head {
     begun: Option<Entry>,
 }
 
-impl Head {
+impl HeadParser {
     /// Takes from the front of `input`. When all is there, says how much of `input` belonged to it.
     pub(super) fn feed(&mut self, input: &[u8]) -> Result<Option<(usize, Contents)>, ArchiveError> {
         let before = self.start + self.bytes.len();

@@ -10,17 +10,12 @@ const CUSTOM_FORMAT: u8 = 1;
 /// How the data blocks are compressed inside the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
     None,
     /// Each block is one zlib stream.
     Zlib,
 }
 
 /// When the dump began, by the clock and time zone of the machine that made it.
-#[expect(
-    missing_docs,
-    reason = "the fields of C's struct tm, with the year and month as people count them"
-)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Created {
     pub year: i32,
@@ -35,7 +30,6 @@ pub struct Created {
 /// What comes before the table of contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The format's version.
     pub version: Version,
     /// Size of an integer in the archive, without its sign byte.
     pub int_bytes: u8,
@@ -45,7 +39,6 @@ pub struct Header {
     pub compression: Compression,
     /// When the dump began.
     pub created: Created,
-    /// The database's name.
     pub database: String,
     /// The server's version, as it words it.
     pub server_version: String,

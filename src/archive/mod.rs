@@ -18,5 +18,5 @@ pub use contents::{Contents, DumpId, Entry, Section};
 pub use error::ArchiveError;
 pub use header::{Compression, Created, Header};
 pub use limits::MAX_ENTRIES;
-pub use reader::{Event, Reader, Step};
+pub use reader::{ArchiveEvent, ArchiveReader, ReaderStep};
 pub use version::Version;

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::contents::{Contents, DumpId, Head};
+use super::contents::{Contents, DumpId, HeadParser};
 use super::cursor::read_int;
 use super::error::ArchiveError;
 use super::header::Compression;
 use super::inflate::Inflater;
-use super::rows::{Rows, Taken, TakenData};
+use super::rows::{RowPosition, Taken, TakenData};
 
 /// Type bytes of data blocks.
 const BLOCK_OF_ROWS: u8 = 1;
@@ -19,9 +19,9 @@ const FIELD_BYTES: usize = 10;
 
 /// Reads an archive piece by piece. It does no I/O and keeps nothing but the table of contents and a buffer of fixed size.
 #[derive(Debug, Default)]
-pub struct Reader {
-    state: State,
-    head: Head,
+pub struct ArchiveReader {
+    state: ReaderState,
+    head: HeadParser,
     contents: Option<Arc<Contents>>,
     /// Entries whose data has not come yet.
     awaited: HashSet<DumpId>,
@@ -33,18 +33,18 @@ pub struct Reader {
     inflated: Range<usize>,
 }
 
-/// What one call of [`Reader::step`] came to.
+/// What one call of [`ArchiveReader::step`] came to.
 #[derive(Debug)]
-pub struct Step<'s> {
+pub struct ReaderStep<'s> {
     /// How much of the input is done with.
     pub consumed: usize,
     /// What was found; `None` when more input is needed.
-    pub event: Option<Event<'s>>,
+    pub event: Option<ArchiveEvent<'s>>,
 }
 
 /// What an archive holds, in the order it comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event<'s> {
+pub enum ArchiveEvent<'s> {
     /// Header and table of contents, once.
     Contents(Arc<Contents>),
     /// The rows of this entry's table follow.
@@ -63,7 +63,7 @@ pub enum Event<'s> {
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default)]
-enum State {
+enum ReaderState {
     /// Header or table of contents.
     #[default]
     Head,
@@ -77,37 +77,36 @@ enum State {
     Piece(Data, usize),
     /// All pieces have come; what the inflater holds has not.
     Draining(Data),
-    /// Nothing.
     Done,
 }
 
 /// Whose data it is.
 #[derive(Clone, Copy, Debug)]
 enum Data {
-    Table(DumpId, Rows),
+    Table(DumpId, RowPosition),
     LargeObject(u32),
 }
 
 /// What one look at the input came to.
-enum Turn {
+enum ParseResult {
     /// Something changed inside; look again.
     Again,
     /// More input is needed.
     Wait,
     /// Something without data was found.
-    Event(Event<'static>),
+    Event(ArchiveEvent<'static>),
     /// Some data was found.
-    Data(Data, Place),
+    Data(Data, DataPlace),
 }
 
 /// Where a piece of data lies.
-enum Place {
+enum DataPlace {
     Input(Range<usize>),
     Inflated(Range<usize>),
     Backslash,
 }
 
-impl Reader {
+impl ArchiveReader {
     /// A reader at the beginning of an archive.
     pub fn new() -> Self {
         Self::default()
@@ -119,71 +118,73 @@ impl Reader {
     }
 
     /// Reads from the front of `input`: how much of it is done with, and what was found. The next call wants what follows.
-    pub fn step<'s>(&'s mut self, input: &'s [u8]) -> Result<Step<'s>, ArchiveError> {
+    pub fn step<'s>(&'s mut self, input: &'s [u8]) -> Result<ReaderStep<'s>, ArchiveError> {
         let mut consumed = 0;
         let event = loop {
             match self.turn(input, &mut consumed)? {
-                Turn::Again => {}
-                Turn::Wait => break None,
-                Turn::Event(event) => break Some(event),
-                Turn::Data(data, place) => break Some(self.data_event(data, place, input)),
+                ParseResult::Again => {}
+                ParseResult::Wait => break None,
+                ParseResult::Event(event) => break Some(event),
+                ParseResult::Data(data, place) => break Some(self.data_event(data, place, input)),
             }
         };
-        Ok(Step { consumed, event })
+        Ok(ReaderStep { consumed, event })
     }
 
     /// Header and entries, if the archive ended where they say.
     pub fn finish(self) -> Result<Arc<Contents>, ArchiveError> {
         match (self.state, self.contents) {
-            (State::Done, Some(contents)) => Ok(contents),
+            (ReaderState::Done, Some(contents)) => Ok(contents),
             _ => Err(ArchiveError::Incomplete),
         }
     }
 
-    fn turn(&mut self, input: &[u8], at: &mut usize) -> Result<Turn, ArchiveError> {
+    fn turn(&mut self, input: &[u8], at: &mut usize) -> Result<ParseResult, ArchiveError> {
         let rest = &input[*at..];
         match self.state {
-            State::Done if rest.is_empty() => Ok(Turn::Wait),
-            State::Done => Err(ArchiveError::Trailing),
-            State::Head => self.read_head(rest, at),
-            State::Block => match self.field(1, input, at)? {
+            ReaderState::Done if rest.is_empty() => Ok(ParseResult::Wait),
+            ReaderState::Done => Err(ArchiveError::Trailing),
+            ReaderState::Head => self.read_head(rest, at),
+            ReaderState::Block => match self.field(1, input, at)? {
                 Some((kind, number)) => self.begin_block(kind, DumpId(number)),
-                None => Ok(Turn::Wait),
+                None => Ok(ParseResult::Wait),
             },
-            State::LargeObject => match self.field(0, input, at)? {
+            ReaderState::LargeObject => match self.field(0, input, at)? {
                 Some((_, oid)) => Ok(self.begin_large_object(oid.cast_unsigned())),
-                None => Ok(Turn::Wait),
+                None => Ok(ParseResult::Wait),
             },
-            State::Length(data) => match self.field(0, input, at)? {
+            ReaderState::Length(data) => match self.field(0, input, at)? {
                 Some((_, length)) => self.begin_piece(data, length),
-                None => Ok(Turn::Wait),
+                None => Ok(ParseResult::Wait),
             },
-            State::Piece(data, left) if self.inflater.is_some() => self.inflate_piece(data, left, rest, at),
-            State::Piece(data, left) => self.take_piece(data, left, rest, at),
-            State::Draining(data) => self.drain(data),
+            ReaderState::Piece(data, left) if self.inflater.is_some() => {
+                self.inflate_piece(data, left, rest, at)
+            }
+            ReaderState::Piece(data, left) => self.take_piece(data, left, rest, at),
+            ReaderState::Draining(data) => self.drain(data),
         }
     }
 
-    fn read_head(&mut self, rest: &[u8], at: &mut usize) -> Result<Turn, ArchiveError> {
+    fn read_head(&mut self, rest: &[u8], at: &mut usize) -> Result<ParseResult, ArchiveError> {
         let Some((used, contents)) = self.head.feed(rest)? else {
             *at += rest.len();
-            return Ok(Turn::Wait);
+            return Ok(ParseResult::Wait);
         };
         *at += used;
-        Ok(Turn::Event(self.begin_data(contents)))
+        Ok(ParseResult::Event(self.begin_data(contents)))
     }
 
-    fn begin_data(&mut self, contents: Contents) -> Event<'static> {
+    fn begin_data(&mut self, contents: Contents) -> ArchiveEvent<'static> {
         let with_data = contents.entries.iter().filter(|entry| entry.has_data);
         self.awaited = with_data.map(|entry| entry.id).collect();
         self.inflater = (contents.header.compression == Compression::Zlib).then(Inflater::new);
         self.end_block();
         let contents = Arc::new(contents);
         self.contents = Some(Arc::clone(&contents));
-        Event::Contents(contents)
+        ArchiveEvent::Contents(contents)
     }
 
-    fn begin_block(&mut self, kind: u8, id: DumpId) -> Result<Turn, ArchiveError> {
+    fn begin_block(&mut self, kind: u8, id: DumpId) -> Result<ParseResult, ArchiveError> {
         if !self.awaited.remove(&id) {
             return Err(ArchiveError::Malformed(
                 "a data block of no entry, or a second one",
@@ -193,12 +194,12 @@ impl Reader {
         let entry = entry.ok_or(ArchiveError::Malformed("a data block of no entry"))?;
         match (kind, entry.kind.as_str()) {
             (BLOCK_OF_LARGE_OBJECTS, "BLOBS") => {
-                self.state = State::LargeObject;
-                Ok(Turn::Again)
+                self.state = ReaderState::LargeObject;
+                Ok(ParseResult::Again)
             }
             (BLOCK_OF_ROWS, "TABLE DATA") if entry.copy_statement.starts_with("COPY ") => {
-                self.begin_stream(Data::Table(id, Rows::AtRowStart));
-                Ok(Turn::Event(Event::TableBegan(id)))
+                self.begin_stream(Data::Table(id, RowPosition::AtRowStart));
+                Ok(ParseResult::Event(ArchiveEvent::TableBegan(id)))
             }
             (BLOCK_OF_ROWS, "TABLE DATA") => {
                 Err(ArchiveError::UnknownData(format!("INSERTs into {}", entry.tag)))
@@ -209,34 +210,34 @@ impl Reader {
     }
 
     /// An oid of 0 ends the block.
-    fn begin_large_object(&mut self, oid: u32) -> Turn {
+    fn begin_large_object(&mut self, oid: u32) -> ParseResult {
         if oid == 0 {
             self.end_block();
-            return Turn::Again;
+            return ParseResult::Again;
         }
         self.begin_stream(Data::LargeObject(oid));
-        Turn::Event(Event::LargeObjectBegan(oid))
+        ParseResult::Event(ArchiveEvent::LargeObjectBegan(oid))
     }
 
     /// A length of 0 ends the data.
-    fn begin_piece(&mut self, data: Data, length: i32) -> Result<Turn, ArchiveError> {
+    fn begin_piece(&mut self, data: Data, length: i32) -> Result<ParseResult, ArchiveError> {
         let length =
             usize::try_from(length).map_err(|_| ArchiveError::Malformed("a piece of negative length"))?;
         if length > 0 {
-            self.state = State::Piece(data, length);
+            self.state = ReaderState::Piece(data, length);
         } else if self.inflater.is_some() {
-            self.state = State::Draining(data);
+            self.state = ReaderState::Draining(data);
         } else {
-            return self.end_data(data).map(Turn::Event);
+            return self.end_data(data).map(ParseResult::Event);
         }
-        Ok(Turn::Again)
+        Ok(ParseResult::Again)
     }
 
     fn end_block(&mut self) {
         self.state = if self.awaited.is_empty() {
-            State::Done
+            ReaderState::Done
         } else {
-            State::Block
+            ReaderState::Block
         };
     }
 
@@ -244,10 +245,10 @@ impl Reader {
         if let Some(inflater) = &mut self.inflater {
             inflater.reset();
         }
-        self.state = State::Length(data);
+        self.state = ReaderState::Length(data);
     }
 
-    fn end_data(&mut self, data: Data) -> Result<Event<'static>, ArchiveError> {
+    fn end_data(&mut self, data: Data) -> Result<ArchiveEvent<'static>, ArchiveError> {
         if self
             .inflater
             .as_ref()
@@ -258,12 +259,12 @@ impl Reader {
         match data {
             Data::Table(id, rows) if rows.have_ended() => {
                 self.end_block();
-                Ok(Event::TableEnded(id))
+                Ok(ArchiveEvent::TableEnded(id))
             }
             Data::Table(..) => Err(ArchiveError::Malformed("a table's rows without their end")),
             Data::LargeObject(oid) => {
-                self.state = State::LargeObject;
-                Ok(Event::LargeObjectEnded(oid))
+                self.state = ReaderState::LargeObject;
+                Ok(ArchiveEvent::LargeObjectEnded(oid))
             }
         }
     }
@@ -305,18 +306,18 @@ impl Reader {
         left: usize,
         rest: &[u8],
         at: &mut usize,
-    ) -> Result<Turn, ArchiveError> {
+    ) -> Result<ParseResult, ArchiveError> {
         if rest.is_empty() {
-            return Ok(Turn::Wait);
+            return Ok(ParseResult::Wait);
         }
         let taken = data.take(&rest[..left.min(rest.len())])?;
         self.state = match left - taken.used {
-            0 => State::Length(data),
-            left => State::Piece(data, left),
+            0 => ReaderState::Length(data),
+            left => ReaderState::Piece(data, left),
         };
-        let found = Place::of(&taken, *at, Place::Input);
+        let found = DataPlace::of(&taken, *at, DataPlace::Input);
         *at += taken.used;
-        Ok(found.map_or(Turn::Again, |place| Turn::Data(data, place)))
+        Ok(found.map_or(ParseResult::Again, |place| ParseResult::Data(data, place)))
     }
 
     fn inflate_piece(
@@ -325,64 +326,64 @@ impl Reader {
         left: usize,
         rest: &[u8],
         at: &mut usize,
-    ) -> Result<Turn, ArchiveError> {
+    ) -> Result<ParseResult, ArchiveError> {
         if !self.inflated.is_empty() {
-            return self.take_inflated(data, |data| State::Piece(data, left));
+            return self.take_inflated(data, |data| ReaderState::Piece(data, left));
         }
         if left == 0 {
-            self.state = State::Length(data);
-            return Ok(Turn::Again);
+            self.state = ReaderState::Length(data);
+            return Ok(ParseResult::Again);
         }
         if rest.is_empty() {
-            return Ok(Turn::Wait);
+            return Ok(ParseResult::Wait);
         }
         if let Some(inflater) = &mut self.inflater {
             let (used, filled) = inflater.feed(&rest[..left.min(rest.len())])?;
             self.inflated = 0..filled;
-            self.state = State::Piece(data, left - used);
+            self.state = ReaderState::Piece(data, left - used);
             *at += used;
         }
-        Ok(Turn::Again)
+        Ok(ParseResult::Again)
     }
 
-    fn drain(&mut self, data: Data) -> Result<Turn, ArchiveError> {
+    fn drain(&mut self, data: Data) -> Result<ParseResult, ArchiveError> {
         if self.inflated.is_empty() {
             let filled = self.inflater.as_mut().map_or(Ok(0), Inflater::drain)?;
             if filled == 0 {
-                return self.end_data(data).map(Turn::Event);
+                return self.end_data(data).map(ParseResult::Event);
             }
             self.inflated = 0..filled;
         }
-        self.take_inflated(data, State::Draining)
+        self.take_inflated(data, ReaderState::Draining)
     }
 
     /// Looks at what was inflated and not handed out yet.
     fn take_inflated(
         &mut self,
         mut data: Data,
-        state: impl FnOnce(Data) -> State,
-    ) -> Result<Turn, ArchiveError> {
+        state: impl FnOnce(Data) -> ReaderState,
+    ) -> Result<ParseResult, ArchiveError> {
         let output = self.inflater.as_ref().map_or(&[][..], Inflater::output);
         let start = self.inflated.start;
         let taken = data.take(&output[self.inflated.clone()])?;
         self.inflated.start += taken.used;
         self.state = state(data);
-        let found = Place::of(&taken, start, Place::Inflated);
-        Ok(found.map_or(Turn::Again, |place| Turn::Data(data, place)))
+        let found = DataPlace::of(&taken, start, DataPlace::Inflated);
+        Ok(found.map_or(ParseResult::Again, |place| ParseResult::Data(data, place)))
     }
 
-    fn data_event<'s>(&'s self, data: Data, place: Place, input: &'s [u8]) -> Event<'s> {
+    fn data_event<'s>(&'s self, data: Data, place: DataPlace, input: &'s [u8]) -> ArchiveEvent<'s> {
         let bytes = match place {
-            Place::Input(range) => &input[range],
-            Place::Inflated(range) => self
+            DataPlace::Input(range) => &input[range],
+            DataPlace::Inflated(range) => self
                 .inflater
                 .as_ref()
                 .map_or(&[][..], |inflater| &inflater.output()[range]),
-            Place::Backslash => b"\\",
+            DataPlace::Backslash => b"\\",
         };
         match data {
-            Data::Table(..) => Event::Rows(bytes),
-            Data::LargeObject(_) => Event::LargeObjectData(bytes),
+            Data::Table(..) => ArchiveEvent::Rows(bytes),
+            Data::LargeObject(_) => ArchiveEvent::LargeObjectData(bytes),
         }
     }
 }
@@ -397,7 +398,7 @@ impl Data {
     }
 }
 
-impl Place {
+impl DataPlace {
     /// What was taken of bytes that begin at `start`, if anything of it is data.
     fn of(taken: &Taken, start: usize, place: fn(Range<usize>) -> Self) -> Option<Self> {
         match taken.data {

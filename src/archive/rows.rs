@@ -15,7 +15,7 @@ static LINE_END_AND_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::ne
 
 /// Follows the text of one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rows {
+pub(super) enum RowPosition {
     /// The next byte begins a row.
     AtRowStart,
     /// The next byte is inside a row.
@@ -61,7 +61,7 @@ impl Taken {
     }
 }
 
-impl Rows {
+impl RowPosition {
     /// Looks at the front of `piece`, which is not empty.
     pub(super) fn take(&mut self, piece: &[u8]) -> Result<Taken, ArchiveError> {
         match *self {

@@ -16,7 +16,7 @@ use tokio::process::{ChildStdout, Command};
 use tracing::{Span, debug, info_span};
 
 use self::leash::Leash;
-pub use self::said::Wanted;
+pub use self::said::LineFilter;
 pub use self::said::shown;
 use self::said::{Discretion, KEPT_LINES, Said};
 use crate::error::{Error, Kind, Result};
@@ -41,7 +41,7 @@ pub struct Child {
 
 /// How a program ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct ChildExit {
     program: String,
     /// With which exit code, or by which signal.
     pub status: ExitStatus,
@@ -57,7 +57,7 @@ impl Child {
     }
 
     /// The same, keeping all lines that are `wanted` instead of the last ones.
-    pub fn start_hearing(program: &str, mut command: Command, wanted: Option<Wanted>) -> Result<Self> {
+    pub fn start_hearing(program: &str, mut command: Command, wanted: Option<LineFilter>) -> Result<Self> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -117,13 +117,13 @@ impl Child {
     }
 
     /// Waits for the end.
-    pub async fn ended(mut self) -> Result<Ended> {
+    pub async fn ended(mut self) -> Result<ChildExit> {
         let status = self.wait().await?;
         Ok(self.told(status).await)
     }
 
     /// Waits for the end, and makes one where it has not come after `timeout`. Then only what it said is left.
-    pub async fn ended_within(mut self, timeout: Duration) -> Result<Result<Ended, Vec<String>>> {
+    pub async fn ended_within(mut self, timeout: Duration) -> Result<Result<ChildExit, Vec<String>>> {
         if let Ok(status) = tokio::time::timeout(timeout, self.wait()).await {
             return Ok(Ok(self.told(status?).await));
         }
@@ -141,8 +141,8 @@ impl Child {
         Ok(status)
     }
 
-    async fn told(mut self, status: ExitStatus) -> Ended {
-        Ended {
+    async fn told(mut self, status: ExitStatus) -> ChildExit {
+        ChildExit {
             program: std::mem::take(&mut self.program),
             status,
             said: self.said.lines().await,
@@ -187,7 +187,7 @@ fn argv(command: &Command) -> Vec<String> {
         .collect()
 }
 
-impl Ended {
+impl ChildExit {
     /// Nothing when the program ended well; otherwise an error of `kind` with the last it said.
     pub fn well(self, kind: Kind) -> Result<()> {
         if self.status.success() {

@@ -39,7 +39,7 @@ const SECRETIVE: [&str; 6] = [
 ];
 
 /// Whether a line is one that must be kept.
-pub type Wanted = fn(&str) -> bool;
+pub type LineFilter = fn(&str) -> bool;
 
 /// As much of a line as is shown.
 pub fn shown(line: &str) -> String {
@@ -60,7 +60,7 @@ impl Said {
         &mut self,
         stream: impl AsyncRead + Unpin + Send + 'static,
         mut discretion: Option<Discretion>,
-        wanted: Option<Wanted>,
+        wanted: Option<LineFilter>,
         span: Span,
     ) {
         let lines = Arc::clone(&self.lines);
@@ -128,14 +128,14 @@ impl Said {
 pub(super) struct Discretion {
     /// How the program begins each message of its own.
     prefix: String,
-    part: Part,
+    part: MessagePart,
     /// The entry at work, where its statement may hold a password.
     secretive: Option<String>,
 }
 
 /// The part of a message that a line belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum MessagePart {
     Shown,
     Quoting,
     /// A statement. What it holds may look like anything, save for a message of the program.
@@ -146,7 +146,7 @@ impl Discretion {
     pub(super) fn about(program: &str) -> Self {
         Self {
             prefix: format!("{program}: "),
-            part: Part::Shown,
+            part: MessagePart::Shown,
             secretive: None,
         }
     }
@@ -158,23 +158,23 @@ impl Discretion {
             None => (line, false),
         };
         if let Some(message) = line.strip_prefix(&self.prefix) {
-            self.part = Part::Shown;
+            self.part = MessagePart::Shown;
             if let Some(entry) = message.strip_prefix("from TOC entry ") {
                 let may_hold_secret = SECRETIVE.iter().any(|kind| entry.contains(kind));
                 self.secretive = may_hold_secret.then(|| entry.to_owned());
                 return Some(line.to_owned());
             }
-        } else if self.part != Part::Statement {
+        } else if self.part != MessagePart::Statement {
             let told = line.trim_start();
             if QUOTING.iter().any(|part| told.starts_with(part)) {
-                self.part = Part::Quoting;
+                self.part = MessagePart::Quoting;
             } else if told.starts_with("HINT:") {
-                self.part = Part::Shown;
+                self.part = MessagePart::Shown;
             }
         }
-        let kept = self.part == Part::Shown && !line.trim().is_empty();
+        let kept = self.part == MessagePart::Shown && !line.trim().is_empty();
         if begins_statement {
-            self.part = Part::Statement;
+            self.part = MessagePart::Statement;
         }
         kept.then(|| match &self.secretive {
             Some(entry) => without_quoted(line, entry),

@@ -65,9 +65,7 @@ pub struct DatabaseSection {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSection {
-    /// The service's address.
     pub endpoint: Option<String>,
-    /// The bucket's name.
     pub bucket: Option<String>,
     /// What every key begins with.
     pub prefix: Option<String>,

@@ -20,7 +20,6 @@ const VARIABLE: &str = "PAYCRAFT_DR_CONFIG";
 const WORLD_WRITABLE: u32 = 0o002;
 const ROOT: u32 = 0;
 
-/// A configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ConfigFile {
     pub(super) path: PathBuf,

@@ -9,9 +9,7 @@ use crate::store::Store;
 
 /// What every command is given.
 pub struct Context<'a> {
-    /// The global flags.
     pub arguments: &'a GlobalArguments,
-    /// Environment and configuration.
     pub settings: &'a Settings<'a>,
     /// Who is told what happens.
     pub observer: &'a dyn Observer,
@@ -25,7 +23,6 @@ impl Context<'_> {
             .ok_or_else(|| Error::new(Kind::Internal, "the command has no store"))
     }
 
-    /// PostgreSQL's programs.
     pub async fn tools(&self) -> Result<Tools> {
         Tools::find(
             self.arguments.pg_bin.as_deref(),

@@ -33,7 +33,6 @@ pub trait Outcome: Debug + Send {
 /// What a command did, and why that is not enough where it is not.
 #[derive(Debug)]
 pub struct Report {
-    /// What was done.
     pub done: Box<dyn Outcome>,
     /// Why the command does not end with exit code 0 although there is something to report.
     pub failure: Option<Error>,

@@ -10,7 +10,7 @@ use super::values::parse_timeout;
 #[cfg(feature = "drill")]
 use crate::drill::substrate::{Images, Limits};
 use crate::error::{Error, Kind, Result};
-use crate::model::cutover::step::{Known, SecretSource, Step};
+use crate::model::cutover::step::{KnownSecret, SecretSource, Step};
 use crate::model::product::{Product, general_name, paycraft};
 use crate::model::secret::Secret;
 use crate::model::selection::Among;
@@ -39,14 +39,14 @@ pub struct Settings<'a> {
 
 /// A value, and where it is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundSetting {
     pub(super) value: String,
-    pub(super) from: Origin,
+    pub(super) from: SettingOrigin,
 }
 
 /// Where a value is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum SettingOrigin {
     /// In the environment, by this variable.
     Environment(String),
     /// In the configuration, by this setting.
@@ -65,14 +65,14 @@ impl Settings<'_> {
     }
 
     /// The same, and where it is set. Names of this product's users come before the other ones, and all of them before the configuration.
-    pub(super) fn find(&self, name: &str) -> Result<Option<Found>> {
+    pub(super) fn find(&self, name: &str) -> Result<Option<FoundSetting>> {
         for own in self.own_names(name) {
             if let Some(found) = self.of_environment(own)? {
                 let value = match own {
                     GENERAL_SOURCE => of_postgres(&found.value).unwrap_or(found.value),
                     _ => found.value,
                 };
-                return Ok(Some(Found { value, ..found }));
+                return Ok(Some(FoundSetting { value, ..found }));
             }
         }
         if let Some(found) = self.of_configuration(name)? {
@@ -85,7 +85,7 @@ impl Settings<'_> {
         let found = self.of_environment("DATABASE_URL")?;
         Ok(found.and_then(|found| {
             let value = of_postgres(&found.value)?;
-            Some(Found { value, ..found })
+            Some(FoundSetting { value, ..found })
         }))
     }
 
@@ -100,11 +100,11 @@ impl Settings<'_> {
     }
 
     /// What the variable `name` holds, or the file that `name_FILE` names. Empty counts as unset.
-    fn of_environment(&self, name: &str) -> Result<Option<Found>> {
+    fn of_environment(&self, name: &str) -> Result<Option<FoundSetting>> {
         let read = |name: &str| (self.environment)(name).filter(|value| !value.is_empty());
-        let found = |value, variable: &str| Found {
+        let found = |value, variable: &str| FoundSetting {
             value,
-            from: Origin::Environment(variable.to_owned()),
+            from: SettingOrigin::Environment(variable.to_owned()),
         };
         if let Some(value) = read(name) {
             return Ok(Some(found(value, name)));
@@ -118,10 +118,10 @@ impl Settings<'_> {
     }
 
     /// What the configuration says of `name`, or the file that it names.
-    fn of_configuration(&self, name: &str) -> Result<Option<Found>> {
-        let found = |value, setting| Found {
+    fn of_configuration(&self, name: &str) -> Result<Option<FoundSetting>> {
+        let found = |value, setting| FoundSetting {
             value,
-            from: Origin::File(setting),
+            from: SettingOrigin::File(setting),
         };
         if let Some((setting, value)) = self.config.value(name) {
             return Ok(Some(found(value.to_owned(), setting)));
@@ -245,7 +245,9 @@ impl Settings<'_> {
     /// A secret that a step of the cutover names.
     pub(super) fn secret(&self, source: &SecretSource) -> Result<Secret> {
         let value = match source {
-            SecretSource::From(Known::TargetUrl) => self.required("TARGET_DB_URL", "the target database")?,
+            SecretSource::From(KnownSecret::TargetUrl) => {
+                self.required("TARGET_DB_URL", "the target database")?
+            }
             SecretSource::Env(name) => (self.environment)(name)
                 .filter(|value| !value.is_empty())
                 .ok_or_else(|| {

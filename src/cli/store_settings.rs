@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::settings::{Found, Settings};
+use super::settings::{FoundSetting, Settings};
 use super::store_arguments::StoreArguments;
 use crate::error::{Error, Kind, Result};
 use crate::model::prefix::parse_prefix;
@@ -213,7 +213,7 @@ impl Settings<'_> {
     }
 
     /// The same without a flag, and where it is set.
-    pub(super) fn find_of_store(&self, name: &str) -> Result<Option<Found>> {
+    pub(super) fn find_of_store(&self, name: &str) -> Result<Option<FoundSetting>> {
         let others = self.store_names()?.others.iter();
         let others = others
             .filter(|(own, _)| *own == name)

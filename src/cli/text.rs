@@ -5,12 +5,12 @@ use std::fmt::Write;
 use super::colour;
 use super::units::{duration, rate, size};
 use crate::error::Error;
-use crate::model::comparison::{Content, TableReport};
+use crate::model::comparison::{ContentComparison, TableReport};
 use crate::model::missing::Missing;
 use crate::model::objective::Measured;
 use crate::model::product::TableCounts;
 use crate::model::timeline::Span;
-use crate::model::verdict::{Check, Outcome};
+use crate::model::verdict::{Check, CheckOutcome};
 use crate::recovery::plan::SkippedEntry;
 
 /// The error as a person reads it: what happened, why, and what to do next.
@@ -110,12 +110,12 @@ pub(super) fn counts(text: &mut String, counts: &TableCounts) {
 }
 
 /// An outcome in a column: problems stand out.
-pub(super) fn mark(outcome: Outcome) -> String {
+pub(super) fn mark(outcome: CheckOutcome) -> String {
     match outcome {
-        Outcome::Passed => colour::good("passed "),
-        Outcome::Accepted => colour::doubtful("accept "),
-        Outcome::Failed => colour::bad("FAILED "),
-        Outcome::Skipped => colour::doubtful("SKIPPED"),
+        CheckOutcome::Passed => colour::good("passed "),
+        CheckOutcome::Accepted => colour::doubtful("accept "),
+        CheckOutcome::Failed => colour::bad("FAILED "),
+        CheckOutcome::Skipped => colour::doubtful("SKIPPED"),
     }
 }
 
@@ -134,14 +134,14 @@ pub(super) fn checks(text: &mut String, checks: &[Check]) {
 pub(super) fn tables(text: &mut String, tables: &[TableReport], verbose: bool) {
     for table in tables
         .iter()
-        .filter(|table| verbose || table.content != Content::Equal)
+        .filter(|table| verbose || table.content != ContentComparison::Equal)
     {
         let rows = table.rows.map_or_else(|| "-".to_owned(), |rows| rows.to_string());
         let content = match table.content {
-            Content::Equal => "equal",
-            Content::Different => "DIFFERENT",
-            Content::NotCompared if table.left_out.is_some() => "left out",
-            Content::NotCompared => "NOT COMPARED",
+            ContentComparison::Equal => "equal",
+            ContentComparison::Different => "DIFFERENT",
+            ContentComparison::NotCompared if table.left_out.is_some() => "left out",
+            ContentComparison::NotCompared => "NOT COMPARED",
         };
         let _ = writeln!(
             text,

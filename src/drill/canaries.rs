@@ -10,7 +10,7 @@ use crate::model::globals::Globals;
 use crate::model::manifest::Manifest;
 use crate::model::sha256_sum::Sha256Sum;
 use crate::model::timeline::{Event, Observer};
-use crate::model::verdict::{Check, Outcome};
+use crate::model::verdict::{Check, CheckOutcome};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::tools::Tools;
 use crate::recovery::object::CheckedArchive;
@@ -161,7 +161,7 @@ async fn pack_spoilt(
     original: &Original<'_>,
     spoilt: Spoilt,
     mut packer: Packer,
-) -> Result<(crate::recovery::packer::Packed, u64)> {
+) -> Result<(crate::recovery::packer::PackedArchive, u64)> {
     let manifest = original.manifest;
     let middle = u64::midpoint(manifest.head_bytes, manifest.raw_bytes);
     let mut archive = CheckedArchive::open(original.store, manifest);
@@ -225,7 +225,7 @@ async fn unseen_differences(original: &Original<'_>) -> Result<(usize, Vec<&'sta
     let verification = verify::target(&wrong, target, &scope, tools, jobs, &Quiet).await?;
     let is_noticed = |part: &str| {
         let check = verification.checks.iter().find(|check| check.name == part);
-        check.is_some_and(|check| check.outcome == Outcome::Failed)
+        check.is_some_and(|check| check.outcome == CheckOutcome::Failed)
     };
     Ok((
         parts.len(),

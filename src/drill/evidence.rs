@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::rehearsal::Rehearsal;
-use super::suite::Planned;
+use super::suite::PlannedDrill;
 use crate::error::{Error, Kind, Result};
-use crate::model::drill_log::{self, Row};
+use crate::model::drill_log::{self, DrillLogRow};
 use crate::recovery::whole_file::{folder_of, replace, unwritable};
 
 /// A directory for evidence that was found writable.
@@ -34,7 +34,7 @@ impl EvidenceDirectory {
     }
 
     /// Writes a scenario as a file of its own, and tells where and by which command it is run.
-    pub fn keep_scenario(&self, planned: &Planned) -> Result<(PathBuf, String)> {
+    pub fn keep_scenario(&self, planned: &PlannedDrill) -> Result<(PathBuf, String)> {
         let path = self.0.join(format!("smallest-{}.toml", planned.seed));
         replace(&path, planned.scenario.to_toml()?.as_bytes())?;
         let repeat = format!(
@@ -72,7 +72,7 @@ impl DrillLog {
         // A link is followed now: replacing the file must not replace the link.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let log = Self(path);
-        drill_log::append(&log.text()?, &Row::default())?;
+        drill_log::append(&log.text()?, &DrillLogRow::default())?;
         let is_writable = match std::fs::OpenOptions::new().append(true).open(&log.0) {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(()),
             outcome => outcome.map(drop),
@@ -84,7 +84,7 @@ impl DrillLog {
     }
 
     /// Adds a row. The file is replaced as a whole, so a crash leaves the old one or the new one.
-    pub fn add(&self, row: &Row) -> Result<()> {
+    pub fn add(&self, row: &DrillLogRow) -> Result<()> {
         replace(&self.0, drill_log::append(&self.text()?, row)?.as_bytes())
     }
 
@@ -103,14 +103,14 @@ impl DrillLog {
 }
 
 /// The log's row about one drill.
-pub fn log_row(rehearsal: &Rehearsal, operator: &str) -> Row {
-    use crate::model::comparison::Content;
+pub fn log_row(rehearsal: &Rehearsal, operator: &str) -> DrillLogRow {
+    use crate::model::comparison::ContentComparison;
     let equal = rehearsal
         .tables
         .iter()
-        .filter(|table| table.content == Content::Equal)
+        .filter(|table| table.content == ContentComparison::Equal)
         .count();
-    Row {
+    DrillLogRow {
         date: rehearsal.started_at.strftime("%Y-%m-%d").to_string(),
         operator: operator.to_owned(),
         backup_restored: rehearsal

@@ -8,7 +8,7 @@ use super::database;
 use super::rehearsal::{BackupFacts, Rehearsal};
 use super::substrate::Substrate;
 use crate::error::Result;
-use crate::model::catalog::Listed;
+use crate::model::catalog::ListedObject;
 use crate::model::check_names;
 use crate::model::depth::Depth;
 use crate::model::key::Selector;
@@ -21,7 +21,7 @@ use crate::model::verdict::Check;
 use crate::postgres::conninfo::Side;
 use crate::postgres::tools::{Leniency, Tools};
 use crate::recovery::backup::Clock;
-use crate::recovery::guard::{Production, Terms};
+use crate::recovery::guard::{GuardOptions, Production};
 use crate::recovery::restore;
 use crate::store::Store;
 
@@ -30,13 +30,10 @@ const DATABASE: &str = "restored";
 /// Which backup of a real store is restored.
 #[derive(Clone, Copy, Debug)]
 pub struct Stored<'a> {
-    /// Where it is.
     pub store: &'a Store,
-    /// The backups considered.
     pub among: &'a Among,
     /// The product they are of.
     pub product: &'a Product,
-    /// Which of them.
     pub selector: Selector,
     /// Whether one will do that does not record owners and rights.
     pub accepts_unknown_rights: bool,
@@ -44,7 +41,7 @@ pub struct Stored<'a> {
 
 /// What the backup is restored with.
 #[derive(Clone, Copy)]
-pub(super) struct Means<'a> {
+pub(super) struct RestoreTools<'a> {
     pub(super) tools: &'a Tools,
     pub(super) jobs: usize,
     pub(super) clock: Clock<'a>,
@@ -52,7 +49,7 @@ pub(super) struct Means<'a> {
 
 /// Restores and proves the backup. What that shows goes into `rehearsal` as it becomes known.
 pub(super) async fn recover(
-    means: Means<'_>,
+    means: RestoreTools<'_>,
     stored: Stored<'_>,
     substrate: &Substrate,
     rehearsal: &mut Rehearsal,
@@ -67,13 +64,13 @@ pub(super) async fn recover(
     let before = store.list("").await?;
     let production = Production::default();
     let (declared, declared_at) = (Instant::now(), (means.clock)());
-    let request = restore::Request {
+    let request = restore::RestoreRequest {
         store,
         selector: stored.selector,
         among,
         counted: &product.tables,
         tools: means.tools,
-        terms: Terms {
+        terms: GuardOptions {
             production: &production,
             consent: None,
             clean: false,
@@ -131,7 +128,7 @@ pub(super) async fn recover(
 }
 
 /// Which objects of `before` are gone or have another size. What others stored meanwhile is theirs.
-fn changes(before: &[Listed], after: &[Listed]) -> Vec<String> {
+fn changes(before: &[ListedObject], after: &[ListedObject]) -> Vec<String> {
     let missing = before.iter().filter(|object| !after.contains(object));
     missing
         .map(|object| format!("{} is gone or changed", object.key))

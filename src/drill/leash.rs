@@ -12,13 +12,13 @@ const POLL: Duration = Duration::from_millis(10);
 /// Holds the other end of a process's standard input. When it is dropped, or with this process, the other sees the end of
 /// its input and clears away.
 #[derive(Debug)]
-pub(super) struct Leash {
+pub(super) struct StdinLeash {
     process: Child,
     /// How long the process may take to clear away.
     patience: Duration,
 }
 
-impl Leash {
+impl StdinLeash {
     /// Starts `command`, which must wait for the end of its standard input.
     pub(super) fn hold(mut command: Command, patience: Duration) -> Result<Self> {
         let process = command
@@ -48,7 +48,7 @@ impl Leash {
     }
 }
 
-impl Drop for Leash {
+impl Drop for StdinLeash {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
         let asked = Instant::now();

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use rustix::process::Pid;
 
-/// A process.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) id: Pid,

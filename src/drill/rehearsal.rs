@@ -13,7 +13,6 @@ use crate::model::verdict::{Check, Verdict};
 /// What a rehearsal showed: the evidence.
 #[derive(Debug, Serialize)]
 pub struct Rehearsal {
-    /// What was rehearsed.
     pub scenario: String,
     /// The seed of its data, where that was synthetic.
     pub seed: Option<u64>,
@@ -25,7 +24,6 @@ pub struct Rehearsal {
     pub started_at: Timestamp,
     /// Version of this program.
     pub tool_version: &'static str,
-    /// The servers' version.
     pub server_version: String,
     /// What it all adds up to.
     pub verdict: Verdict,
@@ -47,7 +45,6 @@ pub struct Rehearsal {
     pub backup: Option<BackupFacts>,
     /// Each table as it was found in the target.
     pub tables: Vec<TableReport>,
-    /// Every check.
     pub checks: Vec<Check>,
     /// What ended the drill before its verdict.
     #[serde(rename = "error", skip_serializing_if = "Option::is_none")]
@@ -61,7 +58,6 @@ pub struct Rehearsal {
 /// The backup of a rehearsal, in figures.
 #[derive(Clone, Debug, Serialize)]
 pub struct BackupFacts {
-    /// Its key.
     pub key: String,
     /// Size of the archive in bytes.
     pub raw_bytes: u64,
@@ -86,11 +82,9 @@ impl BackupFacts {
 /// One fault and what became of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct FaultReport {
-    /// Its name.
     pub fault: String,
     /// When it was to strike.
     pub phase: Phase,
-    /// Whether it struck.
     pub fired: bool,
     /// Whether it was healed.
     pub healed: bool,

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 pub use super::from_store::Stored;
-use super::from_store::{self, Means};
+use super::from_store::{self, RestoreTools};
 use super::rehearsal::Rehearsal;
 use super::scenario::{BASELINE, Expectation, Scenario};
 use super::substrate::Environment;
@@ -27,10 +27,9 @@ const RAW_PER_STORED: u64 = 6;
 
 /// What a rehearsal restores.
 #[derive(Clone, Copy, Debug)]
-pub enum Origin<'a> {
+pub enum RehearsalInput<'a> {
     /// Synthetic data, backed up first, and what a scenario does to it.
     Synthetic {
-        /// What happens.
         scenario: &'a Scenario,
         /// Picks the data, and what faults leave to chance.
         seed: u64,
@@ -44,15 +43,12 @@ pub enum Origin<'a> {
 /// What a rehearsal is to do.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
-    /// What is restored.
-    pub origin: Origin<'a>,
+    pub origin: RehearsalInput<'a>,
     /// Where its servers run.
     pub environment: &'a Environment,
-    /// PostgreSQL's programs.
     pub tools: &'a Tools,
     /// How many connections work side by side.
     pub jobs: usize,
-    /// Tells the time.
     pub clock: Clock<'a>,
     /// This program, for verbs that are ended from outside.
     pub program: &'a Path,
@@ -95,7 +91,7 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
         repeat: format!("{}{}", options.origin.repeat(), options.environment.words()),
     };
     let outcome = match options.origin {
-        Origin::Synthetic { scenario, seed, .. } => {
+        RehearsalInput::Synthetic { scenario, seed, .. } => {
             let trial_options = TrialOptions {
                 scenario,
                 seed,
@@ -107,8 +103,8 @@ pub async fn rehearse(options: Options<'_>, observer: &dyn Observer) -> Result<R
             };
             Box::pin(trial::run(trial_options, &substrate, &mut rehearsal, &recorder)).await
         }
-        Origin::Store(stored) => {
-            let means = Means {
+        RehearsalInput::Store(stored) => {
+            let means = RestoreTools {
                 tools: options.tools,
                 jobs: options.jobs,
                 clock: options.clock,
@@ -170,7 +166,7 @@ fn torn_down(expected: &Expectation, left: &[String]) -> Check {
     Check::none_of(NAME, &[problem], "")
 }
 
-impl Origin<'_> {
+impl RehearsalInput<'_> {
     /// About how much data will be restored, as COPY text.
     async fn size_bytes(self, now: Timestamp) -> Result<u64> {
         let stored = match self {

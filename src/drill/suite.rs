@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::quiet::Quiet;
 use super::rehearsal::Rehearsal;
-use super::rehearse::{Options, Origin, rehearse};
+use super::rehearse::{Options, RehearsalInput, rehearse};
 use super::scenario::Scenario;
 use super::substrate::Environment;
 use crate::error::{Error, Kind, Result};
@@ -28,7 +28,6 @@ const ENDING: Duration = Duration::from_secs(20);
 pub struct Equipment {
     /// Where their servers run.
     pub environment: Environment,
-    /// PostgreSQL's programs.
     pub tools: Tools,
     /// How many connections work side by side in each.
     pub jobs: usize,
@@ -42,7 +41,7 @@ pub struct Equipment {
 
 /// One drill to run.
 #[derive(Clone, Debug)]
-pub struct Planned {
+pub struct PlannedDrill {
     /// What happens in it.
     pub scenario: Scenario,
     /// Picks its data, and what faults leave to chance.
@@ -67,9 +66,7 @@ pub struct Scorecard {
 /// A drill that could not run here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skip {
-    /// Its scenario.
     pub scenario: String,
-    /// Why not.
     pub why: &'static str,
 }
 
@@ -94,7 +91,7 @@ impl Scorecard {
 /// Runs every drill. Each goes through `ended` as soon as it is over, so that a later one cannot lose it. Dropped, it ends those
 /// that are under way and waits until their servers are gone.
 pub async fn run(
-    plan: Vec<Planned>,
+    plan: Vec<PlannedDrill>,
     equipment: &Arc<Equipment>,
     mut ended: impl FnMut(&Rehearsal) -> Result<()>,
 ) -> Result<Scorecard> {
@@ -144,7 +141,7 @@ impl UnderWay {
     }
 
     /// Begins a drill on a thread of its own: one that a fault blocks must block no other.
-    fn begin(&mut self, place: usize, planned: Planned, equipment: &Arc<Equipment>) {
+    fn begin(&mut self, place: usize, planned: PlannedDrill, equipment: &Arc<Equipment>) {
         let equipment = Arc::clone(equipment);
         let presence = self.presence.clone();
         let wanted = self.wanted.as_ref().map(watch::Sender::subscribe);
@@ -180,9 +177,9 @@ impl Drop for UnderWay {
 }
 
 /// Runs one drill of a suite.
-pub async fn run_one(planned: &Planned, equipment: &Equipment) -> Result<Rehearsal> {
+pub async fn run_one(planned: &PlannedDrill, equipment: &Equipment) -> Result<Rehearsal> {
     let options = Options {
-        origin: Origin::Synthetic {
+        origin: RehearsalInput::Synthetic {
             scenario: &planned.scenario,
             seed: planned.seed,
             scale_bytes: equipment.scale_bytes,
@@ -196,11 +193,11 @@ pub async fn run_one(planned: &Planned, equipment: &Equipment) -> Result<Rehears
     Box::pin(rehearse(options, &Quiet)).await
 }
 
-fn sort_out(plan: Vec<Planned>) -> (Vec<Planned>, Vec<Skip>) {
+fn sort_out(plan: Vec<PlannedDrill>) -> (Vec<PlannedDrill>, Vec<Skip>) {
     let (runnable, rest): (Vec<_>, Vec<_>) = plan
         .into_iter()
         .partition(|planned| cfg!(target_os = "linux") || !planned.scenario.needs_linux());
-    let skip = |planned: Planned| Skip {
+    let skip = |planned: PlannedDrill| Skip {
         scenario: planned.scenario.name,
         why: "only Linux tells of processes and limits their files",
     };
@@ -208,11 +205,11 @@ fn sort_out(plan: Vec<Planned>) -> (Vec<Planned>, Vec<Skip>) {
 }
 
 /// The smallest scenario with which the drill still does not end as it has to, found by leaving out one thing after the other.
-pub async fn shrink(failing: Planned, equipment: &Equipment) -> Result<Planned> {
+pub async fn shrink(failing: PlannedDrill, equipment: &Equipment) -> Result<PlannedDrill> {
     let mut smallest = failing;
     'again: loop {
         for smaller in smaller_ones(&smallest.scenario) {
-            let smaller = Planned {
+            let smaller = PlannedDrill {
                 scenario: smaller,
                 seed: smallest.seed,
             };

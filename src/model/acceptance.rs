@@ -5,7 +5,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::check_names;
-use super::verdict::{Check, Outcome};
+use super::verdict::{Check, CheckOutcome};
 
 /// How what is wrong with an entry goes on behind its name.
 const WHAT_IS_WRONG: [&str; 6] = [" is ", " was ", " has ", " holds ", " stands ", ": "];
@@ -50,7 +50,7 @@ impl Acceptance {
 /// reason, and also whose time is over.
 #[must_use]
 pub fn accept(check: Check, acceptances: &[Acceptance], today: Date) -> Check {
-    if check.outcome != Outcome::Failed {
+    if check.outcome != CheckOutcome::Failed {
         return check;
     }
     let about = |problem: &String| {
@@ -77,7 +77,7 @@ pub fn accept(check: Check, acceptances: &[Acceptance], today: Date) -> Check {
     }
     if others.is_empty() {
         return Check {
-            outcome: Outcome::Accepted,
+            outcome: CheckOutcome::Accepted,
             detail: told.join("; "),
             ..check
         };

@@ -37,7 +37,7 @@ pub enum Condition {
 
 /// How far something in the store can be trusted to be a backup, in the words that users read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum BackupState {
     /// Object and manifest are there, and belong together.
     Attested,
     /// An object without a manifest that this program did not make.
@@ -48,22 +48,22 @@ pub enum State {
 
 impl Condition {
     /// What users are told of it.
-    pub const fn state(&self) -> State {
+    pub const fn state(&self) -> BackupState {
         match self {
-            Self::Attested => State::Attested,
-            Self::Unattested => State::Unattested,
+            Self::Attested => BackupState::Attested,
+            Self::Unattested => BackupState::Unattested,
             Self::LoneObject
             | Self::LoneManifest
             | Self::LoneConfirmation
             | Self::LonePin
             | Self::LoneIndex
             | Self::LoneGlobals
-            | Self::Doubtful(_) => State::Orphan,
+            | Self::Doubtful(_) => BackupState::Orphan,
         }
     }
 }
 
-impl State {
+impl BackupState {
     /// Its stable name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -74,7 +74,7 @@ impl State {
     }
 }
 
-impl Serialize for State {
+impl Serialize for BackupState {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
     }
@@ -82,8 +82,7 @@ impl Serialize for State {
 
 /// One object as a listing tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Its key.
+pub struct ListedObject {
     pub key: String,
     /// Its size in bytes.
     pub bytes: u64,
@@ -91,8 +90,7 @@ pub struct Listed {
 
 /// What a store holds under one backup's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Found {
-    /// The backup's key.
+pub struct StoredBackup {
     pub key: BackupKey,
     /// Size of the object in bytes, where there is one.
     pub stored_bytes: Option<u64>,
@@ -108,7 +106,7 @@ pub struct Found {
     pub has_pin: bool,
 }
 
-impl Found {
+impl StoredBackup {
     /// Whether both halves of a backup are there.
     pub fn is_attested(&self) -> bool {
         self.has_manifest && self.stored_bytes.is_some()
@@ -126,8 +124,8 @@ impl Found {
 }
 
 /// What `listing` holds, newest first. Keys that are not ours are passed over, and the listing's order does not matter.
-pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
-    let mut found: BTreeMap<BackupKey, Found> = BTreeMap::new();
+pub fn read_listing(listing: &[ListedObject]) -> Vec<StoredBackup> {
+    let mut found: BTreeMap<BackupKey, StoredBackup> = BTreeMap::new();
     for object in listing {
         let meaning = BackupKey::read(&object.key);
         let (KeyMeaning::Object(key)
@@ -139,7 +137,7 @@ pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
         else {
             continue;
         };
-        let entry = found.entry(key).or_insert(Found {
+        let entry = found.entry(key).or_insert(StoredBackup {
             key,
             stored_bytes: None,
             has_manifest: false,
@@ -164,8 +162,8 @@ pub fn read_listing(listing: &[Listed]) -> Vec<Found> {
 /// The backup that `selector` means among `found` (newest first), as seen at `now`: an attested one where there is any, otherwise
 /// the newest object without a manifest. Reading that one tells whether it is whole. What is dated in the future is
 /// not the latest; by its day or key it can be had.
-pub fn choose(found: &[Found], selector: Selector, now: Timestamp) -> Result<Found> {
-    let is_wanted = |candidate: &&Found| match selector {
+pub fn choose(found: &[StoredBackup], selector: Selector, now: Timestamp) -> Result<StoredBackup> {
+    let is_wanted = |candidate: &&StoredBackup| match selector {
         Selector::Latest => !candidate.is_of_the_future(now),
         Selector::Day(day) => candidate.key.day() == day,
         Selector::Key(key) => candidate.key == key,
@@ -181,9 +179,14 @@ pub fn choose(found: &[Found], selector: Selector, now: Timestamp) -> Result<Fou
 }
 
 /// The error of a selector for which nothing can be restored; `near` is what comes nearest.
-fn nothing_chosen(found: &[Found], near: Option<&Found>, selector: Selector, now: Timestamp) -> Error {
-    let found: Vec<&Found> = found.iter().filter(|found| found.is_half()).collect();
-    let (of_the_future, known): (Vec<&Found>, Vec<&Found>) =
+fn nothing_chosen(
+    found: &[StoredBackup],
+    near: Option<&StoredBackup>,
+    selector: Selector,
+    now: Timestamp,
+) -> Error {
+    let found: Vec<&StoredBackup> = found.iter().filter(|found| found.is_half()).collect();
+    let (of_the_future, known): (Vec<&StoredBackup>, Vec<&StoredBackup>) =
         found.iter().partition(|found| found.is_of_the_future(now));
     let error = match (near, of_the_future.last()) {
         (Some(near), _) => Error::new(

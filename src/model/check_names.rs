@@ -5,7 +5,6 @@ macro_rules! names {
     ($($constant:ident = $name:literal,)*) => {
         $(pub const $constant: &str = $name;)*
 
-        /// Every name.
         pub const ALL: &[&str] = &[$($constant),*];
     };
 }

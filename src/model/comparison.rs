@@ -9,16 +9,15 @@ use super::acceptance::{Acceptance, accept};
 use super::check_names;
 use super::fingerprint::Fingerprint;
 use super::manifest::{EntryDigest, Sequence, Table};
-use super::product::{CountedTable, CountedTables, Rule, TableCounts};
+use super::product::{CountRule, CountedTable, CountedTables, TableCounts};
 use super::verdict::{Check, Verdict};
 
 /// How the content of one table compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Content {
+pub enum ContentComparison {
     /// The same rows, byte for byte, in any order.
     #[serde(rename = "equal")]
     Equal,
-    /// Other rows.
     #[serde(rename = "different")]
     Different,
     /// The table could not be read, or only its rows were counted.
@@ -29,16 +28,14 @@ pub enum Content {
 /// One table of the manifest and what was found of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TableReport {
-    /// Its schema.
     pub schema: String,
-    /// Its name.
     pub name: String,
     /// Rows found, where the table is there.
     pub rows: Option<u64>,
     /// Rows the manifest tells of.
     pub expected_rows: u64,
     /// How the content compares.
-    pub content: Content,
+    pub content: ContentComparison,
     /// Why it was not to be compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out: Option<&'static str>,
@@ -69,9 +66,9 @@ impl TableReport {
             rows: found.map(|found| found.rows),
             expected_rows: expected.content.rows,
             content: match found {
-                None => Content::NotCompared,
-                Some(found) if found == expected.content => Content::Equal,
-                Some(_) => Content::Different,
+                None => ContentComparison::NotCompared,
+                Some(found) if found == expected.content => ContentComparison::Equal,
+                Some(_) => ContentComparison::Different,
             },
             left_out: None,
         }
@@ -95,7 +92,6 @@ pub fn tables(expected: &[Table], found: &[Table]) -> Vec<TableReport> {
 /// Every check that was made, and what they add up to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verification {
-    /// The checks.
     pub checks: Vec<Check>,
     /// The tables, in the manifest's order.
     pub tables: Vec<TableReport>,
@@ -159,11 +155,11 @@ pub fn counts_against(counted: &CountedTables, found: &TableCounts, other: &Tabl
         let name = table.short_name();
         let rows = |counts: &TableCounts| counts.get(&name).copied().flatten();
         let tolerance = match table.rule {
-            Rule::Exact | Rule::Always(_) => 0,
-            Rule::Within(rows) => rows,
+            CountRule::Exact | CountRule::Always(_) => 0,
+            CountRule::Within(rows) => rows,
         };
         match (rows(found), rows(other), table.rule) {
-            (Some(found), _, Rule::Always(rows)) if found != rows => {
+            (Some(found), _, CountRule::Always(rows)) if found != rows => {
                 Some(format!("{name} has {found} rows, and there are always {rows}"))
             }
             (Some(found), Some(other), _) if found.abs_diff(other) > tolerance => {
@@ -183,8 +179,8 @@ fn counts(tables: &[TableReport], counted: &CountedTables) -> Option<Check> {
     let always: Vec<(&CountedTable, &TableReport, u64)> = counted
         .iter()
         .filter_map(|table| match table.rule {
-            Rule::Always(rows) => Some((table, report_of(tables, table)?, rows)),
-            Rule::Exact | Rule::Within(_) => None,
+            CountRule::Always(rows) => Some((table, report_of(tables, table)?, rows)),
+            CountRule::Exact | CountRule::Within(_) => None,
         })
         .collect();
     if always.is_empty() {
@@ -235,7 +231,7 @@ pub fn rows(tables: &[TableReport]) -> Check {
 pub fn content(tables: &[TableReport]) -> Check {
     let compared = || tables.iter().filter(|table| table.left_out.is_none());
     let problems: Vec<String> = compared()
-        .filter(|table| table.content != Content::Equal)
+        .filter(|table| table.content != ContentComparison::Equal)
         .map(|table| format!("{}.{} holds other content", table.schema, table.name))
         .collect();
     Check::none_of(
@@ -307,7 +303,6 @@ pub fn definitions(
 pub enum Wording {
     /// They are of the same major version.
     Same,
-    /// They are not.
     OfAnotherVersion,
 }
 

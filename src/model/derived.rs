@@ -26,9 +26,7 @@ pub enum Computed {
 /// A relation with computed content, and that content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Derived {
-    /// Its schema.
     pub schema: String,
-    /// Its name.
     pub name: String,
     /// Which part of it is computed.
     pub computed: Computed,
@@ -52,16 +50,14 @@ pub enum Reason {
     Unknown(String),
 }
 
-/// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub struct DerivedDifference {
     /// What differs, as it is in the backup.
     pub of: Derived,
-    /// Why.
     pub reason: Reason,
 }
 
-impl Difference {
+impl DerivedDifference {
     /// Whether the target is as it should be all the same.
     fn is_explained(&self) -> bool {
         matches!(self.reason, Reason::Stale | Reason::Volatile)
@@ -97,24 +93,24 @@ impl Difference {
 
 /// What was compared with a backup's record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Compared {
+pub struct DerivedComparison {
     /// How many relations are as recorded.
     pub equal: usize,
     /// Those that are not.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<DerivedDifference>,
     /// Relations of the backup that compute something and are not in its record, as `schema.name`.
     pub unrecorded: Vec<String>,
 }
 
 /// Everything computed is as it was in the source, or differs for a reason that the source had. Such differences are told. What the backup
 /// does not record is not compared, and not proven, unless that is accepted.
-pub fn check(compared: &Compared, accepts_unrecorded: bool) -> Check {
-    let (explained, problems): (Vec<&Difference>, Vec<&Difference>) = compared
+pub fn check(compared: &DerivedComparison, accepts_unrecorded: bool) -> Check {
+    let (explained, problems): (Vec<&DerivedDifference>, Vec<&DerivedDifference>) = compared
         .differences
         .iter()
         .partition(|difference| difference.is_explained());
-    let problems: Vec<String> = problems.into_iter().map(Difference::text).collect();
-    let mut told: Vec<String> = explained.into_iter().map(Difference::text).collect();
+    let problems: Vec<String> = problems.into_iter().map(DerivedDifference::text).collect();
+    let mut told: Vec<String> = explained.into_iter().map(DerivedDifference::text).collect();
     let unrecorded = compared.unrecorded.iter();
     told.extend(unrecorded.map(|name| format!("{name}: not compared; {NOT_RECORDED}")));
     let well = format!("{} equal", compared.equal);

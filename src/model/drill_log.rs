@@ -34,9 +34,8 @@ const PROVEN_WORDS: [&str; 8] = [
 ];
 
 /// One drill, as the table's cells.
-#[expect(missing_docs, reason = "the fields are the table's columns")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
+pub struct DrillLogRow {
     pub date: String,
     pub operator: String,
     pub backup_restored: String,
@@ -46,7 +45,7 @@ pub struct Row {
     pub notes: String,
 }
 
-impl Row {
+impl DrillLogRow {
     /// The day of the drill, where the cell begins with one.
     pub fn day(&self) -> Option<Date> {
         parse_day(self.date.get(..DAY_LENGTH)?).ok()
@@ -107,15 +106,15 @@ pub fn empty() -> String {
 }
 
 /// The drills in the table of `text`, in its order. Neither the placeholder nor a row of other columns is one.
-pub fn rows(text: &str) -> Result<Vec<Row>> {
+pub fn rows(text: &str) -> Result<Vec<DrillLogRow>> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let (_, body, end) = table_in(&lines)?;
     let rows = lines[body..end].iter().filter(|line| !is_placeholder(line));
-    Ok(rows.filter_map(|line| Row::read(line)).collect())
+    Ok(rows.filter_map(|line| DrillLogRow::read(line)).collect())
 }
 
 /// `text` with `row` at the end of its drill table, or in the placeholder's stead.
-pub fn append(text: &str, row: &Row) -> Result<String> {
+pub fn append(text: &str, row: &DrillLogRow) -> Result<String> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let (head, body, end) = table_in(&lines)?;
     let placeholder = (body..end).find(|&at| is_placeholder(lines[at]));

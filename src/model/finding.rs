@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::model::verdict::{Check, Outcome};
+use crate::model::verdict::{Check, CheckOutcome};
 
 /// One question about a restore tonight, its answer, and the next thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,17 +18,17 @@ pub struct Finding {
 impl Finding {
     /// Nothing is in the way.
     pub fn passed(name: &'static str, detail: impl Into<String>) -> Self {
-        Self::told(name, Outcome::Passed, detail)
+        Self::told(name, CheckOutcome::Passed, detail)
     }
 
     /// This would stop a restore.
     pub fn failed(name: &'static str, detail: impl Into<String>) -> Self {
-        Self::told(name, Outcome::Failed, detail)
+        Self::told(name, CheckOutcome::Failed, detail)
     }
 
     /// The question could not be asked, and why.
     pub fn skipped(name: &'static str, why: impl Into<String>) -> Self {
-        Self::told(name, Outcome::Skipped, why)
+        Self::told(name, CheckOutcome::Skipped, why)
     }
 
     /// This would stop a restore, in the words of the error it would end with.
@@ -67,10 +67,10 @@ impl Finding {
 
     /// Whether a restore would be stopped.
     pub fn is_failed(&self) -> bool {
-        self.check.outcome == Outcome::Failed
+        self.check.outcome == CheckOutcome::Failed
     }
 
-    fn told(name: &'static str, outcome: Outcome, detail: impl Into<String>) -> Self {
+    fn told(name: &'static str, outcome: CheckOutcome, detail: impl Into<String>) -> Self {
         Self {
             check: Check {
                 name,

@@ -24,7 +24,6 @@ use twox_hash::xxhash3_128::Hasher;
 /// Row count and content hash of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// How many rows.
     pub rows: u64,
     /// The sum of their hashes modulo 2^128.
     #[serde(

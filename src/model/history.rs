@@ -13,14 +13,12 @@ use super::suspicion::Suspicion;
 
 /// What a manifest says that a backup is judged by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct HistoryEntry {
     /// The database it is of.
     pub source: Source,
     /// Whether that was recorded when the backup was made: the project of an object that was attested later is not known.
     pub is_recorded: bool,
-    /// When it began.
     pub started_at: Timestamp,
-    /// What it held.
     pub shape: Shape,
     /// What was found when it was made; nothing where it was not looked at.
     pub recorded: Option<Suspicion>,
@@ -41,7 +39,7 @@ struct Good {
     shape: Shape,
 }
 
-impl Told {
+impl HistoryEntry {
     /// What `manifest` says, and whether the backup is confirmed.
     pub fn of(manifest: &Manifest, is_confirmed: bool) -> Self {
         Self {
@@ -58,7 +56,7 @@ impl Told {
 impl History {
     /// Judges the next backup, which is newer than all before: why it is under suspicion, if it is. What was recorded when it was
     /// made holds, until an operator confirms the backup. A good one is the measure of those that come after it.
-    pub fn take(&mut self, key: BackupKey, told: &Told, limits: &ShrinkLimits) -> Vec<String> {
+    pub fn take(&mut self, key: BackupKey, told: &HistoryEntry, limits: &ShrinkLimits) -> Vec<String> {
         let suspicion = match &told.recorded {
             _ if told.is_confirmed => Suspicion::default(),
             Some(recorded) => recorded.clone(),

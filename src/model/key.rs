@@ -29,9 +29,7 @@ pub struct BackupKey {
 /// What a key in the store names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyMeaning {
-    /// A backup's object.
     Object(BackupKey),
-    /// A backup's manifest.
     Manifest(BackupKey),
     /// The index of a backup's manifest, where that is large.
     Index(BackupKey),
@@ -139,7 +137,6 @@ pub enum Selector {
     Latest,
     /// The most recent one of a day (UTC).
     Day(Date),
-    /// Exactly this one.
     Key(BackupKey),
 }
 

@@ -147,9 +147,7 @@ pub enum Framing {
 /// What one table held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
-    /// Its schema.
     pub schema: String,
-    /// Its name.
     pub name: String,
     /// The columns its rows were copied with, quoted where needed, as in `(id, "Full Name")`.
     pub columns: String,
@@ -165,7 +163,6 @@ pub struct EntryDigest {
     pub kind: String,
     /// The schema it belongs to, empty where it belongs to none.
     pub schema: String,
-    /// Its name.
     pub name: String,
     /// SHA-256 of the definition's text.
     pub digest: Sha256Sum,
@@ -174,9 +171,7 @@ pub struct EntryDigest {
 /// Where a sequence stood.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
-    /// Its schema.
     pub schema: String,
-    /// Its name.
     pub name: String,
     /// The last value handed out, or the first to come when `is_called` is false.
     pub last_value: i64,

@@ -3,17 +3,16 @@
 use serde::Deserialize;
 
 use super::manifest::{Manifest, VERSION};
-use super::manifest_head::{HEAD_VERSION, Head};
+use super::manifest_head::{HEAD_VERSION, ManifestHead};
 use super::seal::{check_seal, corrupt};
 use crate::error::{Error, Kind, Result};
 
 /// What is stored as a backup's manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Document {
-    /// All of it.
     Whole(Box<Manifest>),
     /// Its head; the rest is in an index beside it.
-    Head(Box<Head>),
+    Head(Box<ManifestHead>),
 }
 
 #[derive(Deserialize)]
@@ -36,7 +35,7 @@ impl Document {
                 (Self::Whole(Box::new(manifest)), names)
             }
             HEAD_VERSION => {
-                let head: Head = serde_json::from_slice(document).map_err(unreadable)?;
+                let head: ManifestHead = serde_json::from_slice(document).map_err(unreadable)?;
                 let names = head.key.clone();
                 (Self::Head(Box::new(head)), names)
             }

@@ -38,7 +38,7 @@ pub const MAX_LINE_BYTES: usize = 128;
 
 /// A part of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub struct IndexPart {
     /// Its size in the index, in bytes.
     pub stored_bytes: u64,
     /// SHA-256 of what is stored of it.
@@ -47,18 +47,17 @@ pub struct Part {
 
 /// Where the rest of a manifest is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Index {
-    /// The index's key.
+pub struct ManifestIndex {
     pub key: String,
     /// How many blocks it tells of.
     pub blocks: u64,
     /// Its first part: everything but the blocks.
-    pub lists: Part,
+    pub lists: IndexPart,
     /// Its second part: the blocks.
-    pub block_lines: Part,
+    pub block_lines: IndexPart,
 }
 
-impl Index {
+impl ManifestIndex {
     /// The index's size in bytes.
     pub fn stored_bytes(&self) -> u64 {
         self.lists
@@ -69,7 +68,7 @@ impl Index {
 
 /// The document at the key of a large backup's manifest. What it repeats of the manifest is for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
+pub struct ManifestHead {
     /// Major version of the document.
     pub manifest_version: u32,
     /// The object this manifest belongs to.
@@ -96,12 +95,12 @@ pub struct Head {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspicion: Option<Suspicion>,
     /// Where the rest is.
-    pub index: Index,
+    pub index: ManifestIndex,
 }
 
-impl Head {
+impl ManifestHead {
     /// The head of `manifest`.
-    pub fn of(manifest: &Manifest, index: Index) -> Self {
+    pub fn of(manifest: &Manifest, index: ManifestIndex) -> Self {
         Self {
             manifest_version: HEAD_VERSION,
             key: manifest.key.clone(),
@@ -176,7 +175,6 @@ pub struct BlockLines {
 }
 
 impl BlockLines {
-    /// Reads `expected` lines.
     pub fn new(expected: u64) -> Self {
         Self {
             expected,

@@ -4,7 +4,6 @@ pub mod acceptance;
 pub mod access;
 pub mod blocks;
 pub mod catalog;
-#[expect(missing_docs, reason = "the value of a name says what it is")]
 pub mod check_names;
 pub mod comparison;
 pub mod confirmation;

@@ -31,7 +31,6 @@ pub struct RunFacts {
     pub backup: Option<String>,
     /// The sizes of the archive and of the object, in bytes.
     pub sizes: Option<(u64, u64)>,
-    /// The source.
     pub source: Option<String>,
     /// Why the backup is under suspicion.
     pub suspicion: Vec<String>,
@@ -41,16 +40,13 @@ pub struct RunFacts {
     pub seconds: Option<f64>,
     /// How many drills passed, and how many failed.
     pub drills: Option<(usize, usize)>,
-    /// What it proved.
     pub verdict: Option<Verdict>,
 }
 
 /// How a run ended.
 #[derive(Debug)]
 pub struct RunEnd<'a> {
-    /// The command's name.
     pub command: &'a str,
-    /// The exit code.
     pub exit_code: u8,
     /// Why that is not 0. Causes are not told: they quote what others say.
     pub error: Option<&'a Error>,
@@ -100,7 +96,6 @@ impl Notice {
         TOLD.contains(&(command, true))
     }
 
-    /// As plain text.
     pub fn text(&self) -> String {
         self.lines.join("\n")
     }

@@ -55,8 +55,7 @@ impl Default for Policy {
 
 /// What is stored under one backup's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// The backup's key.
+pub struct HeldBackup {
     pub key: BackupKey,
     /// What was found of it.
     pub condition: Condition,
@@ -79,7 +78,7 @@ pub struct Attestation {
     pub is_good: bool,
 }
 
-impl Held {
+impl HeldBackup {
     /// The name of the first of its objects that is in the store.
     pub fn name(&self) -> String {
         match self.condition {
@@ -108,26 +107,21 @@ pub struct HeldUpload {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
     /// Objects and manifests.
-    pub held: Vec<Held>,
-    /// Unfinished uploads.
+    pub held: Vec<HeldBackup>,
     pub uploads: Vec<HeldUpload>,
 }
 
 /// What is to happen to something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It stays.
     Keep,
-    /// It goes.
     Remove,
 }
 
 /// What is to happen to one thing, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ruling<T> {
-    /// The thing.
     pub on: T,
-    /// Whether it stays.
     pub decision: Decision,
     /// Why, for a person.
     pub reason: String,
@@ -135,17 +129,16 @@ pub struct Ruling<T> {
 
 /// A ruling on everything, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct RetentionPlan {
     /// Objects and manifests.
-    pub held: Vec<Ruling<Held>>,
-    /// Unfinished uploads.
+    pub held: Vec<Ruling<HeldBackup>>,
     pub uploads: Vec<Ruling<HeldUpload>>,
 }
 
 /// Rules on everything in `inventory`, as seen at `now`.
-pub fn plan(inventory: &Inventory, policy: Policy, now: Timestamp) -> Plan {
+pub fn plan(inventory: &Inventory, policy: Policy, now: Timestamp) -> RetentionPlan {
     let sources = Sources::of(inventory, now);
-    let mut held: Vec<Ruling<Held>> = inventory
+    let mut held: Vec<Ruling<HeldBackup>> = inventory
         .held
         .iter()
         .map(|held| {
@@ -164,7 +157,7 @@ pub fn plan(inventory: &Inventory, policy: Policy, now: Timestamp) -> Plan {
         .map(|upload| rule_on_upload(upload, now))
         .collect();
     uploads.sort_by_key(|ruling| std::cmp::Reverse((ruling.on.key, ruling.on.begun_at)));
-    Plan { held, uploads }
+    RetentionPlan { held, uploads }
 }
 
 /// The attested backups of each source that are not dated in the future.
@@ -235,7 +228,7 @@ impl<'a> Sources<'a> {
 }
 
 /// The ruling on one thing among those of all `sources`.
-fn rule(held: &Held, sources: &Sources<'_>, policy: Policy, now: Timestamp) -> (Decision, String) {
+fn rule(held: &HeldBackup, sources: &Sources<'_>, policy: Policy, now: Timestamp) -> (Decision, String) {
     use Decision::{Keep, Remove};
     let age = now.duration_since(held.key.began_at());
     let old = words(age);
@@ -282,7 +275,7 @@ fn rule(held: &Held, sources: &Sources<'_>, policy: Policy, now: Timestamp) -> (
 
 /// The ruling on a backup of that age, than which `newer` good ones are newer, and a `doubt` under suspicion.
 fn rule_on_backup(
-    held: &Held,
+    held: &HeldBackup,
     newer: usize,
     doubt: Option<BackupKey>,
     policy: Policy,

@@ -99,7 +99,7 @@ const WEEKDAYS: [(Weekday, &str); 7] = [
     (Weekday::Sunday, "Sunday"),
 ];
 
-/// `first Monday`.
+/// As in `first Monday`.
 impl fmt::Display for DrillDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = WEEKDAYS.iter().find(|(day, _)| *day == self.0);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::catalog::Found;
+use super::catalog::StoredBackup;
 use super::key::{BackupKey, Selector};
 use super::shrinking::ShrinkLimits;
 use super::source::{Sameness, SourceChoice, SourceName, compare_names};
@@ -14,7 +14,6 @@ use crate::error::{Error, Kind, Result};
 /// Which backups are considered at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Among {
-    /// Of which source.
     pub source: SourceChoice,
     /// Those that began before this instant.
     pub before: Option<Timestamp>,
@@ -26,12 +25,11 @@ pub struct Among {
 
 /// What the manifest of one backup says, as far as choosing goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct BackupSummary {
     /// The source it is of.
     pub source: SourceName,
     /// Whether the project would have been recorded where there was one: not of an object that was attested later.
     pub is_recorded: bool,
-    /// When it began.
     pub started_at: Timestamp,
     /// Why it is under suspicion; empty where it is not, or is confirmed.
     pub suspicion: Vec<String>,
@@ -40,10 +38,9 @@ pub struct Known {
 /// One backup of a store: what is there, and what its manifest says where that can be read.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
-    /// What is there.
-    pub found: Found,
+    pub found: StoredBackup,
     /// What its manifest says.
-    pub known: Option<&'a Known>,
+    pub known: Option<&'a BackupSummary>,
 }
 
 impl Among {
@@ -95,7 +92,7 @@ pub fn narrow(
     selector: Selector,
     among: &Among,
     now: Timestamp,
-) -> Result<Vec<Found>> {
+) -> Result<Vec<StoredBackup>> {
     // It is never the latest, and stays in the result so that it can be told.
     let is_uncounted =
         |candidate: &&Candidate<'_>| selector == Selector::Latest && candidate.found.is_of_the_future(now);
@@ -105,7 +102,7 @@ pub fn narrow(
         .filter_map(|candidate| Some(candidate.known?.source.clone()))
         .collect();
     let source = source_of(&among.source, &names)?;
-    let is_meant = |found: &Found| match selector {
+    let is_meant = |found: &StoredBackup| match selector {
         Selector::Latest => true,
         Selector::Day(day) => found.key.day() == day,
         Selector::Key(key) => found.key == key,
@@ -151,7 +148,7 @@ pub fn narrow(
         .iter()
         .filter(|found| is_meant(found) && !(selector == Selector::Latest && found.is_of_the_future(now)));
     let is_empty = meant.clone().next().is_none();
-    if meant.any(Found::is_attested) {
+    if meant.any(StoredBackup::is_attested) {
         return Ok(left);
     }
     if let (Some(source), false) = (&source, of_others.is_empty()) {
@@ -165,7 +162,7 @@ pub fn narrow(
 
 /// Refuses the backup `key`, which an operator named, where it is another source's or began too late. What is to be told of one
 /// that is not refused.
-pub fn check(key: BackupKey, known: &Known, among: &Among) -> Result<Option<String>> {
+pub fn check(key: BackupKey, known: &BackupSummary, among: &Among) -> Result<Option<String>> {
     let mut said = None;
     match &among.source {
         SourceChoice::Any => {}

@@ -4,7 +4,7 @@
 
 use super::identity::{Likeness, likeness};
 use super::manifest;
-use super::product::{CountedTable, CountedTables, Rule};
+use super::product::{CountRule, CountedTable, CountedTables};
 use super::profile::Profile;
 use super::shape::Shape;
 use super::source::{Sameness, compare};
@@ -152,7 +152,7 @@ fn gone(old: &Shape, new: &Shape, limits: &ShrinkLimits) -> Option<String> {
 fn counted(table: &CountedTable, old: &Shape, new: &Shape, limits: &ShrinkLimits) -> Option<String> {
     let rows = |shape: &Shape| shape.rows_of(&table.schema, &table.name);
     let (old, new) = (rows(old)?, rows(new)?);
-    if let Rule::Always(rows) = table.rule
+    if let CountRule::Always(rows) = table.rule
         && old == rows
         && new != rows
     {

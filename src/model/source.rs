@@ -21,7 +21,6 @@ pub struct SourceName {
 pub enum Sameness {
     /// They are, as far as both tell.
     Same,
-    /// They are not.
     Another,
     /// It cannot be known: a project is named on one side only, or one name leads to two clusters.
     Unknown,

@@ -10,7 +10,7 @@ use super::check_names;
 use crate::model::key::BackupKey;
 use crate::model::schedule::{DrillDay, Schedule};
 use crate::model::source::SourceName;
-use crate::model::verdict::{Check, Outcome};
+use crate::model::verdict::{Check, CheckOutcome};
 
 /// What the store's free tier holds.
 pub const STORAGE_BUDGET_BYTES: u64 = 10_000_000_000;
@@ -20,8 +20,7 @@ const BACKUP_PATIENCE: Duration = Duration::from_hours(1);
 
 /// An attested backup, as its manifest tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Newest {
-    /// Its key.
+pub struct NewestBackup {
     pub key: BackupKey,
     /// When it began: what was written since is not in it.
     pub started_at: Timestamp,
@@ -75,17 +74,15 @@ pub struct Standing {
     pub unclear: Option<String>,
     /// The newest attested backup of the source that is under no suspicion.
     pub newest: Option<BackupKey>,
-    /// Its age.
     pub rpo: Rpo,
     /// The newer ones that are under suspicion, newest first, each with the reasons.
     pub suspicious: Vec<(BackupKey, Vec<String>)>,
-    /// The room.
     pub storage: Storage,
 }
 
 impl Rpo {
     /// The age at `now` of `newest`, against what was promised. A store without a backup has missed it.
-    pub fn at(now: Timestamp, newest: Option<Newest>, objective: Duration) -> Self {
+    pub fn at(now: Timestamp, newest: Option<NewestBackup>, objective: Duration) -> Self {
         let objective_seconds = objective.as_secs();
         let age_seconds = newest.map(|newest| {
             // Machines disagree about the time by some seconds, and no backup is younger than new.
@@ -245,7 +242,11 @@ pub fn look_at_suspicion(key: BackupKey) -> String {
 }
 
 fn told(name: &'static str, holds: bool, detail: String) -> Check {
-    let outcome = if holds { Outcome::Passed } else { Outcome::Failed };
+    let outcome = if holds {
+        CheckOutcome::Passed
+    } else {
+        CheckOutcome::Failed
+    };
     Check {
         name,
         outcome,

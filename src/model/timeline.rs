@@ -72,7 +72,7 @@ pub enum Event {
         what: &'static str,
         /// So many are done.
         done: u64,
-        /// Of so many.
+        /// The total.
         of: u64,
     },
     /// What is done now, within a phase or between two. It takes the place of what was done before, and ends with the phase.
@@ -87,7 +87,6 @@ pub enum Event {
     Advised(String),
 }
 
-/// Follows a run.
 pub trait Observer: Send + Sync {
     /// Takes note of `event`. Must not block.
     fn observe(&self, event: Event);
@@ -96,7 +95,6 @@ pub trait Observer: Send + Sync {
 /// How long a phase took and what it moved.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Span {
-    /// Which phase.
     pub name: Phase,
     /// Its length in seconds.
     pub seconds: f64,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// `1.5 MiB`.
+/// As in `1.5 MiB`.
 #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];

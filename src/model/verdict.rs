@@ -7,12 +7,11 @@ use serde::{Deserialize, Serialize};
 /// The answer to one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// The answer is the one a proof needs.
     Passed,
     /// It is not, and the operator knows what differs and accepts it.
     Accepted,
-    /// It is not.
     Failed,
     /// The question could not be asked.
     Skipped,
@@ -23,8 +22,7 @@ pub enum Outcome {
 pub struct Check {
     /// The question's stable name.
     pub name: &'static str,
-    /// Its answer.
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
     /// What was seen, for a person.
     pub detail: String,
     /// Differences that take nothing from a proof and that a person should know of.
@@ -40,10 +38,10 @@ impl Check {
     pub fn none_of(name: &'static str, problems: &[String], otherwise: impl Into<String>) -> Self {
         const NAMED: usize = 5;
         let (outcome, detail) = match problems.len() {
-            0 => (Outcome::Passed, otherwise.into()),
-            1..=NAMED => (Outcome::Failed, problems.join("; ")),
+            0 => (CheckOutcome::Passed, otherwise.into()),
+            1..=NAMED => (CheckOutcome::Failed, problems.join("; ")),
             all => (
-                Outcome::Failed,
+                CheckOutcome::Failed,
                 format!("{}; and {} more", problems[..NAMED].join("; "), all - NAMED),
             ),
         };
@@ -67,7 +65,7 @@ impl Check {
     pub fn skipped(name: &'static str, why: impl Into<String>) -> Self {
         Self {
             name,
-            outcome: Outcome::Skipped,
+            outcome: CheckOutcome::Skipped,
             detail: why.into(),
             told: Vec::new(),
             problems: Vec::new(),
@@ -93,9 +91,9 @@ impl Verdict {
     /// The verdict over `checks`. No checks prove nothing.
     pub fn over<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Self {
         let worst = checks.into_iter().map(|check| match check.outcome {
-            Outcome::Passed => Self::Proven,
-            Outcome::Accepted => Self::ProvenWithAccepted,
-            Outcome::Failed | Outcome::Skipped => Self::NotProven,
+            CheckOutcome::Passed => Self::Proven,
+            CheckOutcome::Accepted => Self::ProvenWithAccepted,
+            CheckOutcome::Failed | CheckOutcome::Skipped => Self::NotProven,
         });
         worst.max().unwrap_or(Self::NotProven)
     }

@@ -33,7 +33,6 @@ pub(super) struct Connector {
     tls: MakeRustlsConnect,
 }
 
-/// Begins one connection.
 pub(super) struct Beginning<S: Socket> {
     trust: Trust,
     tls: <MakeRustlsConnect as MakeTlsConnect<S>>::TlsConnect,

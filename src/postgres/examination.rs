@@ -9,7 +9,7 @@ use crate::model::left_out::LeftOut;
 
 /// The tables and sequences that a role may not read whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unreadable {
+pub struct UnreadableRelations {
     /// A platform's own, out of the role's reach by its design. A backup is made without them.
     pub platforms: Vec<Name>,
     /// Those of which the role may not read anything. pg_dump would stop there.
@@ -30,7 +30,7 @@ pub struct Openness {
 }
 
 /// What the role may not read whole of all that pg_dump reads. Sequences of such tables are not named besides.
-pub async fn unreadable(session: &Session) -> Result<Unreadable> {
+pub async fn unreadable(session: &Session) -> Result<UnreadableRelations> {
     let profile = profile(session).await?;
     let sql = format!(
         "SELECT * FROM (
@@ -45,7 +45,7 @@ pub async fn unreadable(session: &Session) -> Result<Unreadable> {
               AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
          ) AS wanted WHERE NOT may_read OR is_filtered ORDER BY 1, 2"
     );
-    let mut unreadable = Unreadable::default();
+    let mut unreadable = UnreadableRelations::default();
     for row in all(session, "cannot ask what the role may read", &sql, &[]).await? {
         let name: Name = (row.get(0), row.get(1));
         let may_read: bool = row.get(2);

@@ -9,14 +9,14 @@ use crate::error::{Error, Result};
 
 /// How long a server is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct ServerTimeouts {
     /// For a lock that another session holds.
     pub lock: Duration,
     /// For the next sign of life of rows on their way, or of a program at work.
     pub silence: Duration,
 }
 
-impl Default for Patience {
+impl Default for ServerTimeouts {
     fn default() -> Self {
         Self {
             lock: Duration::from_mins(5),
@@ -28,7 +28,7 @@ impl Default for Patience {
 /// How the error of a silence is worded.
 const SAID_NOTHING: &str = "said nothing for";
 
-impl Patience {
+impl ServerTimeouts {
     /// The same, which waits so long for a lock: a server that waits for one says nothing meanwhile.
     #[must_use]
     pub fn waiting_for_locks(self, lock: Duration) -> Self {
@@ -52,7 +52,7 @@ impl Patience {
         ))
     }
 
-    /// Whether the error is one of [`Patience::too_long`].
+    /// Whether the error is one of [`ServerTimeouts::too_long`].
     pub fn is_too_long(error: &Error) -> bool {
         error.message().contains(SAID_NOTHING)
     }

@@ -159,12 +159,12 @@ mod tests {
     use super::{COPY_DATA, HEADER_BYTES, PIECE_BYTES, Pieces};
 
     /// A server whose bytes come in reads of these lengths, over and over.
-    struct Server<'a> {
+    struct FakeServer<'a> {
         bytes: &'a [u8],
         reads: std::iter::Cycle<std::slice::Iter<'a, usize>>,
     }
 
-    impl AsyncRead for Server<'_> {
+    impl AsyncRead for FakeServer<'_> {
         fn poll_read(
             mut self: std::pin::Pin<&mut Self>,
             _: &mut Context<'_>,
@@ -182,7 +182,7 @@ mod tests {
 
     /// What a reader sees that asks for so many bytes at a time.
     fn seen(bytes: &[u8], reads: &[usize], rooms: &[usize]) -> Vec<u8> {
-        let mut server = pin!(Server {
+        let mut server = pin!(FakeServer {
             bytes,
             reads: reads.iter().cycle(),
         });

@@ -11,7 +11,7 @@ pub type Name = (String, String);
 
 /// What the role of a session may do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rights {
+pub struct SessionRights {
     /// Whether it is a superuser.
     pub is_superuser: bool,
     /// Whether it may make event triggers.
@@ -31,7 +31,6 @@ pub struct Rights {
 /// What a role may do to one table, and the table's columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableRights {
-    /// Add rows.
     pub may_insert: bool,
     /// Make triggers on it.
     pub may_make_triggers: bool,
@@ -45,7 +44,7 @@ pub struct TableRights {
 ///
 /// Supabase's extension supautils lets a role do some things that PostgreSQL's own privileges forbid. It says so in settings,
 /// which are read here: policies on tables of others, extensions, event triggers.
-pub async fn rights(session: &Session) -> Result<Rights> {
+pub async fn rights(session: &Session) -> Result<SessionRights> {
     let what = "cannot read what the target's role may do";
     let role = one(
         session,
@@ -62,7 +61,7 @@ pub async fn rights(session: &Session) -> Result<Rights> {
              OR trusted AND has_database_privilege(current_database(), 'CREATE')
              OR name = ANY (regexp_split_to_array(current_setting('supautils.privileged_extensions', true), '\\s*,\\s*'))";
     let publications = "SELECT pubname::text FROM pg_publication WHERE pg_has_role(pubowner, 'USAGE')";
-    Ok(Rights {
+    Ok(SessionRights {
         is_superuser: role.get(0),
         may_make_event_triggers: role.get(1),
         creatable_in: set(session, what, schemas).await?,

@@ -15,7 +15,7 @@ use tracing::{Span, debug, info_span};
 
 use super::connector::{self, NotOpened};
 use super::conninfo::{Conninfo, Side};
-use super::patience::Patience;
+use super::patience::ServerTimeouts;
 use crate::error::{Error, Result};
 use crate::log::{self, Wait};
 
@@ -40,7 +40,7 @@ static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 pub struct Session {
     client: Client,
     side: Side,
-    patience: Patience,
+    patience: ServerTimeouts,
     driver: Option<JoinHandle<()>>,
     number: u64,
     /// Where a look at what a statement waits for goes, while a log is kept.
@@ -116,7 +116,7 @@ impl Session {
     }
 
     /// How long its server is waited for.
-    pub fn patience(&self) -> Patience {
+    pub fn patience(&self) -> ServerTimeouts {
         self.patience
     }
 

@@ -10,19 +10,20 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
-use super::attempt::Failure;
+use super::attempt::BackupFailure;
 use super::budget;
 use super::snapshot::SourceSnapshot;
 use crate::error::{Error, Kind, Result};
 use crate::model::access::{
-    Accepted, Access, Comparison, Effective, Grantee, Privileges, checks, compare, unknown,
+    Access, Comparison, Effective, Grantee, Privileges, UnknownRightsAccepted, checks, compare, unknown,
 };
 use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries::access::{
-    self as queries, Question, Reach, Read, Refused, ask, collect, of_changes, of_defaults, of_owners,
+    self as queries, PrivilegeQuery, Reach, RefusedStatement, ServerAccess, ask, collect, of_changes,
+    of_defaults, of_owners,
 };
 use crate::postgres::queries::be_patient;
 use crate::postgres::session::Session;
@@ -40,7 +41,7 @@ pub(super) async fn record(
     source: &Conninfo,
     snapshot: &SourceSnapshot,
     observer: &dyn Observer,
-) -> Result<Access, Failure> {
+) -> Result<Access, BackupFailure> {
     let session = snapshot.open().await?;
     let read = queries::read(&session).await?;
     let (roles, questions) = queries::questions(&read, &read.access);
@@ -66,7 +67,7 @@ pub(super) async fn record(
         Kind::Source,
         "rights were changed while the source was asked about them",
     );
-    Err(Failure::Retryable(error.hint(
+    Err(BackupFailure::Retryable(error.hint(
         "back up while no migration runs, or allow more attempts with --attempts",
     )))
 }
@@ -131,10 +132,10 @@ pub(super) async fn equalize(
     Ok(())
 }
 
-async fn change_all(session: &Session, expected: &Access, profile: Profile) -> Result<Vec<Refused>> {
+async fn change_all(session: &Session, expected: &Access, profile: Profile) -> Result<Vec<RefusedStatement>> {
     let reach = queries::reach(session).await?;
     let mut refused = Vec::new();
-    let mut before: Option<Vec<queries::Statement>> = None;
+    let mut before: Option<Vec<queries::AccessStatement>> = None;
     for _ in 0..ROUNDS {
         let found = queries::read(session).await?.access.expanded();
         let owners = of_owners(&compare(expected, &found, profile, &reach.name).owners, &reach);
@@ -155,7 +156,7 @@ async fn change_all(session: &Session, expected: &Access, profile: Profile) -> R
     Ok(refused)
 }
 
-fn statements(comparison: &Comparison<'_>, reach: &Reach) -> Vec<queries::Statement> {
+fn statements(comparison: &Comparison<'_>, reach: &Reach) -> Vec<queries::AccessStatement> {
     let mut statements = of_changes(&comparison.changes, reach);
     statements.extend(of_defaults(&comparison.defaults, reach));
     statements
@@ -205,18 +206,18 @@ pub(super) async fn foretell(session: &Session, expected: &Access, profile: Prof
 
 /// What is asked about the rights in a target.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct AccessCheckOptions<'a> {
     /// The source's; nothing where the backup does not record them.
     pub(super) expected: Option<&'a Access>,
     /// Who owns what in the target.
     pub(super) profile: Profile,
     /// Whether the operator accepts that they are not known.
-    pub(super) accepted: Accepted,
+    pub(super) accepted: UnknownRightsAccepted,
 }
 
 /// The checks over the rights in a target, and what is wrong with its row security.
 pub(super) async fn verify(
-    asked: Asked<'_>,
+    asked: AccessCheckOptions<'_>,
     session: &Session,
     target: &Conninfo,
     jobs: usize,
@@ -240,7 +241,7 @@ pub(super) async fn verify(
 
 /// Asks the target's server over several connections, each taking the next question when it is done.
 async fn answers(
-    read: &Read,
+    read: &ServerAccess,
     of: &Access,
     session: &Session,
     target: &Conninfo,
@@ -274,6 +275,6 @@ async fn answers(
     Ok(Some(collect(roles, read.access.objects.len(), answers)))
 }
 
-fn next(queue: &Mutex<VecDeque<Question>>) -> Option<Question> {
+fn next(queue: &Mutex<VecDeque<PrivilegeQuery>>) -> Option<PrivilegeQuery> {
     queue.lock().pop_front()
 }

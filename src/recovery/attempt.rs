@@ -4,23 +4,23 @@ use crate::error::Error;
 
 /// Why an attempt made no backup.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum BackupFailure {
     /// Something that passes, such as a migration of the source: another attempt may succeed.
     Retryable(Error),
     /// Another attempt would fail in the same way.
     Final(Error),
 }
 
-impl From<Error> for Failure {
+impl From<Error> for BackupFailure {
     fn from(error: Error) -> Self {
         Self::Final(error)
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
+impl From<BackupFailure> for Error {
+    fn from(failure: BackupFailure) -> Self {
         match failure {
-            Failure::Retryable(error) | Failure::Final(error) => error,
+            BackupFailure::Retryable(error) | BackupFailure::Final(error) => error,
         }
     }
 }

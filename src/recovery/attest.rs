@@ -44,7 +44,7 @@ pub async fn describe(store: &Store, key: BackupKey, observer: &dyn Observer) ->
     let name = key.to_string();
     let spans = object::spans_of(store, &name, facts.bytes, BLOCK_BYTES);
     pin_mut!(spans);
-    let mut reading = Reading::default();
+    let mut reading = ObjectReader::default();
     while let Some(stored) = spans.next().await {
         let stored = stored?;
         observer.observe(Event::Bytes(stored.len() as u64));
@@ -84,7 +84,7 @@ async fn unattested(store: &Store, key: BackupKey) -> Result<ObjectFacts> {
 
 /// An object as far as it was read.
 #[derive(Default)]
-struct Reading {
+struct ObjectReader {
     inflater: GzipStream,
     survey: Survey,
     blocks: Vec<Block>,
@@ -94,12 +94,12 @@ struct Reading {
 }
 
 /// Why an object cannot be read.
-enum Unreadable {
+enum ObjectReadError {
     Gzip(GzipError),
     Archive(ArchiveError),
 }
 
-impl Unreadable {
+impl ObjectReadError {
     fn of(self, key: &str) -> Error {
         match self {
             Self::Gzip(cause) => object::corrupt(key, "gzip disagrees").caused_by(cause),
@@ -115,8 +115,8 @@ impl Unreadable {
     }
 }
 
-impl Reading {
-    fn take(&mut self, stored: &Bytes) -> Result<(), Unreadable> {
+impl ObjectReader {
+    fn take(&mut self, stored: &Bytes) -> Result<(), ObjectReadError> {
         let mut raw_bytes = 0;
         let mut surveyed = Ok(());
         let fed = object::feed(&mut self.inflater, stored, |piece| {
@@ -124,8 +124,8 @@ impl Reading {
             surveyed = self.survey.feed(&piece);
             surveyed.is_ok()
         });
-        surveyed.map_err(Unreadable::Archive)?;
-        fed.map_err(Unreadable::Gzip)?;
+        surveyed.map_err(ObjectReadError::Archive)?;
+        fed.map_err(ObjectReadError::Gzip)?;
         self.digest.update(stored);
         self.blocks.push(Block {
             offset: self.stored_bytes,
@@ -138,14 +138,14 @@ impl Reading {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(Vec<Block>, String, Surveyed), Unreadable> {
+    fn finish(mut self) -> Result<(Vec<Block>, String, Surveyed), ObjectReadError> {
         let mut rest = Vec::new();
-        self.inflater.finish(&mut rest).map_err(Unreadable::Gzip)?;
+        self.inflater.finish(&mut rest).map_err(ObjectReadError::Gzip)?;
         if let Some(last) = self.blocks.last_mut() {
             last.raw_bytes += rest.len() as u64;
         }
-        self.survey.feed(&rest).map_err(Unreadable::Archive)?;
-        let surveyed = self.survey.finish().map_err(Unreadable::Archive)?;
+        self.survey.feed(&rest).map_err(ObjectReadError::Archive)?;
+        let surveyed = self.survey.finish().map_err(ObjectReadError::Archive)?;
         Ok((self.blocks, hex(&self.digest.finalize()), surveyed))
     }
 }

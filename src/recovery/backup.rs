@@ -6,8 +6,8 @@
 use tokio::sync::watch;
 
 use super::answer::answer;
-use super::attempt::Failure;
-use super::dump::{Progress, dump, until};
+use super::attempt::BackupFailure;
+use super::dump::{DumpProgress, dump, until};
 use super::packer::Packer;
 use super::reservation::{Reservation, reserve};
 use super::snapshot::SourceSnapshot;
@@ -26,7 +26,7 @@ use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::examination;
 use crate::postgres::pooling;
-use crate::postgres::queries::{self, Facts};
+use crate::postgres::queries::{self, ServerFacts};
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
 use crate::postgres::tools::{Installation, Tools};
@@ -37,10 +37,9 @@ pub use super::reservation::Clock;
 
 /// What a backup is made of and where it goes.
 #[derive(Clone, Copy)]
-pub struct Request<'a> {
+pub struct BackupRequest<'a> {
     /// The database to back up.
     pub source: &'a Conninfo,
-    /// PostgreSQL's programs.
     pub tools: &'a Tools,
     /// Where the backup goes.
     pub store: &'a Store,
@@ -58,8 +57,8 @@ pub struct Request<'a> {
 pub const ATTEMPTS: u32 = 3;
 
 /// What is known of the source before the dump and is not in the archive.
-struct Origin {
-    facts: Facts,
+struct SourceFacts {
+    facts: ServerFacts,
     identity: Identity,
     copy_settings: std::collections::BTreeMap<String, String>,
     /// What a session has that asks for none.
@@ -70,11 +69,11 @@ struct Origin {
 }
 
 /// Makes one backup. Where the source is changed meanwhile, so that no dump could hold what it held, it is tried again.
-pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Made> {
+pub async fn backup(request: BackupRequest<'_>, observer: &dyn Observer) -> Result<Made> {
     // What is asked and what is dumped must come from one server, also where a name has several addresses.
     let (_, source) = address::connect(request.source).await?;
     let source = &pooling::refuse_transactions(&source).await?;
-    let request = Request { source, ..request };
+    let request = BackupRequest { source, ..request };
     let mut number = 1;
     loop {
         let failure = match Box::pin(attempt(request, number, observer)).await {
@@ -85,7 +84,7 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
             Err(failure) => failure,
         };
         match failure {
-            Failure::Retryable(error) if number < request.attempts => {
+            BackupFailure::Retryable(error) if number < request.attempts => {
                 let why = error.causes().join(": ");
                 observer.observe(Event::Warned(format!(
                     "attempt {number} made no backup: {error}: {why}"
@@ -98,8 +97,12 @@ pub async fn backup(request: Request<'_>, observer: &dyn Observer) -> Result<Mad
 }
 
 /// One attempt: its own key, its own snapshot, and no trace where it fails.
-async fn attempt(request: Request<'_>, number: u32, observer: &dyn Observer) -> Result<Made, Failure> {
-    let Request { source, store, .. } = request;
+async fn attempt(
+    request: BackupRequest<'_>,
+    number: u32,
+    observer: &dyn Observer,
+) -> Result<Made, BackupFailure> {
+    let BackupRequest { source, store, .. } = request;
     let session = Session::connect(source).await?;
     let origin = inspect(&session).await?;
     let installation = request.tools.for_server(origin.facts.major, Kind::Source)?;
@@ -131,14 +134,14 @@ async fn attempt(request: Request<'_>, number: u32, observer: &dyn Observer) -> 
 
 /// Snapshot → dump → object → manifest.
 async fn make(
-    request: Request<'_>,
+    request: BackupRequest<'_>,
     reservation: Reservation,
     session: Session,
-    origin: Origin,
+    origin: SourceFacts,
     installation: &Installation,
     observer: &dyn Observer,
-) -> Result<Made, Failure> {
-    let Request { source, store, .. } = request;
+) -> Result<Made, BackupFailure> {
+    let BackupRequest { source, store, .. } = request;
     let Reservation {
         began_at,
         key,
@@ -160,7 +163,7 @@ async fn make(
         .map_or("UTF8", String::as_str);
     let command = installation.dump_snapshot(source, &origin.unreadable, snapshot.id(), encoding);
     let packer = Packer::new(upload, origin.facts.bytes);
-    let progress = watch::Sender::new(Progress::Waiting);
+    let progress = watch::Sender::new(DumpProgress::Waiting);
     let looked = async {
         Ok(match request.looks_for_trouble {
             true => trouble::look(source, &snapshot, &progress, observer).await,
@@ -168,7 +171,7 @@ async fn make(
         })
     };
     let derived = async {
-        until(&progress, Progress::Begun).await;
+        until(&progress, DumpProgress::Begun).await;
         derived::record(source, &snapshot, &copy_settings, &origin.unreadable, observer).await
     };
     let ((surveyed, packer), troubles, derived) = tokio::try_join!(
@@ -232,9 +235,9 @@ async fn make(
     })
 }
 
-async fn inspect(session: &Session) -> Result<Origin> {
+async fn inspect(session: &Session) -> Result<SourceFacts> {
     let unreadable = examination::unreadable(session).await?.platforms;
-    Ok(Origin {
+    Ok(SourceFacts {
         left_out: examination::left_out(session, &unreadable).await?,
         facts: queries::facts(session).await?,
         identity: queries::identity::identity(session).await?,
@@ -296,12 +299,12 @@ fn with_outdated_dump(
 }
 
 /// What cannot be restored is not published. A definition that pg_dump met halfway is another one at the next attempt.
-fn check_soundness(contents: &Contents) -> Result<(), Failure> {
+fn check_soundness(contents: &Contents) -> Result<(), BackupFailure> {
     let hollow = soundness::hollow_entries(contents);
     if hollow.is_empty() {
         return Ok(());
     }
-    Err(Failure::Retryable(
+    Err(BackupFailure::Retryable(
         Error::new(
             Kind::Source,
             "the dump holds definitions that cannot be made again",

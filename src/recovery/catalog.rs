@@ -10,13 +10,13 @@ use tokio::sync::Semaphore;
 
 use super::{manifests, pin};
 use crate::error::{Error, Kind, Result};
-use crate::model::catalog::{Condition, Found, State, read_listing};
+use crate::model::catalog::{BackupState, Condition, StoredBackup, read_listing};
 use crate::model::confirmation::Confirmation;
-use crate::model::history::{History, Told};
+use crate::model::history::{History, HistoryEntry};
 use crate::model::key::BackupKey;
 use crate::model::manifest::Manifest;
 use crate::model::pin::PinState;
-use crate::model::selection::{Among, Candidate, Known};
+use crate::model::selection::{Among, BackupSummary, Candidate};
 use crate::model::source::{SourceName, attribute};
 use crate::model::timeline::{Event, Observer};
 use crate::store::Store;
@@ -29,12 +29,11 @@ const LOOKUPS_AT_ONCE: usize = 8;
 /// One line of the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cataloged {
-    /// The object's key.
     pub key: BackupKey,
     /// The day it began (UTC).
     pub day: Date,
     /// How far it can be trusted.
-    pub state: State,
+    pub state: BackupState,
     /// Its age in seconds.
     pub age_seconds: i64,
     /// The object's size in bytes, where there is one.
@@ -55,22 +54,20 @@ pub struct Cataloged {
 
 /// Everything under one backup's name, looked at.
 #[derive(Clone, Debug)]
-pub struct Entry {
-    /// What is there.
-    pub found: Found,
-    /// What that is.
+pub struct CatalogEntry {
+    pub found: StoredBackup,
     pub condition: Condition,
     /// What the manifest says, where it is attested.
-    pub known: Option<Known>,
+    pub known: Option<BackupSummary>,
     /// What it is judged by, where it is attested.
-    pub told: Option<Told>,
+    pub told: Option<HistoryEntry>,
     /// An operator's word that it is right, where there is one.
     pub confirmed: Option<String>,
     /// What keeps it from being pruned, where it is pinned.
     pub pin: Option<PinState>,
 }
 
-impl Entry {
+impl CatalogEntry {
     /// The same, to be chosen from.
     pub fn candidate(&self) -> Candidate<'_> {
         Candidate {
@@ -84,11 +81,11 @@ impl Entry {
 /// judged by the ones before it. `doubt` is what is told of a manifest that does not speak for its object.
 pub async fn survey(
     store: &Store,
-    found: Vec<Found>,
+    found: Vec<StoredBackup>,
     among: &Among,
     doubt: Option<&str>,
     observer: &dyn Observer,
-) -> Result<Vec<Entry>> {
+) -> Result<Vec<CatalogEntry>> {
     let large = Semaphore::new(1);
     let (of, done) = (found.len() as u64, AtomicU64::new(0));
     let counted = |done| Event::Counted {
@@ -97,7 +94,7 @@ pub async fn survey(
         of,
     };
     observer.observe(Event::Doing("reading manifests".to_owned()));
-    let look = async |found: Found| {
+    let look = async |found: StoredBackup| {
         let mut looked = look_at(store, found, &large, observer).await?;
         if let Some(looked) = &mut looked {
             looked.pin = pin::of(store, found).await?;
@@ -115,24 +112,24 @@ pub async fn survey(
         observer.observe(counted(done.fetch_add(1, Ordering::Relaxed) + 1));
         Ok::<_, Error>(looked.map(|looked| (found, looked)))
     };
-    let looked: Vec<Option<(Found, Looked)>> = stream::iter(found)
+    let looked: Vec<Option<(StoredBackup, Looked)>> = stream::iter(found)
         .map(look)
         .buffered(LOOKUPS_AT_ONCE)
         .try_collect()
         .await?;
-    let mut looked: Vec<(Found, Looked)> = looked.into_iter().flatten().collect();
+    let mut looked: Vec<(StoredBackup, Looked)> = looked.into_iter().flatten().collect();
     let told = looked.iter_mut().filter_map(|(_, looked)| looked.told.as_mut());
     let mut described: Vec<_> = told.map(|told| (&mut told.source, told.is_recorded)).collect();
     attribute(&mut described, among.source.configured());
     let mut history = History::default();
     let judged = looked.into_iter().rev().map(|(found, looked)| {
-        let known = looked.told.as_ref().map(|told| Known {
+        let known = looked.told.as_ref().map(|told| BackupSummary {
             source: (&told.source).into(),
             is_recorded: told.is_recorded,
             started_at: told.started_at,
             suspicion: history.take(found.key, told, &among.limits),
         });
-        Entry {
+        CatalogEntry {
             found,
             condition: looked.condition,
             known,
@@ -141,7 +138,7 @@ pub async fn survey(
             pin: looked.pin,
         }
     });
-    let mut entries: Vec<Entry> = judged.collect();
+    let mut entries: Vec<CatalogEntry> = judged.collect();
     entries.reverse();
     Ok(entries)
 }
@@ -200,7 +197,7 @@ pub(super) async fn read_confirmation(store: &Store, key: BackupKey) -> Result<R
 /// What was found under a backup's name, and what its manifest says where that speaks for the object.
 struct Looked {
     condition: Condition,
-    told: Option<Told>,
+    told: Option<HistoryEntry>,
     confirmation: Option<Confirmation>,
     pin: Option<PinState>,
 }
@@ -220,21 +217,21 @@ impl From<Condition> for Looked {
 /// listed. A store that does not answer is an error.
 async fn look_at(
     store: &Store,
-    found: Found,
+    found: StoredBackup,
     large: &Semaphore,
     observer: &dyn Observer,
 ) -> Result<Option<Looked>> {
     let Some(stored_bytes) = found.stored_bytes else {
         let condition = match found {
-            Found {
+            StoredBackup {
                 has_manifest: true, ..
             } => Condition::LoneManifest,
-            Found {
+            StoredBackup {
                 has_confirmation: true,
                 ..
             } => Condition::LoneConfirmation,
-            Found { has_pin: true, .. } => Condition::LonePin,
-            Found { has_index: true, .. } => Condition::LoneIndex,
+            StoredBackup { has_pin: true, .. } => Condition::LonePin,
+            StoredBackup { has_index: true, .. } => Condition::LoneIndex,
             _ => Condition::LoneGlobals,
         };
         return Ok(Some(condition.into()));
@@ -255,7 +252,7 @@ async fn look_at(
 /// a prune that runs meanwhile has it.
 async fn attestation(
     store: &Store,
-    found: Found,
+    found: StoredBackup,
     stored_bytes: u64,
     large: &Semaphore,
     observer: &dyn Observer,
@@ -288,7 +285,7 @@ async fn attestation(
             Err(error) => return Err(error),
         }
     }
-    looked.told = Some(Told::of(&manifest, looked.confirmation.is_some()));
+    looked.told = Some(HistoryEntry::of(&manifest, looked.confirmation.is_some()));
     Ok(Some(looked))
 }
 

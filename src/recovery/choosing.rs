@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::attest;
-use super::catalog::{Entry, prefix_of, read_confirmation, read_manifest, survey};
+use super::catalog::{CatalogEntry, prefix_of, read_confirmation, read_manifest, survey};
 use crate::error::{Error, Kind, Result};
-use crate::model::catalog::{Condition, Found, choose, read_listing};
+use crate::model::catalog::{Condition, StoredBackup, choose, read_listing};
 use crate::model::key::{BackupKey, Selector};
 use crate::model::manifest::{Framing, Manifest};
-use crate::model::selection::{self, Among, Candidate, Known, narrow, source_of};
+use crate::model::selection::{self, Among, BackupSummary, Candidate, narrow, source_of};
 use crate::model::source::SourceName;
 use crate::model::timeline::{Event, Observer};
 use crate::store::Store;
@@ -50,7 +50,7 @@ pub async fn select_among(
     let mut found = read_listing(&store.list(&prefix).await?);
     if !matches!(selector, Selector::Key(_)) {
         let entries = survey(store, found, among, None, observer).await?;
-        let candidates: Vec<Candidate<'_>> = entries.iter().map(Entry::candidate).collect();
+        let candidates: Vec<Candidate<'_>> = entries.iter().map(CatalogEntry::candidate).collect();
         found = narrow(&candidates, selector, among, now)?;
     }
     let chosen = match choose(&found, selector, now) {
@@ -60,7 +60,7 @@ pub async fn select_among(
         Err(error) => return Err(error),
     };
     if selector == Selector::Latest {
-        let skipped = |found: &&Found| found.stored_bytes.is_some() && found.is_of_the_future(now);
+        let skipped = |found: &&StoredBackup| found.stored_bytes.is_some() && found.is_of_the_future(now);
         for skipped in found.iter().filter(skipped) {
             warn_of_the_future(skipped, observer);
         }
@@ -80,7 +80,7 @@ pub async fn select_among(
         });
     }
     // Roles and settings that lost their object are none that could be used.
-    let is_something = |found: &&Found| found.stored_bytes.is_some() || found.has_manifest;
+    let is_something = |found: &&StoredBackup| found.stored_bytes.is_some() || found.has_manifest;
     let mut present = found
         .iter()
         .filter(is_something)
@@ -117,7 +117,7 @@ fn check(
     among: &Among,
     observer: &dyn Observer,
 ) -> Result<()> {
-    let known = Known {
+    let known = BackupSummary {
         source: (&manifest.source).into(),
         is_recorded: manifest.framing == Framing::Members,
         started_at: manifest.started_at,
@@ -138,7 +138,7 @@ pub async fn name_older(store: &Store, key: &str, among: &Among, error: Error) -
         return error;
     };
     let found = read_listing(&listed);
-    let older: Vec<Found> = found
+    let older: Vec<StoredBackup> = found
         .into_iter()
         // Keys sort by time.
         .filter(|found| found.is_attested() && *found.key.to_string() < *key)
@@ -148,7 +148,7 @@ pub async fn name_older(store: &Store, key: &str, among: &Among, error: Error) -
     let candidates: Vec<Candidate<'_>> = entries
         .iter()
         .filter(|entry| entry.condition == Condition::Attested)
-        .map(Entry::candidate)
+        .map(CatalogEntry::candidate)
         .collect();
     let left = narrow(&candidates, Selector::Latest, among, Timestamp::MAX);
     match left.unwrap_or_default().first() {
@@ -164,7 +164,6 @@ pub async fn name_older(store: &Store, key: &str, among: &Among, error: Error) -
     }
 }
 
-/// Hears nothing.
 pub(super) struct Silent;
 
 impl Observer for Silent {
@@ -173,7 +172,7 @@ impl Observer for Silent {
 
 /// Among the objects without a manifest of `chosen`'s day and before, the newest that this program did not make: what it made
 /// and did not attest is under way or failed. Where there is none, `chosen` itself.
-async fn newest_foreign_made(store: &Store, found: &[Found], chosen: BackupKey) -> Result<BackupKey> {
+async fn newest_foreign_made(store: &Store, found: &[StoredBackup], chosen: BackupKey) -> Result<BackupKey> {
     let without_manifest = found
         .iter()
         .filter(|found| found.key <= chosen && found.stored_bytes.is_some() && !found.has_manifest);
@@ -193,7 +192,7 @@ async fn is_ours(store: &Store, key: BackupKey) -> Result<bool> {
 
 /// What counts of a source's backups today.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Newest {
+pub struct SourceBackups {
     /// The source, where one is configured or the store holds backups of one.
     pub source: Option<SourceName>,
     /// The newest backup that is under no suspicion, and when it began.
@@ -205,8 +204,13 @@ pub struct Newest {
 /// The newest backup of the source whose manifest holds and that is under no suspicion, as seen at `now`, among `entries` (newest
 /// first). One that is dated in the future would be the newest for ever, so it is not counted; it is told like one whose manifest
 /// does not hold. Refused where the store holds backups of several sources and none is configured.
-pub fn newest(entries: &[Entry], among: &Among, now: Timestamp, observer: &dyn Observer) -> Result<Newest> {
-    let (future, present): (Vec<&Entry>, Vec<&Entry>) = entries
+pub fn newest(
+    entries: &[CatalogEntry],
+    among: &Among,
+    now: Timestamp,
+    observer: &dyn Observer,
+) -> Result<SourceBackups> {
+    let (future, present): (Vec<&CatalogEntry>, Vec<&CatalogEntry>) = entries
         .iter()
         .partition(|entry| entry.found.is_of_the_future(now));
     for entry in future.iter().filter(|entry| entry.found.is_attested()) {
@@ -216,9 +220,9 @@ pub fn newest(entries: &[Entry], among: &Among, now: Timestamp, observer: &dyn O
         .iter()
         .filter_map(|entry| Some(entry.known.as_ref()?.source.clone()))
         .collect();
-    let mut newest = Newest {
+    let mut newest = SourceBackups {
         source: source_of(&among.source, &names)?,
-        ..Newest::default()
+        ..SourceBackups::default()
     };
     for entry in present {
         let key = entry.found.key;
@@ -238,7 +242,7 @@ pub fn newest(entries: &[Entry], among: &Among, now: Timestamp, observer: &dyn O
     Ok(newest)
 }
 
-fn warn_of_the_future(found: &Found, observer: &dyn Observer) {
+fn warn_of_the_future(found: &StoredBackup, observer: &dyn Observer) {
     let what = format!("{} is dated in the future: it is not counted", found.key);
     observer.observe(Event::Warned(what));
 }

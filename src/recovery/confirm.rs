@@ -14,7 +14,6 @@ use crate::store::{Published, Store};
 /// A backup that an operator confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confirmed {
-    /// What was written.
     pub confirmation: Confirmation,
     /// Why the backup was under suspicion.
     pub reasons: Vec<String>,

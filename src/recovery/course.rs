@@ -1,7 +1,7 @@
 //! How far a restore has come, and what is to be done where it ends there.
 
 use super::definitions::Definitions;
-use super::refused::Refused;
+use super::refused::RefusedEntries;
 use crate::model::timeline::{Event, Observer};
 
 /// What to do where a restore ends with some of the backup in the target.
@@ -21,7 +21,7 @@ pub(super) struct Course<'a> {
     /// Everything of the archive but its rows, once they are being made.
     pub(super) definitions: Option<Definitions<'a>>,
     /// Which parts of it could not be made.
-    pub(super) refused: Option<Refused>,
+    pub(super) refused: Option<RefusedEntries>,
 }
 
 impl<'a> Course<'a> {
@@ -35,7 +35,6 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Who follows it.
     pub(super) fn observer(&self) -> &'a dyn Observer {
         self.observer
     }

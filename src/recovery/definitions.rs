@@ -2,8 +2,8 @@
 
 use super::guard::ClearedTarget;
 use super::loader::Builds;
-use super::plan::{self, SkippedEntry, Turn};
-use super::platform::{Scope, Selection};
+use super::plan::{self, RestoreStage, SkippedEntry};
+use super::platform::{RestoreScope, Selection};
 use super::rejected::{rejected, tells_of_failure};
 use super::scratch::{Purpose, Scratch, no_room};
 use super::silence::silence;
@@ -21,15 +21,14 @@ pub(super) enum Stage {
     Before,
     /// When indexes and keys are built, and before materialized views are filled.
     Rest,
-    /// Behind everything else.
     Last,
 }
 
 impl Stage {
-    fn turn(self) -> Turn {
+    fn turn(self) -> RestoreStage {
         match self {
-            Self::Before => Turn::Before,
-            Self::Rest | Self::Last => Turn::After,
+            Self::Before => RestoreStage::Before,
+            Self::Rest | Self::Last => RestoreStage::After,
         }
     }
 
@@ -53,7 +52,7 @@ pub(super) struct Definitions<'a> {
     /// Whether settings of the database are made by themselves, from the globals object.
     makes_settings: bool,
     pub(super) skipped: Vec<SkippedEntry>,
-    pub(super) scope: Scope,
+    pub(super) scope: RestoreScope,
 }
 
 impl<'a> Definitions<'a> {
@@ -75,7 +74,7 @@ impl<'a> Definitions<'a> {
             makes_grants: manifest.access.is_some(),
             makes_settings: manifest.globals.is_some(),
             skipped: Vec::new(),
-            scope: Scope::everything(),
+            scope: RestoreScope::everything(),
         };
         definitions.write("head", head)?;
         definitions.list(contents, selection)?;
@@ -115,7 +114,7 @@ impl<'a> Definitions<'a> {
         if !self.leniency.keeps_tablespaces {
             self.skipped.extend(plan::skipped_tablespaces(contents));
         }
-        self.scope = Scope::of(selection, contents);
+        self.scope = RestoreScope::of(selection, contents);
         Ok(())
     }
 

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::attempt::Failure;
-use super::platform::Scope;
+use super::attempt::BackupFailure;
+use super::platform::RestoreScope;
 use super::snapshot::SourceSnapshot;
 use super::tables;
 use crate::error::Result;
-use crate::model::comparison::{Content, TableReport};
-use crate::model::derived::{self, Compared, Computed, Derived, Difference, Reason};
+use crate::model::comparison::{ContentComparison, TableReport};
+use crate::model::derived::{self, Computed, Derived, DerivedComparison, DerivedDifference, Reason};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::manifest::Manifest;
 use crate::model::timeline::{Event, Observer};
@@ -26,10 +26,10 @@ pub(super) async fn record(
     copy_settings: &BTreeMap<String, String>,
     without: &[Name],
     observer: &dyn Observer,
-) -> Result<Option<Vec<Derived>>, Failure> {
+) -> Result<Option<Vec<Derived>>, BackupFailure> {
     match read(source, snapshot, copy_settings, without, observer).await {
         Ok(recorded) => Ok(Some(recorded)),
-        Err(Failure::Final(error)) => {
+        Err(BackupFailure::Final(error)) => {
             let what = format!("what the source computed is not recorded, and will not be compared: {error}");
             observer.observe(Event::Warned(what));
             Ok(None)
@@ -44,7 +44,7 @@ async fn read(
     copy_settings: &BTreeMap<String, String>,
     without: &[Name],
     observer: &dyn Observer,
-) -> Result<Vec<Derived>, Failure> {
+) -> Result<Vec<Derived>, BackupFailure> {
     let session = Session::connect(source).await?;
     // A setting that a server refuses would end the transaction of the snapshot.
     apply_copy_settings(&session, copy_settings).await?;
@@ -87,7 +87,7 @@ async fn read(
 pub(super) async fn verify(
     manifest: &Manifest,
     target: &Conninfo,
-    scope: &Scope,
+    scope: &RestoreScope,
     tables: &[TableReport],
     observer: &dyn Observer,
 ) -> Result<Option<Check>> {
@@ -97,7 +97,7 @@ pub(super) async fn verify(
     let views: BTreeSet<String> = scope.expected_views(manifest).into_iter().collect();
     let alike: BTreeSet<(&str, &str)> = tables
         .iter()
-        .filter(|table| table.content == Content::Equal)
+        .filter(|table| table.content == ContentComparison::Equal)
         .map(|table| (table.schema.as_str(), table.name.as_str()))
         .collect();
     let recorded = manifest.derived.as_deref().unwrap_or_default();
@@ -105,7 +105,7 @@ pub(super) async fn verify(
         .iter()
         .map(|known| ((known.schema.as_str(), known.name.as_str()), known))
         .collect();
-    let mut compared = Compared::default();
+    let mut compared = DerivedComparison::default();
     // What is not there, or holds nothing, is found by other checks.
     for relation in queries::relations(&session).await? {
         let (schema, name) = (&relation.schema, &relation.name);
@@ -122,7 +122,7 @@ pub(super) async fn verify(
         };
         match compare(&session, known).await? {
             None => compared.equal += 1,
-            Some(reason) => compared.differences.push(Difference {
+            Some(reason) => compared.differences.push(DerivedDifference {
                 of: Derived::clone(known),
                 reason,
             }),

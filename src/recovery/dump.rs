@@ -5,7 +5,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStdout, Command};
 use tokio::sync::watch;
 
-use super::attempt::Failure;
+use super::attempt::BackupFailure;
 use super::locks;
 use super::packer::{BLOCK_RAW_BYTES, Packer};
 use super::snapshot::SourceSnapshot;
@@ -15,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::source_state::Concerned;
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::conninfo::Conninfo;
-use crate::postgres::patience::Patience;
+use crate::postgres::patience::ServerTimeouts;
 
 /// What pg_dump or the server says where something was dropped while pg_dump read it.
 const SIGNS_OF_CHANGE: [&str; 6] = [
@@ -39,7 +39,7 @@ const ROW_CANNOT_BE_SENT: &str = "no backup was made: the server cannot send a r
 
 /// How far a dump is. What else reads the source begins when it has begun: a role may have few connections, and pg_dump needs one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Progress {
+pub(super) enum DumpProgress {
     /// pg_dump has written nothing yet.
     Waiting,
     /// It has all locks and all definitions, and writes.
@@ -49,7 +49,7 @@ pub(super) enum Progress {
 }
 
 /// Waits until the dump is that far. One that failed never is.
-pub(super) async fn until(progress: &watch::Sender<Progress>, wanted: Progress) {
+pub(super) async fn until(progress: &watch::Sender<DumpProgress>, wanted: DumpProgress) {
     // The sender is borrowed, so it is there.
     let _ = progress.subscribe().wait_for(|now| *now >= wanted).await;
 }
@@ -61,24 +61,26 @@ pub(super) async fn dump(
     command: Command,
     snapshot: &SourceSnapshot,
     packer: Packer,
-    progress: &watch::Sender<Progress>,
+    progress: &watch::Sender<DumpProgress>,
     observer: &dyn Observer,
-) -> Result<(Surveyed, Packer), Failure> {
+) -> Result<(Surveyed, Packer), BackupFailure> {
     let checked = async {
-        until(progress, Progress::Begun).await;
+        until(progress, DumpProgress::Begun).await;
         snapshot.check(Concerned::Definitions).await
     };
     let dumped = async {
         let read = read(source, command, packer, progress, observer).await;
         match read {
-            Err(Failure::Final(error)) if error.kind() == Kind::Source => Err(judged(error, snapshot).await),
+            Err(BackupFailure::Final(error)) if error.kind() == Kind::Source => {
+                Err(judged(error, snapshot).await)
+            }
             read => read,
         }
     };
     tokio::select! {
         done = async { tokio::try_join!(dumped, checked) } => done.map(|(dumped, ())| dumped),
         lost = snapshot.keep_alive() => Err(lost),
-        () = tell_holders(source, snapshot, progress, observer) => Err(Failure::Final(Error::new(
+        () = tell_holders(source, snapshot, progress, observer) => Err(BackupFailure::Final(Error::new(
             Kind::Internal,
             "the wait for locks was told to its end",
         ))),
@@ -89,13 +91,13 @@ pub(super) async fn dump(
 async fn tell_holders(
     source: &Conninfo,
     snapshot: &SourceSnapshot,
-    progress: &watch::Sender<Progress>,
+    progress: &watch::Sender<DumpProgress>,
     observer: &dyn Observer,
 ) {
     let mut last = String::new();
     loop {
         tokio::time::sleep(locks::LOOK).await;
-        if *progress.borrow() >= Progress::Begun {
+        if *progress.borrow() >= DumpProgress::Begun {
             return std::future::pending().await;
         }
         let holders = snapshot.lock_holders().await;
@@ -112,32 +114,32 @@ async fn tell_holders(
 
 /// The error of a dump that failed, with what to do about it. A change of the source may be the reason: then another attempt may
 /// succeed.
-async fn judged(error: Error, snapshot: &SourceSnapshot) -> Failure {
+async fn judged(error: Error, snapshot: &SourceSnapshot) -> BackupFailure {
     let said = error.causes().join("\n");
     // pg_dump words a lock that it did not get in time as any other statement cut off.
     if said.contains("LOCK TABLE") && said.contains("canceling statement") {
         let holders = snapshot.lock_holders().await;
         let holders = holders.unwrap_or_else(|| "another session held a lock on that table".to_owned());
-        return Failure::Final(error.hint(format!(
+        return BackupFailure::Final(error.hint(format!(
             "no backup was made: {holders}; end that session or let it end, and try again"
         )));
     }
-    let is_silence = Patience::is_too_long(&error);
+    let is_silence = ServerTimeouts::is_too_long(&error);
     let is_changed = !is_silence
         && matches!(
             snapshot.check(Concerned::Definitions).await,
-            Err(Failure::Retryable(_))
+            Err(BackupFailure::Retryable(_))
         );
     if is_changed || SIGNS_OF_CHANGE.iter().any(|sign| said.contains(sign)) {
-        return Failure::Retryable(error.hint(
+        return BackupFailure::Retryable(error.hint(
             "no backup was made: something was changed or dropped while pg_dump read it; back up while no migration runs, \
              or allow more attempts with --attempts",
         ));
     }
     if SIGNS_OF_LENGTH.iter().any(|sign| said.contains(sign)) {
-        return Failure::Final(error.hint(ROW_CANNOT_BE_SENT));
+        return BackupFailure::Final(error.hint(ROW_CANNOT_BE_SENT));
     }
-    Failure::Final(
+    BackupFailure::Final(
         error.hint(
             "no backup was made; see what pg_dump said, and check the role's rights and the server's log",
         ),
@@ -148,9 +150,9 @@ async fn read(
     source: &Conninfo,
     command: Command,
     mut packer: Packer,
-    progress: &watch::Sender<Progress>,
+    progress: &watch::Sender<DumpProgress>,
     observer: &dyn Observer,
-) -> Result<(Surveyed, Packer), Failure> {
+) -> Result<(Surveyed, Packer), BackupFailure> {
     let mut survey = Surveying::begin();
     let mut dump = Child::start("pg_dump", command)?;
     let mut output = dump
@@ -163,7 +165,7 @@ async fn read(
             .patience()
             .with_timeout(source.side(), "pg_dump", read)
             .await??;
-        progress.send_if_modified(|now| std::mem::replace(now, Progress::Begun) != Progress::Begun);
+        progress.send_if_modified(|now| std::mem::replace(now, DumpProgress::Begun) != DumpProgress::Begun);
         if block.is_empty() {
             break survey.finish().await?;
         }
@@ -186,7 +188,7 @@ async fn read(
             .caused_by(cause)
             .hint("no backup was made; try again, and check the version of pg_dump")
     })?;
-    progress.send_replace(Progress::Ended);
+    progress.send_replace(DumpProgress::Ended);
     Ok((surveyed, packer))
 }
 

@@ -7,7 +7,7 @@ use super::snapshot::SourceSnapshot;
 use crate::archive::gzip::{GzipStream, deflate};
 use crate::error::{Error, Kind, Result};
 use crate::model::globals::{
-    DigestKey, Globals, KEY_BYTES, Known, Record, Roles, Scope, Setting, SettingDigest,
+    DigestKey, Globals, KEY_BYTES, KnownSettings, Roles, Setting, SettingDigest, SettingScope, SettingsRecord,
 };
 use crate::model::hex::hex;
 use crate::model::key::BackupKey;
@@ -45,14 +45,14 @@ pub(super) async fn collect(
     let read = queries::read(&session).await?;
     drop(session);
     let in_database = read.settings.iter();
-    let in_database = in_database.filter(|setting| setting.scope == Scope::RoleInDatabase);
+    let in_database = in_database.filter(|setting| setting.scope == SettingScope::RoleInDatabase);
     let named: Vec<String> = named
         .into_iter()
         .chain(in_database.filter_map(|setting| setting.role.clone()))
         .collect();
     let roles = read.roles.clone().belonging_to(named);
     let settings = of_roles(read.settings.clone(), &roles);
-    let record = Record {
+    let record = SettingsRecord {
         backup: key.to_string(),
         digest_key: random_key()?,
         settings,
@@ -88,7 +88,7 @@ fn of_roles(mut settings: Vec<Setting>, roles: &Roles) -> Vec<Setting> {
 async fn dump_roles(
     source: &Conninfo,
     installation: &Installation,
-    read: &queries::Read,
+    read: &queries::ServerGlobals,
     observer: &dyn Observer,
 ) -> String {
     let told = match installation.dump_globals(source) {
@@ -130,7 +130,7 @@ impl Collected {
 
 /// Reads the settings of a backup, with their values; nothing where it has no globals object. One that is not as it was stored is an
 /// error.
-pub(super) async fn read(store: &Store, manifest: &Manifest) -> Result<Option<Record>> {
+pub(super) async fn read(store: &Store, manifest: &Manifest) -> Result<Option<SettingsRecord>> {
     let Some(described) = &manifest.globals else {
         return Ok(None);
     };
@@ -156,7 +156,7 @@ pub(super) async fn read(store: &Store, manifest: &Manifest) -> Result<Option<Re
             "are not those that were stored with the backup: their digest differs",
         ));
     }
-    let record = inflate(&stored).and_then(|text| Record::decode(&text));
+    let record = inflate(&stored).and_then(|text| SettingsRecord::decode(&text));
     let record = record.ok_or_else(|| corrupt("cannot be read"))?;
     if record.backup != manifest.key || record.digests() != described.settings {
         return Err(corrupt(&format!("belong to {}", record.backup)));
@@ -183,15 +183,15 @@ pub(super) async fn known(
     manifest: &Manifest,
     accepts_missing: bool,
     observer: Option<&dyn Observer>,
-) -> Result<(Known, Vec<Setting>)> {
+) -> Result<(KnownSettings, Vec<Setting>)> {
     match read(store, manifest).await {
-        Ok(Some(record)) => Ok((Known::Key(record.digest_key), record.settings)),
-        Ok(None) => Ok((Known::Nothing, Vec::new())),
+        Ok(Some(record)) => Ok((KnownSettings::Key(record.digest_key), record.settings)),
+        Ok(None) => Ok((KnownSettings::Nothing, Vec::new())),
         Err(error) if accepts_missing && error.kind() == Kind::Corrupt => {
             if let Some(observer) = observer {
                 observer.observe(Event::Warned(format!("{error}: no settings are restored")));
             }
-            Ok((Known::Unreadable(error.to_string()), Vec::new()))
+            Ok((KnownSettings::Unreadable(error.to_string()), Vec::new()))
         }
         Err(error) => Err(error),
     }

@@ -13,28 +13,26 @@ use crate::model::check_names;
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries::be_patient;
-use crate::postgres::queries::index_answers::{self as queries, Answer, Index};
+use crate::postgres::queries::index_answers::{self as queries, IndexLookup, IndexToCheck};
 use crate::postgres::session::Session;
 
 /// One thing to ask, over any connection that is free.
-enum Question {
+enum IndexQuestion {
     /// What amcheck in that schema says of a B-tree.
     Whole { amcheck: String, name: String, oid: u32 },
     /// Whether rows are found.
-    Finds(Index),
+    Finds(IndexToCheck),
 }
 
-/// One answer.
-enum Told {
+enum IndexAnswer {
     /// A B-tree holds every row of its table.
     Whole,
     /// It does not, in the server's words.
     Damaged(String),
     /// Rows were looked up.
-    Looked(Answer),
+    Looked(IndexLookup),
 }
 
-/// What was answered.
 #[derive(Default)]
 struct Answers {
     problems: Vec<String>,
@@ -64,22 +62,22 @@ pub(super) async fn verify(session: &Session, target: &Conninfo, jobs: usize) ->
     Ok(answers.check())
 }
 
-async fn questions(session: &Session) -> Result<VecDeque<Question>> {
+async fn questions(session: &Session) -> Result<VecDeque<IndexQuestion>> {
     let mut questions = VecDeque::new();
     if let Some(amcheck) = queries::amcheck_schema(session).await? {
         let trees = queries::btrees(session).await?;
-        questions.extend(trees.into_iter().map(|(name, oid)| Question::Whole {
+        questions.extend(trees.into_iter().map(|(name, oid)| IndexQuestion::Whole {
             amcheck: amcheck.clone(),
             name,
             oid,
         }));
     }
     let computed = queries::computed_indexes(session).await?;
-    questions.extend(computed.into_iter().map(Question::Finds));
+    questions.extend(computed.into_iter().map(IndexQuestion::Finds));
     Ok(questions)
 }
 
-async fn ask(target: Conninfo, queue: Arc<Mutex<VecDeque<Question>>>) -> Result<Answers> {
+async fn ask(target: Conninfo, queue: Arc<Mutex<VecDeque<IndexQuestion>>>) -> Result<Answers> {
     let session = Session::connect(&target).await?;
     be_patient(&session).await?;
     queries::prefer_indexes(&session).await?;
@@ -90,29 +88,32 @@ async fn ask(target: Conninfo, queue: Arc<Mutex<VecDeque<Question>>>) -> Result<
             return Ok(answers);
         };
         let (name, answer) = match question {
-            Question::Whole { amcheck, name, oid } => {
+            IndexQuestion::Whole { amcheck, name, oid } => {
                 let damage = queries::damage_of_btree(&session, &amcheck, oid).await;
                 (
                     name,
-                    damage.map(|damage| damage.map_or(Told::Whole, Told::Damaged)),
+                    damage.map(|damage| damage.map_or(IndexAnswer::Whole, IndexAnswer::Damaged)),
                 )
             }
-            Question::Finds(index) => {
+            IndexQuestion::Finds(index) => {
                 let name = format!("{}.{}", index.schema, index.name);
-                (name, queries::ask(&session, &index).await.map(Told::Looked))
+                (
+                    name,
+                    queries::ask(&session, &index).await.map(IndexAnswer::Looked),
+                )
             }
         };
         match answer {
-            Ok(Told::Whole) => answers.whole += 1,
-            Ok(Told::Damaged(how)) => answers
+            Ok(IndexAnswer::Whole) => answers.whole += 1,
+            Ok(IndexAnswer::Damaged(how)) => answers
                 .problems
                 .push(format!("{name}: {how}; run REINDEX INDEX {name}")),
-            Ok(Told::Looked(Answer::Found)) => answers.finding += 1,
-            Ok(Told::Looked(Answer::NotFound(rows))) => answers.problems.push(format!(
+            Ok(IndexAnswer::Looked(IndexLookup::Found)) => answers.finding += 1,
+            Ok(IndexAnswer::Looked(IndexLookup::NotFound(rows))) => answers.problems.push(format!(
                 "{name} does not find {rows} rows of a sample that are there; run REINDEX INDEX {name}"
             )),
             Err(error) if session.client().is_closed() => return Err(error),
-            Ok(Told::Looked(Answer::NotUsed)) | Err(_) => answers.unasked.push(name),
+            Ok(IndexAnswer::Looked(IndexLookup::NotUsed)) | Err(_) => answers.unasked.push(name),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::conninfo::Conninfo;
-use crate::postgres::patience::Patience;
+use crate::postgres::patience::ServerTimeouts;
 use crate::postgres::queries::blockers::{blockers, process};
 use crate::postgres::session::Session;
 
@@ -13,7 +13,7 @@ use crate::postgres::session::Session;
 pub(super) const LOOK: Duration = Duration::from_secs(2);
 
 /// What a person is told of the wait for a lock on `what`.
-pub(super) fn told(what: &str, patience: Patience, holders: &str) -> Event {
+pub(super) fn told(what: &str, patience: ServerTimeouts, holders: &str) -> Event {
     let seconds = patience.lock.as_secs_f64();
     Event::Noted(format!(
         "waiting for a lock on {what}, for {seconds:.0} s at most (--lock-timeout): {holders}"

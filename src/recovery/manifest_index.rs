@@ -6,7 +6,8 @@ use crate::archive::gzip;
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::Manifest;
 use crate::model::manifest_head::{
-    Head, Index, MAX_BLOCKS, MAX_LISTS_BYTES, MAX_STORED_LISTS_BYTES, PLAIN_LIMIT_BYTES, Part, write_line,
+    IndexPart, MAX_BLOCKS, MAX_LISTS_BYTES, MAX_STORED_LISTS_BYTES, ManifestHead, ManifestIndex,
+    PLAIN_LIMIT_BYTES, write_line,
 };
 use crate::model::sha256_sum::Sha256Sum;
 
@@ -21,7 +22,7 @@ const SMALLEST_BYTES: (usize, usize, usize) = (120, 100, 60);
 
 /// What is stored of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packed {
+pub struct PackedManifest {
     /// The document at the manifest's key.
     pub document: Vec<u8>,
     /// The index beside it, where the document is a head.
@@ -29,11 +30,11 @@ pub struct Packed {
 }
 
 /// The manifest as it is stored: in one piece where that is small enough. The manifest is the same afterwards.
-pub fn encode(manifest: &mut Manifest, index_key: String) -> Result<Packed> {
+pub fn encode(manifest: &mut Manifest, index_key: String) -> Result<PackedManifest> {
     if smallest_plain_bytes(manifest) <= PLAIN_LIMIT_BYTES {
         let document = manifest.encode()?;
         if document.len() <= PLAIN_LIMIT_BYTES {
-            return Ok(Packed {
+            return Ok(PackedManifest {
                 document,
                 index: None,
             });
@@ -49,7 +50,7 @@ fn smallest_plain_bytes(manifest: &Manifest) -> usize {
 }
 
 /// The manifest as a head and an index, also where it is small. The manifest is the same afterwards.
-pub fn pack(manifest: &mut Manifest, index_key: String) -> Result<Packed> {
+pub fn pack(manifest: &mut Manifest, index_key: String) -> Result<PackedManifest> {
     if manifest.blocks.len() as u64 > MAX_BLOCKS {
         return Err(too_large(&format!("it has more than {MAX_BLOCKS} blocks")));
     }
@@ -71,23 +72,23 @@ pub fn pack(manifest: &mut Manifest, index_key: String) -> Result<Packed> {
         index.extend(gzip::deflate(&lines, LEVEL));
     }
     let start = usize::try_from(lists.stored_bytes).unwrap_or(usize::MAX);
-    let head = Head::of(
+    let head = ManifestHead::of(
         manifest,
-        Index {
+        ManifestIndex {
             key: index_key,
             blocks: manifest.blocks.len() as u64,
             lists,
             block_lines: part(&index[start..]),
         },
     );
-    Ok(Packed {
+    Ok(PackedManifest {
         document: head.encode()?,
         index: Some(index),
     })
 }
 
-fn part(stored: &[u8]) -> Part {
-    Part {
+fn part(stored: &[u8]) -> IndexPart {
+    IndexPart {
         stored_bytes: stored.len() as u64,
         sha256: Sha256Sum::of(stored),
     }
@@ -144,7 +145,7 @@ impl<W: Write> Write for Counted<W> {
 
 /// The manifest in the first part of the index of `head`, with no blocks. No more than `limit_bytes` is inflated, and what is inflated
 /// is not kept.
-pub fn decode_lists(head: &Head, stored: &[u8], limit_bytes: u64) -> Result<Manifest> {
+pub fn decode_lists(head: &ManifestHead, stored: &[u8], limit_bytes: u64) -> Result<Manifest> {
     if part(stored) != head.index.lists {
         return Err(head.corrupt("is not the one that was stored: its digest differs"));
     }

@@ -5,14 +5,14 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::background::in_the_background;
-use super::manifest_index::{self, Packed};
+use super::manifest_index::{self, PackedManifest};
 use crate::archive::gzip::GzipStream;
 use crate::error::{Error, Kind, Result};
 use crate::model::blocks::Blocks;
 use crate::model::key::BackupKey;
 use crate::model::manifest::{Manifest, corrupt};
 use crate::model::manifest_document::Document;
-use crate::model::manifest_head::{BlockLines, Head, MAX_LISTS_BYTES};
+use crate::model::manifest_head::{BlockLines, MAX_LISTS_BYTES, ManifestHead};
 use crate::model::sha256_sum::Sha256Sum;
 use crate::store::{Published, Store};
 
@@ -24,9 +24,7 @@ const PIECE_BYTES: u64 = 8 << 20;
 /// A backup that exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Made {
-    /// The object's key.
     pub key: BackupKey,
-    /// The manifest's key.
     pub manifest_key: String,
     /// What the manifest says.
     #[serde(skip)]
@@ -41,7 +39,7 @@ pub(super) async fn publish(store: &Store, key: BackupKey, manifest: Manifest) -
         Ok((manifest, packed))
     })
     .await?;
-    let Packed { document, index } = packed;
+    let PackedManifest { document, index } = packed;
     if let Some(index) = index {
         publish_index(store, key, index).await?;
     }
@@ -124,7 +122,7 @@ async fn document(store: &Store, key: BackupKey) -> Result<Document> {
 }
 
 /// Everything of the manifest but its blocks.
-async fn lists(store: &Store, key: BackupKey, head: &Head) -> Result<Manifest> {
+async fn lists(store: &Store, key: BackupKey, head: &ManifestHead) -> Result<Manifest> {
     let wanted = 0..head.index.lists.stored_bytes;
     let stored = match store.get_range(&head.index.key, wanted).await {
         Ok(stored) => stored,
@@ -135,9 +133,9 @@ async fn lists(store: &Store, key: BackupKey, head: &Head) -> Result<Manifest> {
 }
 
 /// The blocks, read piece by piece: an index of many is not kept beside them.
-async fn blocks(store: &Store, key: BackupKey, head: &Head) -> Result<Blocks> {
+async fn blocks(store: &Store, key: BackupKey, head: &ManifestHead) -> Result<Blocks> {
     let (start, end) = (head.index.lists.stored_bytes, head.index.stored_bytes());
-    let mut reading = Reading {
+    let mut reading = IndexReader {
         inflater: GzipStream::new(),
         lines: BlockLines::new(head.index.blocks),
         sum: Sha256::new(),
@@ -165,13 +163,13 @@ async fn blocks(store: &Store, key: BackupKey, head: &Head) -> Result<Blocks> {
 }
 
 /// An index's second part as far as it was read.
-struct Reading {
+struct IndexReader {
     inflater: GzipStream,
     lines: BlockLines,
     sum: Sha256,
 }
 
-impl Reading {
+impl IndexReader {
     fn feed(&mut self, stored: &[u8]) -> Result<(), String> {
         self.sum.update(stored);
         let mut lines = Vec::new();
@@ -185,7 +183,7 @@ impl Reading {
         Ok(())
     }
 
-    fn finish(mut self, head: &Head) -> Result<Blocks> {
+    fn finish(mut self, head: &ManifestHead) -> Result<Blocks> {
         if Sha256Sum::finish(self.sum) != head.index.block_lines.sha256 {
             return Err(head.corrupt("is not the one that was stored: its digest differs"));
         }
@@ -202,7 +200,7 @@ impl Reading {
 
 /// The same error, unless the store says that the manifest is there and its index is not. Where both vanished meanwhile, as a prune
 /// has it, the error is the store's.
-async fn missing(store: &Store, key: BackupKey, head: &Head, error: Error) -> Error {
+async fn missing(store: &Store, key: BackupKey, head: &ManifestHead, error: Error) -> Error {
     let is_gone = error.kind() == Kind::Store
         && matches!(store.head(&head.index.key).await, Ok(None))
         && matches!(store.head(&key.manifest_key()).await, Ok(Some(_)));

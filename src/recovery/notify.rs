@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::http::{Address, Failure, Message};
+use crate::http::{Address, Message, RequestError};
 use crate::model::notice::Notice;
 
 /// How long one try may take.
@@ -65,7 +65,7 @@ async fn send(address: &Address, message: &Message) -> Result<(), (String, bool)
             format!("it was answered with status {}", answer.status),
             answer.status == 429 || answer.status >= 500,
         )),
-        Err(failure @ Failure::TimedOut(_)) => Err((failure.to_string(), false)),
+        Err(failure @ RequestError::TimedOut(_)) => Err((failure.to_string(), false)),
         Err(failure) => Err((failure.to_string(), true)),
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::background::{Task, in_the_background};
 use crate::archive::gzip::GzipStream;
-use crate::archive::{ArchiveError, Contents, Event, Reader, gzip};
+use crate::archive::{ArchiveError, ArchiveEvent, ArchiveReader, Contents, gzip};
 use crate::error::{Error, Kind, Result};
 use crate::model::blocks::{Block, Blocks};
 use crate::model::manifest::{Framing, Manifest};
@@ -91,7 +91,7 @@ impl CheckedArchive {
 pub async fn contents(store: &Store, manifest: &Manifest) -> Result<Arc<Contents>> {
     let unreadable = |cause| unreadable(&manifest.key, cause);
     let mut archive = CheckedArchive::open_head(store, manifest);
-    let mut reader = Reader::new();
+    let mut reader = ArchiveReader::new();
     while let Some(piece) = archive.next().await? {
         let mut rest = &piece[..];
         loop {
@@ -99,7 +99,7 @@ pub async fn contents(store: &Store, manifest: &Manifest) -> Result<Arc<Contents
             rest = &rest[step.consumed..];
             match step.event {
                 None => break,
-                Some(Event::Contents(contents)) => return Ok(contents),
+                Some(ArchiveEvent::Contents(contents)) => return Ok(contents),
                 Some(_) => {}
             }
         }

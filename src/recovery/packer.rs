@@ -43,7 +43,7 @@ pub struct Packer {
 
 /// What became of the archive.
 #[derive(Debug)]
-pub struct Packed {
+pub struct PackedArchive {
     /// The object's gzip members.
     pub blocks: Vec<Block>,
     /// The object's size in bytes.
@@ -99,7 +99,7 @@ impl Packer {
     }
 
     /// Sends what is left and makes the object.
-    pub async fn finish(mut self) -> Result<Packed> {
+    pub async fn finish(mut self) -> Result<PackedArchive> {
         while !self.compressing.is_empty() {
             self.take_member().await?;
         }
@@ -111,7 +111,7 @@ impl Packer {
             self.await_part().await?;
         }
         self.upload.complete(self.sent).await?;
-        Ok(Packed {
+        Ok(PackedArchive {
             blocks: self.blocks,
             stored_bytes: self.stored_bytes,
             sha256: hex(&self.digest.finalize()),

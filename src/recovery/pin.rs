@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::error::{Error, Kind, Result};
-use crate::model::catalog::{Found, choose, read_listing};
+use crate::model::catalog::{StoredBackup, choose, read_listing};
 use crate::model::key::{BackupKey, Selector};
 use crate::model::pin::{Pin, PinState};
 use crate::store::{Published, Store};
@@ -89,7 +89,7 @@ pub(super) async fn read(store: &Store, key: BackupKey) -> Result<Option<PinStat
 }
 
 /// The pin of what was `found`, where its listing shows one.
-pub(super) async fn of(store: &Store, found: Found) -> Result<Option<PinState>> {
+pub(super) async fn of(store: &Store, found: StoredBackup) -> Result<Option<PinState>> {
     match found.has_pin {
         true => read(store, found.key).await,
         false => Ok(None),

@@ -13,7 +13,7 @@ use crate::model::manifest::{EntryDigest, Sequence};
 
 /// When an entry is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum RestoreStage {
     /// Before rows are loaded: definitions, and large objects still empty.
     Before,
     /// It is the rows themselves, which we load.
@@ -36,14 +36,14 @@ pub struct SkippedEntry {
 }
 
 /// Each entry with its turn, in the archive's order.
-pub fn turns(contents: &Contents) -> impl Iterator<Item = (&Entry, Turn)> {
+pub fn turns(contents: &Contents) -> impl Iterator<Item = (&Entry, RestoreStage)> {
     placed(contents).map(|(entry, section)| {
         let turn = match section {
-            _ if is_of_the_database(entry) || is_grant(entry) => Turn::Never,
-            Section::None | Section::PreData => Turn::Before,
-            Section::Data if entry.has_data => Turn::Rows,
-            Section::Data if matches!(entry.kind.as_str(), "BLOB" | "BLOB METADATA") => Turn::Before,
-            Section::Data | Section::PostData => Turn::After,
+            _ if is_of_the_database(entry) || is_grant(entry) => RestoreStage::Never,
+            Section::None | Section::PreData => RestoreStage::Before,
+            Section::Data if entry.has_data => RestoreStage::Rows,
+            Section::Data if matches!(entry.kind.as_str(), "BLOB" | "BLOB METADATA") => RestoreStage::Before,
+            Section::Data | Section::PostData => RestoreStage::After,
         };
         (entry, turn)
     })
@@ -52,7 +52,7 @@ pub fn turns(contents: &Contents) -> impl Iterator<Item = (&Entry, Turn)> {
 /// The entries that a restore makes, in the archive's order.
 pub fn made(contents: &Contents) -> impl DoubleEndedIterator<Item = &Entry> {
     let made: Vec<&Entry> = turns(contents)
-        .filter(|(_, turn)| *turn != Turn::Never)
+        .filter(|(_, turn)| *turn != RestoreStage::Never)
         .map(|(entry, _)| entry)
         .collect();
     made.into_iter()
@@ -78,7 +78,7 @@ pub(super) fn is_grant(entry: &Entry) -> bool {
 /// settings where `makes_settings` says that they are made from the globals object.
 pub fn skipped(contents: &Contents, makes_grants: bool, makes_settings: bool) -> Vec<SkippedEntry> {
     turns(contents)
-        .filter(|(entry, turn)| *turn == Turn::Never && !(makes_grants && is_grant(entry)))
+        .filter(|(entry, turn)| *turn == RestoreStage::Never && !(makes_grants && is_grant(entry)))
         .filter(|(entry, _)| !(makes_settings && entry.kind == "DATABASE PROPERTIES"))
         .map(|(entry, _)| {
             let (rule, reason) = match entry.kind.as_str() {
@@ -130,7 +130,7 @@ fn placed(contents: &Contents) -> impl Iterator<Item = (&Entry, Section)> {
 }
 
 /// The entries of `turn` that are kept, as a file for `pg_restore --use-list`.
-pub fn list(contents: &Contents, turn: Turn, keeps: impl Fn(DumpId) -> bool) -> String {
+pub fn list(contents: &Contents, turn: RestoreStage, keeps: impl Fn(DumpId) -> bool) -> String {
     turns(contents)
         .filter(|(entry, at)| *at == turn && keeps(entry.id))
         .fold(String::new(), |mut text, (entry, _)| {
@@ -182,7 +182,8 @@ pub(super) fn last(contents: &Contents, refreshed: &HashSet<DumpId>) -> HashSet<
     let mut last: HashSet<DumpId> = HashSet::new();
     for (entry, turn) in turns(contents) {
         let needs_last = |id: &DumpId| last.contains(id) || refreshed.contains(id);
-        if turn == Turn::After && (entry.kind == "EVENT TRIGGER" || entry.dependencies.iter().any(needs_last))
+        if turn == RestoreStage::After
+            && (entry.kind == "EVENT TRIGGER" || entry.dependencies.iter().any(needs_last))
         {
             last.insert(entry.id);
         }

@@ -9,13 +9,15 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::catalog::{Entry, survey};
+use super::catalog::{CatalogEntry, survey};
 use super::choosing::Silent;
 use super::pin;
 use crate::error::{Error, Result};
-use crate::model::catalog::{Found, Listed, read_listing};
+use crate::model::catalog::{ListedObject, StoredBackup, read_listing};
 use crate::model::key::{BackupKey, KeyMeaning};
-use crate::model::retention::{Attestation, Decision, Held, HeldUpload, Inventory, Policy, Ruling, plan};
+use crate::model::retention::{
+    Attestation, Decision, HeldBackup, HeldUpload, Inventory, Policy, Ruling, plan,
+};
 use crate::model::selection::Among;
 use crate::model::source::SourceName;
 use crate::model::timeline::{Event, Observer};
@@ -24,14 +26,13 @@ use crate::store::{Store, UnfinishedUpload};
 /// What was seen of a store, manifests read.
 #[derive(Clone, Debug)]
 pub struct Stock {
-    seen: HashSet<Found>,
+    seen: HashSet<StoredBackup>,
     inventory: Inventory,
     foreign: usize,
 }
 
-/// How to prune.
 #[derive(Clone, Copy, Debug)]
-pub struct Request {
+pub struct PruneRequest {
     /// How long backups are kept.
     pub policy: Policy,
     /// The instant that ages are counted to.
@@ -42,8 +43,7 @@ pub struct Request {
 
 /// One thing that stayed or went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Line {
-    /// Its key.
+pub struct PrunedItem {
     pub key: String,
     /// What it was found to be.
     pub state: &'static str,
@@ -57,9 +57,9 @@ pub struct Line {
 #[derive(Debug)]
 pub struct Pruned {
     /// What stayed, newest first.
-    pub kept: Vec<Line>,
+    pub kept: Vec<PrunedItem>,
     /// What went, newest first; in a dry run, what would have.
-    pub removed: Vec<Line>,
+    pub removed: Vec<PrunedItem>,
     /// How many objects and uploads were none of ours and were not looked at.
     pub foreign: usize,
     /// Why it ended before everything was removed that should be.
@@ -90,16 +90,22 @@ pub async fn take_stock_among(store: &Store, among: &Among, observer: &dyn Obser
 }
 
 /// Removes what is expired in `stock` and still there.
-pub async fn prune(store: &Store, stock: Stock, request: Request, observer: &dyn Observer) -> Result<Pruned> {
+pub async fn prune(
+    store: &Store,
+    stock: Stock,
+    request: PruneRequest,
+    observer: &dyn Observer,
+) -> Result<Pruned> {
     let Stock {
         mut seen,
         mut inventory,
         foreign,
     } = stock;
     let due_before = due(&inventory, request);
-    let still: HashSet<Found> = read_listing(&store.list("").await?).into_iter().collect();
+    let still: HashSet<StoredBackup> = read_listing(&store.list("").await?).into_iter().collect();
     seen.retain(|found| still.contains(found));
-    let unchanged: HashMap<BackupKey, Found> = seen.into_iter().map(|found| (found.key, found)).collect();
+    let unchanged: HashMap<BackupKey, StoredBackup> =
+        seen.into_iter().map(|found| (found.key, found)).collect();
     inventory.held.retain(|held| unchanged.contains_key(&held.key));
 
     let plan = plan(&inventory, request.policy, request.now);
@@ -159,12 +165,12 @@ pub async fn prune(store: &Store, stock: Stock, request: Request, observer: &dyn
 /// Something that was ruled on, and how it is told.
 struct Ruled {
     decision: Decision,
-    line: Line,
+    line: PrunedItem,
     thing: Thing,
 }
 
 enum Thing {
-    Held(Found),
+    Held(StoredBackup),
     Upload(HeldUpload),
 }
 
@@ -213,7 +219,7 @@ impl Thing {
 }
 
 /// The keys of what `inventory` has had enough of.
-fn due(inventory: &Inventory, request: Request) -> HashSet<BackupKey> {
+fn due(inventory: &Inventory, request: PruneRequest) -> HashSet<BackupKey> {
     let plan = plan(inventory, request.policy, request.now);
     let due = plan
         .held
@@ -222,13 +228,13 @@ fn due(inventory: &Inventory, request: Request) -> HashSet<BackupKey> {
     due.map(|ruling| ruling.on.key).collect()
 }
 
-fn hold(entry: Entry, configured: Option<&SourceName>) -> Held {
+fn hold(entry: CatalogEntry, configured: Option<&SourceName>) -> HeldBackup {
     let attestation = entry.known.map(|known| Attestation {
         is_anothers: configured.is_some_and(|configured| *configured != known.source),
         is_good: known.suspicion.is_empty(),
         source: known.source,
     });
-    Held {
+    HeldBackup {
         key: entry.found.key,
         condition: entry.condition,
         stored_bytes: entry.found.stored_bytes.unwrap_or(0),
@@ -248,13 +254,13 @@ fn hold_upload(upload: &UnfinishedUpload) -> Option<HeldUpload> {
     })
 }
 
-fn foreign_among(listing: &[Listed]) -> usize {
+fn foreign_among(listing: &[ListedObject]) -> usize {
     let meanings = listing.iter().map(|object| BackupKey::read(&object.key));
     meanings.filter(|meaning| *meaning == KeyMeaning::Foreign).count()
 }
 
 /// The error of a prune that came to an end at `line`.
-fn stopped(line: &Line, removed: usize, all: usize, cause: Error) -> Error {
+fn stopped(line: &PrunedItem, removed: usize, all: usize, cause: Error) -> Error {
     let advice = cause.next_step().unwrap_or("try again").to_owned();
     Error::new(
         cause.kind(),
@@ -269,8 +275,8 @@ fn stopped(line: &Line, removed: usize, all: usize, cause: Error) -> Error {
     ))
 }
 
-fn line(ruling: &Ruling<Held>) -> Line {
-    Line {
+fn line(ruling: &Ruling<HeldBackup>) -> PrunedItem {
+    PrunedItem {
         key: ruling.on.name(),
         state: ruling.on.condition.state().name(),
         reason: ruling.reason.clone(),
@@ -278,8 +284,8 @@ fn line(ruling: &Ruling<Held>) -> Line {
     }
 }
 
-fn upload_line(ruling: &Ruling<HeldUpload>) -> Line {
-    Line {
+fn upload_line(ruling: &Ruling<HeldUpload>) -> PrunedItem {
+    PrunedItem {
         key: ruling.on.key.to_string(),
         state: "unfinished upload",
         reason: ruling.reason.clone(),

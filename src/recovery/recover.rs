@@ -15,16 +15,14 @@ use crate::model::verdict::Verdict;
 use crate::postgres::conninfo::Conninfo;
 
 /// What is recovered and how.
-pub struct Request<'a> {
+pub struct RecoverRequest<'a> {
     /// The backup and what works on it.
-    pub restore: restore::Request<'a>,
+    pub restore: restore::RestoreRequest<'a>,
     /// The way into service, with nothing in its way.
     pub cutover: Prepared<'a>,
     /// When the disaster was declared.
     pub declared_at: Timestamp,
-    /// What was promised.
     pub objectives: Objectives,
-    /// Tells the time.
     pub clock: Clock<'a>,
 }
 
@@ -45,7 +43,7 @@ pub struct Recovered {
 
 /// Restores and verifies a backup in the database that `provision` makes ready, and puts that into service if it is proven.
 pub async fn recover(
-    request: Request<'_>,
+    request: RecoverRequest<'_>,
     provision: impl AsyncFnOnce(&Manifest) -> Result<Conninfo>,
     observer: &dyn Observer,
 ) -> Result<Recovered> {

@@ -12,18 +12,18 @@ use crate::postgres::session::Session;
 
 /// The entries that could not be made so far.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct RefusedEntries {
     contents: Arc<Contents>,
     places: HashMap<DumpId, usize>,
     keeps_tablespaces: bool,
     /// By their place in the archive.
-    entries: BTreeMap<usize, Attempt>,
+    entries: BTreeMap<usize, RefusedEntry>,
     /// What a person should know of entries that are not missed.
     notes: Vec<String>,
 }
 
 #[derive(Debug)]
-struct Attempt {
+struct RefusedEntry {
     statement: String,
     /// Nothing where only `pg_restore` has tried, or what it needs is missing.
     refusal: Option<Refusal>,
@@ -37,7 +37,7 @@ pub(super) struct RefusedStep {
     pub(super) refusal: Refusal,
 }
 
-impl Refused {
+impl RefusedEntries {
     pub(super) fn new(contents: &Arc<Contents>, keeps_tablespaces: bool) -> Self {
         let places = contents.entries.iter().enumerate();
         Self {
@@ -49,7 +49,6 @@ impl Refused {
         }
     }
 
-    /// The archive's contents.
     pub(super) fn contents(&self) -> &Arc<Contents> {
         &self.contents
     }
@@ -75,7 +74,7 @@ impl Refused {
         if let Some(place) = self.places.get(&id) {
             self.entries
                 .entry(*place)
-                .or_insert(Attempt { statement, refusal });
+                .or_insert(RefusedEntry { statement, refusal });
         }
     }
 
@@ -120,7 +119,7 @@ impl Refused {
                 left.insert(place, attempt);
             } else if let Some(refusal) = self.attempt(session, entry, &attempt.statement).await? {
                 let refusal = Some(refusal);
-                left.insert(place, Attempt { refusal, ..attempt });
+                left.insert(place, RefusedEntry { refusal, ..attempt });
             }
         }
         self.entries = left;

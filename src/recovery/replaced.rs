@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::manifest::Manifest;
 use crate::model::profile::Profile;
 use crate::postgres::conninfo::Conninfo;
-use crate::postgres::queries::clearing::{Held, UserObject};
+use crate::postgres::queries::clearing::{UserContents, UserObject};
 
 /// How many objects a refusal names.
 pub(super) const NAMED: usize = 5;
@@ -35,7 +35,7 @@ pub(super) fn key_of_entry(entry: &Entry) -> (&str, &str, &str) {
 ///
 /// Large objects have no names: those of the target are an older state of the backup's, where it has any.
 /// An extension that the backup lacks is left where it is, with its schema, unless the backup makes that schema.
-pub(super) fn check_replaced(target: &Conninfo, present: &Held, manifest: &Manifest) -> Result<()> {
+pub(super) fn check_replaced(target: &Conninfo, present: &UserContents, manifest: &Manifest) -> Result<()> {
     // Operators of one name differ in what they take, which no name of an entry tells: so many may be there as the backup has.
     let mut contained: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     for entry in &manifest.entries {
@@ -80,7 +80,7 @@ pub(super) fn check_replaced(target: &Conninfo, present: &Held, manifest: &Manif
 }
 
 /// Which parts of a target are looked at: not what a platform makes.
-pub(super) fn without_platforms(mut present: Held, profile: Profile) -> Held {
+pub(super) fn without_platforms(mut present: UserContents, profile: Profile) -> UserContents {
     present.objects.retain(|object| match object.kind.as_str() {
         _ if profile == Profile::Plain => true,
         "EXTENSION" => false,

@@ -18,19 +18,19 @@ use super::clean::{self, Room};
 use super::course::{self, Course};
 use super::definitions::{Definitions, Stage};
 use super::globals;
-use super::guard::{self, ClearedTarget, Terms};
+use super::guard::{self, ClearedTarget, GuardOptions};
 use super::loader::{self, Counts, Loader};
 use super::locks;
 use super::missing;
 use super::object::{self, CheckedArchive};
 use super::plan::{self, SkippedEntry};
-use super::platform::{self, Scope, Selection};
-use super::refused::Refused;
+use super::platform::{self, RestoreScope, Selection};
+use super::refused::RefusedEntries;
 use super::roles;
-use super::settings::{self, Settings};
+use super::settings::{self, BackupSettings};
 use super::silence::silence;
 use super::verify;
-use crate::archive::{Contents, DumpId, Event as Read, Reader};
+use crate::archive::{ArchiveEvent, ArchiveReader, Contents, DumpId};
 use crate::error::Result;
 use crate::model::acceptance::Acceptance;
 use crate::model::comparison::Verification;
@@ -49,19 +49,17 @@ use crate::store::Store;
 /// Where a backup comes from and what works on it.
 #[derive(Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct Request<'a> {
+pub struct RestoreRequest<'a> {
     /// Where the backup is.
     pub store: &'a Store,
-    /// Which one.
     pub selector: Selector,
     /// Which backups are considered at all.
     pub among: &'a Among,
     /// The tables that are counted.
     pub counted: &'a CountedTables,
-    /// PostgreSQL's programs.
     pub tools: &'a Tools,
     /// What the operator allows.
-    pub terms: Terms<'a>,
+    pub terms: GuardOptions<'a>,
     /// Who owns what is in the target; without it the target tells.
     pub profile: Option<Profile>,
     /// How many connections work side by side where that is possible.
@@ -109,7 +107,7 @@ pub struct Restored {
 ///
 /// The guard looks at the target before anything is changed. A verification that does not prove is no error.
 pub async fn restore(
-    request: Request<'_>,
+    request: RestoreRequest<'_>,
     provision: impl AsyncFnOnce(&Manifest) -> Result<Conninfo>,
     observer: &dyn Observer,
 ) -> Result<Restored> {
@@ -142,7 +140,7 @@ pub async fn restore(
 }
 
 async fn restore_selected(
-    request: Request<'_>,
+    request: RestoreRequest<'_>,
     manifest: Manifest,
     is_attested: bool,
     provision: impl AsyncFnOnce(&Manifest) -> Result<Conninfo>,
@@ -165,12 +163,12 @@ async fn restore_selected(
     roles::create(target.session(), &manifest, target.missing_roles(), observer).await?;
     observer.observe(Event::Ended(Phase::Provision));
 
-    let settings = Settings {
+    let settings = BackupSettings {
         known: &known,
         values: &values,
         profile: target.profile(),
     };
-    let Loaded {
+    let LoadResult {
         skipped,
         scope,
         missing,
@@ -215,19 +213,19 @@ async fn restore_selected(
 }
 
 /// What came of loading a backup.
-struct Loaded {
+struct LoadResult {
     skipped: Vec<SkippedEntry>,
-    scope: Scope,
+    scope: RestoreScope,
     missing: Vec<Missing>,
 }
 
 async fn load(
-    request: Request<'_>,
+    request: RestoreRequest<'_>,
     manifest: &Manifest,
-    settings: &Settings<'_>,
+    settings: &BackupSettings<'_>,
     target: &ClearedTarget,
     observer: &dyn Observer,
-) -> Result<Loaded> {
+) -> Result<LoadResult> {
     let mut course = Course::new(observer);
     if let Err(error) = transfer_and_finish(request, manifest, settings, target, &mut course).await {
         if course.is_changed() {
@@ -235,14 +233,17 @@ async fn load(
         }
         return Err(error);
     }
-    let missing = course.refused.as_ref().map_or_else(Vec::new, Refused::missing);
+    let missing = course
+        .refused
+        .as_ref()
+        .map_or_else(Vec::new, RefusedEntries::missing);
     missing::tell(&manifest.key, &missing, request.missing_sql, observer)?;
     observer.observe(Event::Advised(course::only_verify(&manifest.key)));
     let (skipped, scope) = course.definitions.map_or_else(
-        || (Vec::new(), Scope::everything()),
+        || (Vec::new(), RestoreScope::everything()),
         |definitions| (definitions.skipped, definitions.scope),
     );
-    Ok(Loaded {
+    Ok(LoadResult {
         skipped,
         scope,
         missing,
@@ -250,9 +251,9 @@ async fn load(
 }
 
 async fn transfer_and_finish<'a>(
-    request: Request<'a>,
+    request: RestoreRequest<'a>,
     manifest: &Manifest,
-    settings: &Settings<'_>,
+    settings: &BackupSettings<'_>,
     target: &'a ClearedTarget,
     course: &mut Course<'a>,
 ) -> Result<()> {
@@ -309,7 +310,11 @@ async fn counting<T>(
 }
 
 /// Gathers the planner statistics that are still missing.
-async fn analyze(request: Request<'_>, loader: Option<Loader<'_>>, observer: &dyn Observer) -> Result<()> {
+async fn analyze(
+    request: RestoreRequest<'_>,
+    loader: Option<Loader<'_>>,
+    observer: &dyn Observer,
+) -> Result<()> {
     if !request.analyzes {
         let what =
             "no planner statistics were gathered, as asked: run ANALYZE before the target meets traffic";
@@ -333,7 +338,7 @@ async fn analyze(request: Request<'_>, loader: Option<Loader<'_>>, observer: &dy
 async fn finish(
     loader: &mut Loader<'_>,
     definitions: &Definitions<'_>,
-    refused: &mut Refused,
+    refused: &mut RefusedEntries,
     target: &ClearedTarget,
 ) -> Result<()> {
     let contents = Arc::clone(refused.contents());
@@ -346,7 +351,7 @@ async fn finish(
 }
 
 /// Tries once more what could not be made.
-async fn try_again(refused: &mut Refused, target: &ClearedTarget) -> Result<()> {
+async fn try_again(refused: &mut RefusedEntries, target: &ClearedTarget) -> Result<()> {
     let session = target.session();
     tokio::select! {
         tried = refused.try_again(session) => tried,
@@ -356,13 +361,13 @@ async fn try_again(refused: &mut Refused, target: &ClearedTarget) -> Result<()> 
 
 /// Loads the rows. What is to be built over them may have begun already.
 async fn transfer<'a>(
-    request: Request<'a>,
+    request: RestoreRequest<'a>,
     manifest: &Manifest,
     target: &'a ClearedTarget,
     course: &mut Course<'a>,
 ) -> Result<Option<Loader<'a>>> {
     let mut archive = CheckedArchive::open(request.store, manifest);
-    let mut reader = Reader::new();
+    let mut reader = ArchiveReader::new();
     let mut head = Vec::new();
     let mut loader = None;
     let unreadable = |cause| object::unreadable(&manifest.key, cause);
@@ -378,7 +383,7 @@ async fn transfer<'a>(
             rest = later;
             match (step.event, &mut loader) {
                 (None, _) => break,
-                (Some(Read::Contents(contents)), _) => {
+                (Some(ArchiveEvent::Contents(contents)), _) => {
                     let head = std::mem::take(&mut head);
                     loader = Some(begin(request, manifest, target, &head, &contents, course).await?);
                 }
@@ -396,7 +401,7 @@ async fn transfer<'a>(
 
 /// Makes what rows go into, and opens the connections they go over. All that can fail without the target comes before it is changed.
 async fn begin<'a>(
-    request: Request<'a>,
+    request: RestoreRequest<'a>,
     manifest: &Manifest,
     target: &'a ClearedTarget,
     head: &[u8],
@@ -437,7 +442,7 @@ async fn begin<'a>(
     let rejected = definitions.make(Stage::Before, contents).await?;
     let refused = course
         .refused
-        .insert(Refused::new(contents, request.leniency.keeps_tablespaces));
+        .insert(RefusedEntries::new(contents, request.leniency.keeps_tablespaces));
     if !rejected.is_empty() {
         refused.add_rejected(rejected);
         loader::prepare(target.session(), contents).await?;
@@ -453,7 +458,7 @@ async fn begin<'a>(
 
 /// Opens as many connections as were asked for, or as many as the target has left.
 async fn begin_load<'a>(
-    request: Request<'_>,
+    request: RestoreRequest<'_>,
     target: &'a ClearedTarget,
     contents: &Arc<Contents>,
     selection: Selection,
@@ -467,7 +472,7 @@ async fn begin_load<'a>(
         contents,
         selection,
         absent,
-        loader::Means {
+        loader::LoadOptions {
             leniency: request.leniency,
             connections,
             gathers_statistics: request.analyzes,
@@ -477,7 +482,11 @@ async fn begin_load<'a>(
 }
 
 /// Decides which parts of the backup are restored. Nothing is changed.
-async fn select(request: Request<'_>, target: &ClearedTarget, contents: &Contents) -> Result<Selection> {
+async fn select(
+    request: RestoreRequest<'_>,
+    target: &ClearedTarget,
+    contents: &Contents,
+) -> Result<Selection> {
     let session = target.session();
     let encoding = plan::encoding(contents).to_owned();
     let settings = BTreeMap::from([("client_encoding".to_owned(), encoding)]);

@@ -6,7 +6,7 @@ use crate::model::globals::{RoleRecord, Roles};
 use crate::model::manifest::Manifest;
 use crate::model::profile::Profile;
 use crate::model::timeline::{Event, Observer};
-use crate::postgres::queries::access::{Refused, apply};
+use crate::postgres::queries::access::{RefusedStatement, apply};
 use crate::postgres::queries::globals as queries;
 use crate::postgres::queries::identifier;
 use crate::postgres::session::Session;
@@ -132,8 +132,8 @@ fn names<'a>(roles: &'a [&RoleRecord]) -> impl Iterator<Item = &'a str> {
     roles.iter().map(|role| role.name.as_str())
 }
 
-fn tell(refused: &[Refused], observer: &dyn Observer) {
-    for Refused { sql, why } in refused {
+fn tell(refused: &[RefusedStatement], observer: &dyn Observer) {
+    for RefusedStatement { sql, why } in refused {
         observer.observe(Event::Warned(format!("the target refused: {sql} ({why})")));
     }
 }

@@ -47,7 +47,6 @@ impl Scratch {
         made.unwrap_or_else(gone).map_err(no_room)
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
@@ -93,7 +92,6 @@ pub(super) struct Dead {
 }
 
 impl Dead {
-    /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -3,7 +3,8 @@
 use super::globals;
 use crate::error::Result;
 use crate::model::globals::{
-    Accepted, Known, Record, Roles, Scope, Setting, SettingDigest, differences, roles_check, settings_check,
+    KnownSettings, MissingSettingsAccepted, Roles, Setting, SettingDigest, SettingScope, SettingsRecord,
+    differences, roles_check, settings_check,
 };
 use crate::model::manifest::Manifest;
 use crate::model::profile::Profile;
@@ -19,8 +20,8 @@ use crate::postgres::session::Session;
 const NAMED: usize = 10;
 
 /// What is known of a backup's settings, for a target of this profile.
-pub(super) struct Settings<'a> {
-    pub(super) known: &'a Known,
+pub(super) struct BackupSettings<'a> {
+    pub(super) known: &'a KnownSettings,
     /// With their values, in the order of the digests.
     pub(super) values: &'a [Setting],
     pub(super) profile: Profile,
@@ -29,12 +30,12 @@ pub(super) struct Settings<'a> {
 /// Makes the settings of the target as they were, as far as its role may. What could not be made is warned of here by name, and found
 /// by the checks.
 pub(super) async fn equalize(
-    settings: &Settings<'_>,
+    settings: &BackupSettings<'_>,
     manifest: &Manifest,
     target: &Conninfo,
     observer: &dyn Observer,
 ) -> Result<()> {
-    let (Known::Key(_), Some(recorded)) = (settings.known, &manifest.globals) else {
+    let (KnownSettings::Key(_), Some(recorded)) = (settings.known, &manifest.globals) else {
         return Ok(());
     };
     let session = Session::connect(target).await?;
@@ -82,18 +83,21 @@ pub(super) async fn equalize(
 }
 
 fn is_of_database(setting: &SettingDigest) -> bool {
-    matches!(setting.scope, Scope::Database | Scope::RoleInDatabase)
+    matches!(
+        setting.scope,
+        SettingScope::Database | SettingScope::RoleInDatabase
+    )
 }
 
-fn value<'a>(settings: &Settings<'a>, wanted: &SettingDigest) -> Option<&'a Setting> {
+fn value<'a>(settings: &BackupSettings<'a>, wanted: &SettingDigest) -> Option<&'a Setting> {
     settings.values.iter().find(|setting| {
         (setting.scope, &setting.role, &setting.name) == (wanted.scope, &wanted.role, &wanted.name)
     })
 }
 
 /// The digests of the target's settings, of the roles that belong to the backup.
-async fn found(session: &Session, manifest: &Manifest, known: &Known) -> Result<Vec<SettingDigest>> {
-    let (Known::Key(key), Some(recorded)) = (known, &manifest.globals) else {
+async fn found(session: &Session, manifest: &Manifest, known: &KnownSettings) -> Result<Vec<SettingDigest>> {
+    let (KnownSettings::Key(key), Some(recorded)) = (known, &manifest.globals) else {
         return Ok(Vec::new());
     };
     let read = queries::read(session).await?;
@@ -108,13 +112,13 @@ async fn found(session: &Session, manifest: &Manifest, known: &Known) -> Result<
 pub(super) async fn foretell(
     session: &Session,
     manifest: &Manifest,
-    record: &Record,
+    record: &SettingsRecord,
     profile: Profile,
 ) -> Result<Vec<String>> {
     let Some(recorded) = &manifest.globals else {
         return Ok(Vec::new());
     };
-    let known = Known::Key(record.digest_key.clone());
+    let known = KnownSettings::Key(record.digest_key.clone());
     let found = found(session, manifest, &known).await?;
     let lacking = differences(&recorded.settings, &found, profile);
     let lacking: Vec<&SettingDigest> = lacking
@@ -128,21 +132,32 @@ pub(super) async fn foretell(
 
 /// What a check of roles and settings accepts.
 #[derive(Clone, Copy)]
-pub(super) struct Terms<'a> {
-    pub(super) known: &'a Known,
+pub(super) struct GlobalsCheckOptions<'a> {
+    pub(super) known: &'a KnownSettings,
     pub(super) profile: Profile,
     pub(super) accepts_missing: bool,
     pub(super) accepts_unknown: bool,
 }
 
 /// The checks over roles and settings in a target.
-pub(super) async fn verify(terms: Terms<'_>, session: &Session, manifest: &Manifest) -> Result<Vec<Check>> {
+pub(super) async fn verify(
+    terms: GlobalsCheckOptions<'_>,
+    session: &Session,
+    manifest: &Manifest,
+) -> Result<Vec<Check>> {
     let (profile, accepts_unknown) = (terms.profile, terms.accepts_unknown);
-    let accepted = Accepted(terms.accepts_missing);
+    let accepted = MissingSettingsAccepted(terms.accepts_missing);
     let Some(recorded) = &manifest.globals else {
         return Ok(vec![
             roles_check(None, &Roles::default(), profile, "", accepts_unknown),
-            settings_check(&Known::Nothing, &[], &[], profile, accepted, accepts_unknown),
+            settings_check(
+                &KnownSettings::Nothing,
+                &[],
+                &[],
+                profile,
+                accepted,
+                accepts_unknown,
+            ),
         ]);
     };
     let own = reach(session).await?.name;

@@ -13,13 +13,13 @@
 
 use std::time::Duration;
 
-use super::attempt::Failure;
+use super::attempt::BackupFailure;
 use super::locks;
 use crate::error::{Error, Kind, Result};
 use crate::model::source_state::{Concerned, SourceState};
 use crate::model::timeline::Observer;
 use crate::postgres::conninfo::Conninfo;
-use crate::postgres::patience::Patience;
+use crate::postgres::patience::ServerTimeouts;
 use crate::postgres::queries::{self, snapshot as sql};
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
@@ -100,12 +100,12 @@ impl SourceSnapshot {
     }
 
     /// Fails where anything of what is concerned was changed since the snapshot was taken.
-    pub(super) async fn check(&self, concerned: Concerned) -> Result<(), Failure> {
+    pub(super) async fn check(&self, concerned: Concerned) -> Result<(), BackupFailure> {
         let now = sql::state(&self.session, concerned).await.map_err(|error| {
             // A definition that is gone meanwhile makes the question itself fail; a lost connection and a silence are none.
-            match self.session.client().is_closed() || Patience::is_too_long(&error) {
+            match self.session.client().is_closed() || ServerTimeouts::is_too_long(&error) {
                 true => lost(error),
-                false => Failure::Retryable(error),
+                false => BackupFailure::Retryable(error),
             }
         })?;
         let changes = self.state.changes(&now, concerned);
@@ -118,7 +118,7 @@ impl SourceSnapshot {
         };
         let named = changes.iter().take(NAMED_CHANGES).cloned();
         let message = "the source was changed while it was dumped";
-        Err(Failure::Retryable(
+        Err(BackupFailure::Retryable(
             Error::new(Kind::Source, message)
                 .caused_by(format!("{}{more}", named.collect::<Vec<_>>().join(", ")))
                 .hint("back up while no migration runs, or allow more attempts with --attempts"),
@@ -126,7 +126,7 @@ impl SourceSnapshot {
     }
 
     /// Keeps the snapshot's session alive. Ends only when it is lost, with the error.
-    pub(super) async fn keep_alive(&self) -> Failure {
+    pub(super) async fn keep_alive(&self) -> BackupFailure {
         loop {
             tokio::time::sleep(SIGN_OF_LIFE).await;
             if let Err(error) = sql::keep_alive(&self.session).await {
@@ -142,8 +142,8 @@ impl SourceSnapshot {
 }
 
 /// Another attempt is for a source that was changed, and not for one that is gone.
-fn lost(error: Error) -> Failure {
-    Failure::Final(error.hint(
+fn lost(error: Error) -> BackupFailure {
+    BackupFailure::Final(error.hint(
         "no backup was made: the connection to the source was lost; see its server's log, and try again",
     ))
 }

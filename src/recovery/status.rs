@@ -8,10 +8,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::choosing::Newest;
+use super::choosing::SourceBackups;
 use super::{catalog, choosing};
 use crate::error::Result;
-use crate::model::catalog::{Listed, read_listing};
+use crate::model::catalog::{ListedObject, read_listing};
 use crate::model::drill_log;
 use crate::model::objective::RPO_OBJECTIVE;
 use crate::model::schedule::Schedule;
@@ -41,7 +41,7 @@ pub struct Promises {
 
 /// What is read of a drill's evidence.
 #[derive(Deserialize)]
-struct Evidence {
+struct DrillEvidence {
     started_at: Timestamp,
     verdict: Verdict,
 }
@@ -77,11 +77,11 @@ pub async fn look_among(
     let entries = catalog::survey(store, read_listing(&listing), among, None, observer).await?;
     let (newest, unclear) = match choosing::newest(&entries, among, now, observer) {
         Ok(newest) => (newest, None),
-        Err(error) => (Newest::default(), Some(error.to_string())),
+        Err(error) => (SourceBackups::default(), Some(error.to_string())),
     };
     let good = newest
         .good
-        .map(|(key, started_at)| standing::Newest { key, started_at });
+        .map(|(key, started_at)| standing::NewestBackup { key, started_at });
     Ok(Standing {
         source: newest.source,
         unclear,
@@ -93,7 +93,7 @@ pub async fn look_among(
 }
 
 /// How much the store may hold so that another object as large as its largest fits in, where it has an end that can be told.
-async fn room_bytes(store: &Store, used_bytes: u64, listing: &[Listed]) -> Result<u64> {
+async fn room_bytes(store: &Store, used_bytes: u64, listing: &[ListedObject]) -> Result<u64> {
     let largest = listing.iter().map(|object| object.bytes).max().unwrap_or(0);
     let free = store.free_bytes().await?;
     Ok(free.map_or(STORAGE_BUDGET_BYTES, |free| {
@@ -102,7 +102,7 @@ async fn room_bytes(store: &Store, used_bytes: u64, listing: &[Listed]) -> Resul
 }
 
 /// The size of everything in the bucket; of what was listed below the key prefix, where the rest may not be listed.
-async fn used_bytes(store: &Store, listing: &[Listed], observer: &dyn Observer) -> u64 {
+async fn used_bytes(store: &Store, listing: &[ListedObject], observer: &dyn Observer) -> u64 {
     let below = listing.iter().map(|object| object.bytes).sum();
     if !store.has_prefix() {
         return below;
@@ -143,7 +143,7 @@ fn logged(path: &Path) -> Result<Vec<Date>, String> {
     };
     let rows = drill_log::rows(&text).map_err(|cause| unreadable(&cause))?;
     let proven = rows.iter().filter(|row| row.is_proven());
-    Ok(proven.filter_map(drill_log::Row::day).collect())
+    Ok(proven.filter_map(drill_log::DrillLogRow::day).collect())
 }
 
 /// The days of the proven drills in a directory of evidence. Other files in it are passed over.
@@ -157,7 +157,7 @@ fn evidenced(directory: &Path) -> Result<Vec<Date>, String> {
     let documents = files
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .filter_map(|path| std::fs::read(path).ok());
-    let drills = documents.filter_map(|document| serde_json::from_slice::<Evidence>(&document).ok());
+    let drills = documents.filter_map(|document| serde_json::from_slice::<DrillEvidence>(&document).ok());
     let proven = drills.filter(|drill| drill.verdict.is_proven());
     Ok(proven
         .map(|drill| TimeZone::UTC.to_datetime(drill.started_at).date())

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::archive::{ArchiveError, Contents, DumpId, Event, Reader};
+use crate::archive::{ArchiveError, ArchiveEvent, ArchiveReader, Contents, DumpId};
 use crate::error::{Error, Kind, Result};
 use crate::model::fingerprint::{Fingerprint, LargeObjectHasher, TableHasher};
 use crate::model::manifest::Table;
@@ -14,7 +14,7 @@ use crate::model::manifest::Table;
 /// Reads an archive piece by piece and keeps what a manifest says of it.
 #[derive(Debug, Default)]
 pub struct Survey {
-    reader: Reader,
+    reader: ArchiveReader,
     table: TableHasher,
     tables: Vec<Table>,
     large_objects: LargeObjectHasher,
@@ -24,11 +24,9 @@ pub struct Survey {
 /// What a whole archive held.
 #[derive(Debug)]
 pub struct Surveyed {
-    /// Header and entries.
     pub contents: Arc<Contents>,
     /// Every table's rows, in the archive's order.
     pub tables: Vec<Table>,
-    /// The large objects.
     pub large_objects: Fingerprint,
     /// The archive's length in bytes.
     pub raw_bytes: u64,
@@ -42,15 +40,15 @@ impl Survey {
             let step = self.reader.step(piece)?;
             piece = &piece[step.consumed..];
             match step.event {
-                Some(Event::Rows(rows)) => self.table.update(rows),
-                Some(Event::TableEnded(id)) => {
+                Some(ArchiveEvent::Rows(rows)) => self.table.update(rows),
+                Some(ArchiveEvent::TableEnded(id)) => {
                     let content = std::mem::take(&mut self.table).finish();
                     self.tables.extend(table_of(self.reader.contents(), id, content));
                 }
-                Some(Event::LargeObjectBegan(oid)) => self.large_objects.began(oid),
-                Some(Event::LargeObjectData(data)) => self.large_objects.data(data),
-                Some(Event::LargeObjectEnded(_)) => self.large_objects.ended(),
-                Some(Event::Contents(_) | Event::TableBegan(_)) => {}
+                Some(ArchiveEvent::LargeObjectBegan(oid)) => self.large_objects.began(oid),
+                Some(ArchiveEvent::LargeObjectData(data)) => self.large_objects.data(data),
+                Some(ArchiveEvent::LargeObjectEnded(_)) => self.large_objects.ended(),
+                Some(ArchiveEvent::Contents(_) | ArchiveEvent::TableBegan(_)) => {}
                 None => return Ok(()),
             }
         }

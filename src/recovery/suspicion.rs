@@ -2,7 +2,7 @@
 
 use super::catalog;
 use crate::error::Result;
-use crate::model::catalog::{Found, read_listing};
+use crate::model::catalog::{StoredBackup, read_listing};
 use crate::model::history::History;
 use crate::model::key::BackupKey;
 use crate::model::manifest::Manifest;
@@ -49,7 +49,7 @@ async fn suspicion_of(
     observer: &dyn Observer,
 ) -> Result<Suspicion> {
     let listed = read_listing(&store.list("").await?);
-    let before: Vec<Found> = listed
+    let before: Vec<StoredBackup> = listed
         .into_iter()
         .filter(|found| found.key < key && found.is_attested())
         .collect();

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_postgres::CopyOutStream;
 
 use super::budget;
-use super::platform::Scope;
+use super::platform::RestoreScope;
 use crate::error::{Error, Kind, Result};
 use crate::model::comparison::TableReport;
 use crate::model::fingerprint::{Fingerprint, TableHasher};
@@ -21,24 +21,23 @@ use crate::model::manifest::{Manifest, Table};
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
-use crate::postgres::queries::comparing::{Rows, TableSize};
+use crate::postgres::queries::comparing::{RowSelection, TableSize};
 use crate::postgres::session::Session;
 
 /// About how much of a table is read at once.
 const STRETCH_BYTES: u64 = 64 << 20;
 const REPORTED_BYTES: u64 = 1 << 20;
 
-/// Something to read.
 #[derive(Clone, Debug)]
 struct Stretch {
     /// Which table of the manifest it belongs to.
     place: usize,
     table: Table,
-    rows: Rows,
+    rows: RowSelection,
 }
 
 /// What was read of each table so far; nothing of one that is not there.
-type Found = Vec<Option<Fingerprint>>;
+type FingerprintsRead = Vec<Option<Fingerprint>>;
 
 /// Reads the tables over `jobs` connections to the `target`, or as many as it has left, each taking the next stretch when it is
 /// done. `session` reaches it too.
@@ -46,7 +45,7 @@ pub(super) async fn compare(
     manifest: &Manifest,
     session: &Session,
     target: &Conninfo,
-    scope: &Scope,
+    scope: &RestoreScope,
     jobs: usize,
     observer: &dyn Observer,
 ) -> Result<Vec<TableReport>> {
@@ -76,7 +75,7 @@ pub(super) async fn compare(
     while let Some(bytes) = read.recv().await {
         observer.observe(Event::Bytes(bytes));
     }
-    let mut found: Found = vec![None; manifest.tables.len()];
+    let mut found: FingerprintsRead = vec![None; manifest.tables.len()];
     while let Some(done) = readers.join_next().await {
         let done = done
             .map_err(|cause| Error::new(Kind::Internal, "a table could not be compared").caused_by(cause))?;
@@ -101,7 +100,11 @@ pub(super) async fn compare(
 }
 
 /// Counts the rows of each table and looks at none.
-pub(super) async fn count(session: &Session, manifest: &Manifest, scope: &Scope) -> Result<Vec<TableReport>> {
+pub(super) async fn count(
+    session: &Session,
+    manifest: &Manifest,
+    scope: &RestoreScope,
+) -> Result<Vec<TableReport>> {
     let configured = queries::configuration::configuration_tables(session).await?;
     let mut found = Vec::new();
     for table in &manifest.tables {
@@ -130,7 +133,11 @@ pub(super) async fn count(session: &Session, manifest: &Manifest, scope: &Scope)
 }
 
 /// What is to be read of the tables that are asked for.
-async fn stretches(manifest: &Manifest, session: &Session, scope: &Scope) -> Result<VecDeque<Stretch>> {
+async fn stretches(
+    manifest: &Manifest,
+    session: &Session,
+    scope: &RestoreScope,
+) -> Result<VecDeque<Stretch>> {
     let sizes = queries::comparing::table_sizes(session).await?;
     let configured = queries::configuration::configuration_tables(session).await?;
     let tables = manifest.tables.iter().enumerate();
@@ -138,9 +145,9 @@ async fn stretches(manifest: &Manifest, session: &Session, scope: &Scope) -> Res
     let stretches = asked.flat_map(|(place, table)| {
         let name = (table.schema.clone(), table.name.clone());
         let rows = match (configured.get(&name), sizes.get(&name)) {
-            (Some(condition), _) if !condition.is_empty() => vec![Rows::Where(condition.clone())],
+            (Some(condition), _) if !condition.is_empty() => vec![RowSelection::Where(condition.clone())],
             (_, Some(size)) => cut(*size),
-            _ => vec![Rows::All],
+            _ => vec![RowSelection::All],
         };
         rows.into_iter().map(move |rows| Stretch {
             place,
@@ -152,10 +159,10 @@ async fn stretches(manifest: &Manifest, session: &Session, scope: &Scope) -> Res
 }
 
 /// The pages of a table in stretches; all of a small table at once.
-fn cut(size: TableSize) -> Vec<Rows> {
+fn cut(size: TableSize) -> Vec<RowSelection> {
     let wanted = u32::try_from(size.bytes.div_ceil(STRETCH_BYTES)).unwrap_or(u32::MAX);
     if wanted < 2 || size.pages < 2 {
-        return vec![Rows::All];
+        return vec![RowSelection::All];
     }
     let length = size.pages.div_ceil(wanted);
     let starts = (0..size.pages).step_by(length as usize);
@@ -163,7 +170,7 @@ fn cut(size: TableSize) -> Vec<Rows> {
         .map(|start| {
             let end = start.saturating_add(length);
             // The last has no end: what came since the size was asked belongs to it.
-            Rows::Pages(start..if end < size.pages { end } else { u32::MAX })
+            RowSelection::Pages(start..if end < size.pages { end } else { u32::MAX })
         })
         .collect()
 }
@@ -173,7 +180,7 @@ pub(super) async fn read_whole(session: &Session, table: &Table) -> Result<Optio
     let stretch = Stretch {
         place: 0,
         table: table.clone(),
-        rows: Rows::All,
+        rows: RowSelection::All,
     };
     let (progress, _) = mpsc::unbounded_channel();
     read_stretch(session, &stretch, &progress).await

@@ -4,14 +4,14 @@
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::dump::{Progress, until};
+use super::dump::{DumpProgress, until};
 use super::snapshot::SourceSnapshot;
 use crate::error::Result;
 use crate::model::profile::PLATFORM_EXTENSIONS;
 use crate::model::timeline::{Event, Observer};
 use crate::model::trouble::Troubles;
 use crate::postgres::conninfo::Conninfo;
-use crate::postgres::queries::trouble::{self as queries, Told};
+use crate::postgres::queries::trouble::{self as queries, TroubleAnswer};
 use crate::postgres::session::Session;
 
 /// How long small databases may be asked beyond the end of their dumps.
@@ -22,13 +22,13 @@ const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 pub(super) async fn look(
     source: &Conninfo,
     snapshot: &SourceSnapshot,
-    progress: &watch::Sender<Progress>,
+    progress: &watch::Sender<DumpProgress>,
     observer: &dyn Observer,
 ) -> Option<Troubles> {
     let found = Mutex::new(None);
-    until(progress, Progress::Begun).await;
+    until(progress, DumpProgress::Begun).await;
     let over = async {
-        until(progress, Progress::Ended).await;
+        until(progress, DumpProgress::Ended).await;
         tokio::time::sleep(GRACE).await;
         Ok(())
     };
@@ -67,9 +67,9 @@ async fn look_at_all(
         let told = queries::ask(&session, question).await?;
         if let Some(found) = lock().as_mut() {
             match told {
-                Told::Unanswered => {}
-                Told::Well => found.unasked -= 1,
-                Told::Trouble(what) => {
+                TroubleAnswer::Unanswered => {}
+                TroubleAnswer::Well => found.unasked -= 1,
+                TroubleAnswer::Trouble(what) => {
                     found.unasked -= 1;
                     found.found.push(what);
                 }

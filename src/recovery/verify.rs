@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::access::{self, Asked};
+use super::access::{self, AccessCheckOptions};
 use super::answer::answer;
 use super::derived;
 use super::index_answers;
 use super::meaning;
 use super::object::{self, CheckedArchive};
 use super::plan;
-use super::platform::{self, Scope};
+use super::platform::{self, RestoreScope};
 use super::survey::Survey;
 use super::zones;
 use super::{globals, settings, tables};
@@ -41,7 +41,7 @@ const LARGE_OBJECT_READ_BYTES: i32 = 1 << 20;
 pub async fn target(
     manifest: &Manifest,
     target: &Conninfo,
-    scope: &Scope,
+    scope: &RestoreScope,
     tools: &Tools,
     jobs: usize,
     observer: &dyn Observer,
@@ -87,7 +87,7 @@ pub async fn target(
 
     let unvalidated = queries::comparing::unvalidated_constraints(&session).await?;
     let unvalidated = scope.found_unvalidated(unvalidated);
-    let asked = Asked {
+    let asked = AccessCheckOptions {
         expected: manifest.access.as_ref(),
         profile: scope.profile(),
         accepted: scope.accepts_unknown_rights(),
@@ -117,7 +117,7 @@ pub async fn target(
         checks.extend(derived::verify(manifest, target, scope, &tables, observer).await?);
     }
     checks.extend(rights);
-    let terms = settings::Terms {
+    let terms = settings::GlobalsCheckOptions {
         known: scope.settings(),
         profile: scope.profile(),
         accepts_missing: scope.accepts_missing_settings(),
@@ -267,7 +267,7 @@ pub async fn scope(
     tools: &Tools,
     profile: Option<Profile>,
     accepts_missing_settings: bool,
-) -> Result<Scope> {
+) -> Result<RestoreScope> {
     let (known, _) = globals::known(store, manifest, accepts_missing_settings, None).await?;
     let session = Session::connect(target).await?;
     let profile = match profile {
@@ -277,7 +277,7 @@ pub async fn scope(
     let contents = object::contents(store, manifest).await?;
     let definitions = async || dump_definitions(&session, target, tools, &manifest.copy_settings).await;
     let selection = platform::select(&session, profile, &contents, definitions).await?;
-    Ok(Scope::of(&selection, &contents)
+    Ok(RestoreScope::of(&selection, &contents)
         .knowing(known)
         .accepting_missing_settings(accepts_missing_settings))
 }

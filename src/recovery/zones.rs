@@ -4,14 +4,14 @@
 //! rows themselves tell: it is the zone in which they are equal.
 
 use crate::error::Result;
-use crate::model::comparison::{Content, TableReport};
+use crate::model::comparison::{ContentComparison, TableReport};
 use crate::model::manifest::{Framing, Manifest, Table};
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
 use crate::postgres::session::Session;
 
-use super::platform::Scope;
+use super::platform::RestoreScope;
 use super::tables;
 
 /// So many small tables are asked for their zone.
@@ -26,12 +26,12 @@ const TRIED: usize = 3;
 pub(super) async fn in_their_zone(
     manifest: &Manifest,
     target: &Conninfo,
-    scope: &Scope,
+    scope: &RestoreScope,
     jobs: usize,
     reports: Vec<TableReport>,
     observer: &dyn Observer,
 ) -> Result<Vec<TableReport>> {
-    let differ = |report: &TableReport| report.content == Content::Different;
+    let differ = |report: &TableReport| report.content == ContentComparison::Different;
     let has_fewer = |report: &TableReport| differ(report) && report.rows != Some(report.expected_rows);
     if manifest.framing != Framing::Stream || reports.iter().any(has_fewer) {
         return Ok(reports);

@@ -11,10 +11,10 @@ use super::directory::{self, Directory};
 use super::location::Location;
 use super::object::{ObjectFacts, Published, StoredPart, UnfinishedUpload};
 use super::open_uploads::{OpenUploads, RecordedUpload};
-use super::retry::Patience;
+use super::retry::RetryPolicy;
 use super::s3::{self, S3Store};
 use crate::error::Result;
-use crate::model::catalog::Listed;
+use crate::model::catalog::ListedObject;
 
 /// The key of what is written to find out whether one may, and removed again. It is no backup's.
 const PROBE_KEY: &str = "doctor-probe";
@@ -35,18 +35,18 @@ pub struct Upload(UploadMedium);
 
 #[derive(Clone, Debug)]
 enum UploadMedium {
-    S3(s3::Upload),
-    Directory(directory::Upload),
+    S3(s3::S3Upload),
+    Directory(directory::FileUpload),
 }
 
 impl Store {
     /// A handle on the bucket. Nothing is sent yet.
     pub fn new(location: &Location) -> Self {
-        Self::with_patience(location, Patience::default())
+        Self::with_patience(location, RetryPolicy::default())
     }
 
     /// A handle on the bucket that waits as long as it is told.
-    pub fn with_patience(location: &Location, patience: Patience) -> Self {
+    pub fn with_patience(location: &Location, patience: RetryPolicy) -> Self {
         Self(Medium::S3(S3Store::new(location, patience)))
     }
 
@@ -116,7 +116,7 @@ impl Store {
     }
 
     /// Everything under `prefix`, sorted by key. A listing that cannot be relied on is an error.
-    pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+    pub async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>> {
         match &self.0 {
             Medium::S3(store) => store.list(prefix).await,
             Medium::Directory(store) => store.list(prefix).await,

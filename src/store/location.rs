@@ -13,7 +13,6 @@ pub const NO_REGION: &str = "auto";
 pub struct Location {
     /// The service's address, such as `https://ACCOUNT.r2.cloudflarestorage.com`.
     pub endpoint: String,
-    /// The bucket's name.
     pub bucket: String,
     /// The region that requests are signed for.
     pub region: String,
@@ -21,7 +20,6 @@ pub struct Location {
     pub addressing: Addressing,
     /// AWS's standard sources of credentials, where no keys are set: then those below are empty.
     pub chain: Option<Chain>,
-    /// Who asks.
     pub access_key_id: String,
     /// The key that signs.
     pub secret_access_key: Secret,

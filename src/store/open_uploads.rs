@@ -15,12 +15,12 @@ pub(super) struct OpenUploads(Mutex<Uploads>);
 struct Uploads {
     begun: u64,
     open: BTreeMap<u64, OpenUpload>,
-    record: Option<Record>,
+    record: Option<UploadRecord>,
 }
 
 /// Where open uploads are written down, and the store they are in.
 #[derive(Debug)]
-struct Record {
+struct UploadRecord {
     file: PathBuf,
     store: String,
 }
@@ -47,7 +47,7 @@ impl OpenUploads {
     /// Writes open uploads of `store` down in `file`, from now on.
     pub(super) fn record(&self, file: &Path, store: String) {
         let mut uploads = self.lock();
-        uploads.record = Some(Record {
+        uploads.record = Some(UploadRecord {
             file: file.to_owned(),
             store,
         });
@@ -101,7 +101,7 @@ impl OpenUploads {
 impl Uploads {
     /// Replaces the record as a whole: a kill leaves the one or the other. Without room for it the upload goes on.
     fn write(&self) {
-        let Some(Record { file, store }) = &self.record else {
+        let Some(UploadRecord { file, store }) = &self.record else {
             return;
         };
         let named = self.open.values().filter_map(|upload| {

@@ -23,12 +23,11 @@ const SLOWEST_LINE: u64 = 64 << 10;
 
 /// How long a store is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// How often a question is asked at most.
     pub attempts: u32,
     /// How often a part of a transfer is sent or asked for at most: what is under way is worth more than a question.
     pub transfer_attempts: u32,
-    /// For a connection.
     pub connect: Duration,
     /// For the beginning of the answer to a question: what is small is answered at once, or asked again.
     pub answer: Duration,
@@ -46,7 +45,7 @@ pub struct Patience {
     pub transfer_total: Duration,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             attempts: 5,
@@ -63,7 +62,7 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl RetryPolicy {
     /// The pause before the next try after `tries` that failed: twice as long each time, up to a limit, and of that at least
     /// half. `random` lies between 0 and 1.
     pub fn pause(&self, tries: u32, random: f64) -> Duration {
@@ -191,7 +190,6 @@ fn code_in(document: &[u8]) -> Option<&str> {
 pub(super) struct Retries(Arc<AtomicU64>);
 
 impl Retries {
-    /// Notes one more.
     pub(super) fn note(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }

@@ -11,10 +11,10 @@ use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::timeline::{Event, Observer, Phase};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
-use paycraft_dr::postgres::patience::Patience;
+use paycraft_dr::postgres::patience::ServerTimeouts;
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::{Leniency, Tools};
-use paycraft_dr::recovery::guard::Terms;
+use paycraft_dr::recovery::guard::GuardOptions;
 use paycraft_dr::recovery::restore;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -41,8 +41,8 @@ async fn is_as_it_was(target: &Conninfo) -> bool {
     query(target, "SELECT string_agg(id::text, ',') FROM tenants").await == "7"
 }
 
-fn clean() -> Terms<'static> {
-    Terms {
+fn clean() -> GuardOptions<'static> {
+    GuardOptions {
         clean: true,
         ..terms()
     }
@@ -82,9 +82,9 @@ fn a_target_that_could_not_be_cleared_is_not_called_half_loaded() {
         let reader = Session::connect(&target).await.expect("a connection");
         let reads = "BEGIN; SELECT count(*) FROM tenants";
         reader.client().batch_execute(reads).await.expect("a reader");
-        let hasty = target.with_patience(Patience {
+        let hasty = target.with_patience(ServerTimeouts {
             lock: Duration::from_millis(200),
-            ..Patience::default()
+            ..ServerTimeouts::default()
         });
         let heard = Warnings::default();
         let restored = world.restore_on(Selector::Latest, hasty, clean(), &heard).await;
@@ -100,7 +100,7 @@ fn a_target_that_could_not_be_cleared_is_not_called_half_loaded() {
             .postgres
             .with_scripted("pg_restore", "echo 'pg_restore: error: no' >&2; exit 1");
         let tools = Tools::find(Some(tools.path()), None).await.expect("programs");
-        let request = restore::Request {
+        let request = restore::RestoreRequest {
             tools: &tools,
             ..request(&world)
         };
@@ -111,8 +111,8 @@ fn a_target_that_could_not_be_cleared_is_not_called_half_loaded() {
     });
 }
 
-fn request(world: &World) -> restore::Request<'_> {
-    restore::Request {
+fn request(world: &World) -> restore::RestoreRequest<'_> {
+    restore::RestoreRequest {
         store: &world.bucket.store,
         among: &Among::ANY,
         counted: &CountedTables::PAYCRAFT,
@@ -228,7 +228,7 @@ fn a_setting_the_server_does_not_know_means_that_it_is_older() {
             let says = format!("echo 'ERROR:  unrecognized {unknown} \"new\"' >&2; exit 1");
             let tools = world.postgres.with_scripted("pg_restore", &says);
             let tools = Tools::find(Some(tools.path()), None).await.expect("programs");
-            let request = restore::Request {
+            let request = restore::RestoreRequest {
                 tools: &tools,
                 ..request(&world)
             };

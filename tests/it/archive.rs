@@ -7,8 +7,10 @@ mod older;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use paycraft_dr::archive::{ArchiveError, Compression, Contents, Event, MAX_ENTRIES, Reader, Section, gzip};
-use paycraft_dr::recovery::plan::{self, Turn};
+use paycraft_dr::archive::{
+    ArchiveError, ArchiveEvent, ArchiveReader, Compression, Contents, MAX_ENTRIES, Section, gzip,
+};
+use paycraft_dr::recovery::plan::{self, RestoreStage};
 use paycraft_dr::recovery::survey::{Survey, Surveyed};
 use proptest::prelude::*;
 
@@ -47,7 +49,7 @@ fn survey_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Surve
 
 /// Everything a reader tells, with neighbouring pieces of data joined, so that it does not depend on how input was cut.
 fn told<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<String>, ArchiveError> {
-    let mut reader = Reader::new();
+    let mut reader = ArchiveReader::new();
     let mut told: Vec<String> = Vec::new();
     let mut data: Vec<u8> = Vec::new();
     for mut piece in pieces {
@@ -56,12 +58,12 @@ fn told<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<String>, A
             piece = &piece[step.consumed..];
             let note = match step.event {
                 None => break,
-                Some(Event::Rows(bytes) | Event::LargeObjectData(bytes)) => {
+                Some(ArchiveEvent::Rows(bytes) | ArchiveEvent::LargeObjectData(bytes)) => {
                     assert!(!bytes.is_empty(), "an event without data");
                     data.extend_from_slice(bytes);
                     continue;
                 }
-                Some(Event::Contents(contents)) => format!("{} entries", contents.entries.len()),
+                Some(ArchiveEvent::Contents(contents)) => format!("{} entries", contents.entries.len()),
                 Some(event) => format!("{event:?}"),
             };
             if !data.is_empty() {
@@ -246,16 +248,16 @@ fn the_plan_makes_each_entry_once_and_in_its_turn() {
             found.next().map(|(_, turn)| turn)
         };
         for (kind, tag, turn) in [
-            ("TABLE", "animals", Turn::Before),
-            ("COMMENT", "TABLE animals", Turn::Before),
-            ("TABLE DATA", "animals", Turn::Rows),
-            ("BLOBS", "", Turn::Rows),
-            ("SEQUENCE SET", "lonely", Turn::After),
-            ("INDEX", "by_feeling", Turn::After),
-            ("FK CONSTRAINT", "animals", Turn::After),
-            ("MATERIALIZED VIEW DATA", "totals", Turn::After),
-            ("EVENT TRIGGER", "watching", Turn::After),
-            ("DATABASE", "zoo", Turn::Never),
+            ("TABLE", "animals", RestoreStage::Before),
+            ("COMMENT", "TABLE animals", RestoreStage::Before),
+            ("TABLE DATA", "animals", RestoreStage::Rows),
+            ("BLOBS", "", RestoreStage::Rows),
+            ("SEQUENCE SET", "lonely", RestoreStage::After),
+            ("INDEX", "by_feeling", RestoreStage::After),
+            ("FK CONSTRAINT", "animals", RestoreStage::After),
+            ("MATERIALIZED VIEW DATA", "totals", RestoreStage::After),
+            ("EVENT TRIGGER", "watching", RestoreStage::After),
+            ("DATABASE", "zoo", RestoreStage::Never),
         ] {
             assert_eq!(turn_of(kind, tag), Some(turn), "{name}: {kind} {tag}");
         }
@@ -264,7 +266,7 @@ fn the_plan_makes_each_entry_once_and_in_its_turn() {
         } else {
             "BLOB"
         };
-        assert_eq!(turn_of(objects, ""), Some(Turn::Before), "{name}");
+        assert_eq!(turn_of(objects, ""), Some(RestoreStage::Before), "{name}");
         assert_eq!(plan::encoding(&contents), "UTF8");
         assert_eq!(plan::populated_views(&contents), ["public.totals"]);
         let sequences = plan::sequences(&contents);
@@ -311,7 +313,7 @@ fn every_proper_prefix_is_incomplete() {
         let head =
             usize::try_from(survey(&archive).expect("an archive").contents.head_bytes).expect("a length");
         // One pass: after each byte, the archive so far has no error and no end.
-        let mut reader = Reader::new();
+        let mut reader = ArchiveReader::new();
         for at in 0..archive.len() {
             assert!(reader.contents().is_some() == (at >= head), "{name} at {at}");
             let mut rest = &archive[at..=at];

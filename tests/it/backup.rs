@@ -95,7 +95,7 @@ fn two_backups_of_one_second_have_a_second_each() {
         let Some(world) = World::new().await else { return };
         let source = world.postgres.source(SMALL_SCHEMA).await;
         let clock = clock_that_waits("2026-11-23T02:00:07Z".parse().expect("an instant"));
-        let request = backup::Request {
+        let request = backup::BackupRequest {
             limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: &world.postgres.tools,
@@ -150,7 +150,7 @@ fn what_no_restore_could_make_again_is_told_where_it_is_asked() {
         let Some(world) = World::new().await else { return };
         let source = world.postgres.source(TROUBLED).await;
         let back_up = async |looks_for_trouble| {
-            let request = backup::Request {
+            let request = backup::BackupRequest {
                 limits: &ShrinkLimits::USUAL,
                 source: &source,
                 tools: &world.postgres.tools,
@@ -214,7 +214,7 @@ async fn back_up_with(world: &World, pg_dump: &str, observer: &dyn Observer) -> 
     let tools = Tools::find(Some(directory.path()), None)
         .await
         .expect("the tools");
-    let request = backup::Request {
+    let request = backup::BackupRequest {
         limits: &ShrinkLimits::USUAL,
         source: &source,
         tools: &tools,

@@ -186,7 +186,7 @@ impl Pair {
         self.load(name, place);
         let key_time = "2026-11-23T02:00:07Z";
         let heard = Warnings::default();
-        let request = backup::Request {
+        let request = backup::BackupRequest {
             limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: &self.tools,
@@ -239,13 +239,13 @@ impl Pair {
     }
 
     async fn restore(&self, case: &Case, target: &Conninfo, clean: bool, heard: &Warnings) -> Option<String> {
-        let request = restore::Request {
+        let request = restore::RestoreRequest {
             among: &Among::ANY,
             counted: &CountedTables::PAYCRAFT,
             store: &self.bucket.store,
             selector: Selector::Latest,
             tools: &self.tools,
-            terms: paycraft_dr::recovery::guard::Terms { clean, ..terms() },
+            terms: paycraft_dr::recovery::guard::GuardOptions { clean, ..terms() },
             profile: None,
             jobs: 2,
             depth: case.depth.parse().unwrap_or_default(),

@@ -8,7 +8,7 @@ use paycraft_dr::cli::config::Config;
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::acceptance::{Acceptance, accept};
 use paycraft_dr::model::key::Selector;
-use paycraft_dr::model::verdict::{Check, Outcome, Verdict};
+use paycraft_dr::model::verdict::{Check, CheckOutcome, Verdict};
 use paycraft_dr::postgres::conninfo::Conninfo;
 use paycraft_dr::postgres::queries::clearing::{self, UserObject};
 use paycraft_dr::postgres::queries::dropping;
@@ -319,7 +319,7 @@ fn an_accepted_difference_is_told_and_holds_until_its_day() {
     };
     let today = "2026-11-28".parse().expect("a day");
     let accepted = accept(check(&["VIEW public.v"]), &accepting("2026-11-28"), today);
-    assert_eq!(accepted.outcome, Outcome::Accepted);
+    assert_eq!(accepted.outcome, CheckOutcome::Accepted);
     assert!(accepted.detail.contains("VIEW public.v") && accepted.detail.contains("known"));
     let verdict = Verdict::over([&accepted]);
     assert_eq!(verdict.to_string(), "proven with accepted differences");
@@ -330,12 +330,12 @@ fn an_accepted_difference_is_told_and_holds_until_its_day() {
         (&["VIEW public.v2"], "2026-11-28"),
     ] {
         let judged = accept(check(entries), &accepting(until), today);
-        assert_eq!(judged.outcome, Outcome::Failed, "{}", judged.detail);
+        assert_eq!(judged.outcome, CheckOutcome::Failed, "{}", judged.detail);
         assert_eq!(Verdict::over([&judged]), Verdict::NotProven);
     }
     let other = Check::none_of("content", &[problem("VIEW public.v")], "");
     assert_eq!(
         accept(other, &accepting("2026-11-28"), today).outcome,
-        Outcome::Failed
+        CheckOutcome::Failed
     );
 }

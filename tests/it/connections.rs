@@ -509,7 +509,7 @@ fn a_psql_that_does_not_run_costs_no_backup() {
             let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
             let at: Timestamp = at.parse().expect("an instant");
             let warnings = Warnings::default();
-            let request = backup::Request {
+            let request = backup::BackupRequest {
                 limits: &ShrinkLimits::USUAL,
                 source: &source,
                 tools: &tools,

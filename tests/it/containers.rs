@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use paycraft_dr::drill::cluster::Traits;
-use paycraft_dr::drill::substrate::{Choice, Environment, EnvironmentOptions, Images, Limits, Server};
+use paycraft_dr::drill::substrate::{Choice, DrillServer, Environment, EnvironmentOptions, Images, Limits};
 use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::session::Session;
 use rustix::process::{Pid, Signal, kill_process};
@@ -152,7 +152,7 @@ async fn check_contract(environment: &Environment) {
         .await
         .expect("a server");
     let target = substrate.server("target", limited).await.expect("a server");
-    let database = |server: &Server| {
+    let database = |server: &DrillServer| {
         server
             .conninfo(Side::Target, "postgres")
             .expect("a connection string")

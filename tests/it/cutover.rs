@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Instant;
 
-use paycraft_dr::model::cutover::journal::{Record, read, whole_lines};
+use paycraft_dr::model::cutover::journal::{JournalRecord, read, whole_lines};
 use tempfile::TempDir;
 
 use super::kit::{json, output, program, said};
@@ -57,7 +57,7 @@ impl Site {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    fn journal(&self) -> Vec<Record> {
+    fn journal(&self) -> Vec<JournalRecord> {
         let text = std::fs::read(self.path("cutover-journal.jsonl")).expect("a journal");
         read(whole_lines(&text)).expect("records")
     }

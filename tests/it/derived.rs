@@ -1,7 +1,7 @@
 //! What a database computes: generated columns, materialized views and indexes are compared, and asked, and differences have reasons.
 
 use paycraft_dr::model::key::Selector;
-use paycraft_dr::model::verdict::Outcome;
+use paycraft_dr::model::verdict::CheckOutcome;
 use paycraft_dr::postgres::conninfo::Side;
 
 use super::kit::{World, assert_proven, check, execute, failed, json, output, program, query, run, said};
@@ -105,7 +105,7 @@ fn amcheck_is_asked_where_it_is() {
         let restored = world.restore(Selector::Latest).await.expect("a restore");
         assert_proven(&restored.verification);
         let answers = check(&restored.verification, "index answers");
-        assert_eq!(answers.outcome, Outcome::Passed);
+        assert_eq!(answers.outcome, CheckOutcome::Passed);
         assert!(
             answers
                 .detail

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use paycraft_dr::drill::s3_faults::{Failure, Operation};
+use paycraft_dr::drill::s3_faults::{Operation, RequestFailure};
 use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::recovery::backup::Made;
@@ -214,7 +214,7 @@ fn a_store_that_does_not_let_us_in() {
 
         ward.world.bucket.server.fail_next(
             Operation::Abort,
-            Failure::Refused(403, "AccessDenied", "Access Denied"),
+            RequestFailure::Refused(403, "AccessDenied", "Access Denied"),
             1,
         );
         let read_only = output(ward.doctor(&[])).await;

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use paycraft_dr::error::Kind;
-use paycraft_dr::model::globals::{Attributes, Membership, RoleRecord, Roles, Scope};
+use paycraft_dr::model::globals::{Membership, RoleAttributes, RoleRecord, Roles, SettingScope};
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
-use paycraft_dr::recovery::guard::Terms;
+use paycraft_dr::recovery::guard::GuardOptions;
 use paycraft_dr::recovery::restore::Restored;
 
 use super::kit::{
@@ -62,7 +62,7 @@ async fn restore(
     target: &Conninfo,
     create_roles: bool,
 ) -> Result<Restored, paycraft_dr::error::Error> {
-    let terms = Terms {
+    let terms = GuardOptions {
         create_roles,
         ..terms()
     };
@@ -488,7 +488,7 @@ fn roles_in_a_circle_and_superusers_lead_no_further() {
     let role = |name: &str, superuser: bool| {
         let mut role = RoleRecord {
             name: name.to_owned(),
-            attributes: Attributes::default(),
+            attributes: RoleAttributes::default(),
             connection_limit: None,
             valid_until: None,
         };
@@ -524,7 +524,7 @@ fn roles_in_a_circle_and_superusers_lead_no_further() {
     let names: Vec<&str> = ours.roles.iter().map(|role| role.name.as_str()).collect();
     assert_eq!(names, ["a", "b", "c"]);
     assert_eq!(ours.memberships.len(), 4);
-    assert_eq!(Scope::RoleInDatabase.name(), "role-in-database");
+    assert_eq!(SettingScope::RoleInDatabase.name(), "role-in-database");
 }
 
 #[test]
@@ -550,7 +550,7 @@ fn a_backup_goes_with_its_globals_and_orphans_of_them_go_too() {
             floor: NonZeroU32::MIN,
             ..Policy::default()
         };
-        let request = prune::Request {
+        let request = prune::PruneRequest {
             policy,
             now: "2026-11-24T00:00:00Z".parse().expect("an instant"),
             dry_run: false,
@@ -805,7 +805,7 @@ fn a_library_that_the_target_lacks_keeps_nobody_out() {
         assert_proven(&restored.verification);
         let key = made.key.globals_key();
         let text = gunzip(&world.bucket.bytes(&key)).replace("\"auto_explain\"", "\"gone_library\"");
-        let record = paycraft_dr::model::globals::Record::decode(&text).expect("a record");
+        let record = paycraft_dr::model::globals::SettingsRecord::decode(&text).expect("a record");
         let stored = paycraft_dr::archive::gzip::deflate(text.as_bytes(), 6);
         let mut manifest = made.manifest;
         let globals = manifest.globals.as_mut().expect("globals");

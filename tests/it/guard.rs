@@ -11,11 +11,13 @@ use std::sync::Mutex;
 
 use futures_util::future::BoxFuture;
 use paycraft_dr::error::{Error, Kind};
-use paycraft_dr::model::identity::{Assessment, DatabaseFacts, Evidence, Identity, SourceAnswer, assess};
+use paycraft_dr::model::identity::{
+    Assessment, DatabaseFacts, Identity, SourceAnswer, TargetEvidence, assess,
+};
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::product::ProductionIdentities;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
-use paycraft_dr::recovery::guard::{Production, Terms};
+use paycraft_dr::recovery::guard::{GuardOptions, Production};
 
 use super::kit::{
     SMALL_SCHEMA, Silent, World, assert_proven, execute, json, output, program, query, run, skip, terms,
@@ -30,7 +32,7 @@ async fn trace(database: &Conninfo) -> String {
     query(database, sql).await
 }
 
-async fn refused(world: &World, target: &Conninfo, terms: Terms<'_>) -> Error {
+async fn refused(world: &World, target: &Conninfo, terms: GuardOptions<'_>) -> Error {
     let before = trace(target).await;
     let outcome = world
         .restore_on(Selector::Latest, target.clone(), terms, &Silent)
@@ -55,7 +57,7 @@ fn production_is_known_by_identity_whatever_the_backup_says() {
             ..Production::default()
         };
         let target = production.with_database(Side::Target, production.database());
-        let terms = Terms {
+        let terms = GuardOptions {
             production: &told,
             ..terms()
         };
@@ -90,7 +92,7 @@ fn two_projects_of_one_image_are_told_apart_by_their_references() {
     const OTHER: &str = "abcdefghijklmnopqrst";
     let is_refused = |target: &str, project: Option<&str>| {
         let target = Conninfo::parse(Side::Target, target).expect("a connection string");
-        let evidence = Evidence {
+        let evidence = TargetEvidence {
             backup: of_image(),
             target: of_image(),
             source: SourceAnswer::NotConfigured,
@@ -156,7 +158,7 @@ fn production_is_refused_by_name_before_anything_is_connected() {
         };
         let url = "postgresql://postgres:hunter2@db.mlwfgytjxlqyfxcgpysm.supabase.co:5432/postgres";
         let target = Conninfo::parse(Side::Target, url).expect("a connection string");
-        let terms = Terms {
+        let terms = GuardOptions {
             production: &told,
             ..terms()
         };
@@ -180,7 +182,7 @@ fn only_consent_with_the_databases_name_lets_production_be_written() {
         let error = refused(
             &world,
             &target,
-            Terms {
+            GuardOptions {
                 consent: Some(&wrong),
                 clean: true,
                 ..terms()
@@ -195,13 +197,13 @@ fn only_consent_with_the_databases_name_lets_production_be_written() {
             let name = target.database().to_owned();
             Box::pin(async { Ok(name) })
         };
-        let not_clean = Terms {
+        let not_clean = GuardOptions {
             consent: Some(&right),
             ..terms()
         };
         let error = refused(&world, &target, not_clean).await;
         assert!(error.message().contains("not empty"), "{error}");
-        let all = Terms {
+        let all = GuardOptions {
             clean: true,
             ..not_clean
         };
@@ -227,7 +229,7 @@ fn a_clean_restore_replaces_what_the_backup_contains() {
             "UPDATE tenants SET name = 'changed'; DROP VIEW names; ALTER TABLE parted ADD extra int; SELECT lo_create(99)",
         )
         .await;
-        let clean = Terms {
+        let clean = GuardOptions {
             clean: true,
             ..terms()
         };
@@ -281,7 +283,7 @@ fn what_a_clean_restore_would_leave_standing_is_refused_by_name() {
              CREATE FUNCTION side.sum(a int, b int) RETURNS int LANGUAGE sql AS 'SELECT a + b'",
         )
         .await;
-        let clean = Terms {
+        let clean = GuardOptions {
             clean: true,
             ..terms()
         };
@@ -304,7 +306,7 @@ fn a_damaged_backup_is_found_before_a_clean_restore_drops_anything() {
         object[last] ^= 1;
         world.bucket.put(&made.key.to_string(), &object);
         let before = trace(&target).await;
-        let clean = Terms {
+        let clean = GuardOptions {
             clean: true,
             ..terms()
         };

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use paycraft_dr::model::identity::{
-    Assessment, Challenge, DatabaseFacts, Evidence, Identity, Likeness, SourceAnswer, TableOid, assess,
+    Assessment, Challenge, DatabaseFacts, Identity, Likeness, SourceAnswer, TableOid, TargetEvidence, assess,
     likeness,
 };
 use proptest::prelude::*;
@@ -261,7 +261,7 @@ fn evidence(
     source: Source,
     target: &Database,
     target_role: Role,
-) -> (Option<Database>, Evidence) {
+) -> (Option<Database>, TargetEvidence) {
     let (configured, role) = match source {
         Source::None | Source::Silent => (None, None),
         Source::Production(role) => (Some(now.clone()), Some(role)),
@@ -279,7 +279,7 @@ fn evidence(
         },
         _ => SourceAnswer::Silent("down".to_owned()),
     };
-    let evidence = Evidence {
+    let evidence = TargetEvidence {
         backup: backup.clone(),
         target: target.facts(target_role),
         source: answer,

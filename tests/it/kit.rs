@@ -28,7 +28,7 @@ use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::{Installation, Leniency, Tools};
 use paycraft_dr::recovery::backup::{self, Made};
 use paycraft_dr::recovery::choosing;
-use paycraft_dr::recovery::guard::{Production, Terms};
+use paycraft_dr::recovery::guard::{GuardOptions, Production};
 use paycraft_dr::recovery::restore::{self, Restored};
 use paycraft_dr::recovery::verify;
 use paycraft_dr::store::{Location, Store};
@@ -315,7 +315,7 @@ impl World {
     /// Backs `source` up as if it were `at`.
     pub async fn back_up_at(&self, source: &Conninfo, at: &str) -> Result<Made, Error> {
         let at: Timestamp = at.parse().expect("an instant");
-        let request = backup::Request {
+        let request = backup::BackupRequest {
             limits: &ShrinkLimits::USUAL,
             source,
             tools: &self.postgres.tools,
@@ -355,10 +355,10 @@ impl World {
         &self,
         selector: Selector,
         target: Conninfo,
-        terms: Terms<'_>,
+        terms: GuardOptions<'_>,
         observer: &dyn Observer,
     ) -> Result<Restored, Error> {
-        let request = restore::Request {
+        let request = restore::RestoreRequest {
             store: &self.bucket.store,
             among: &Among::ANY,
             counted: &CountedTables::PAYCRAFT,
@@ -452,9 +452,9 @@ pub fn clock_that_waits(now: Timestamp) -> impl Fn() -> Timestamp + Send + Sync 
 }
 
 /// Nothing is production, nothing may be dropped.
-pub fn terms() -> Terms<'static> {
+pub fn terms() -> GuardOptions<'static> {
     static PRODUCTION: LazyLock<Production> = LazyLock::new(Production::default);
-    Terms {
+    GuardOptions {
         production: &PRODUCTION,
         consent: None,
         clean: false,
@@ -464,8 +464,8 @@ pub fn terms() -> Terms<'static> {
 }
 
 /// The same, over what is there already.
-pub fn clean() -> Terms<'static> {
-    Terms {
+pub fn clean() -> GuardOptions<'static> {
+    GuardOptions {
         clean: true,
         ..terms()
     }
@@ -488,11 +488,11 @@ pub fn check<'a>(verification: &'a Verification, name: &str) -> &'a Check {
 
 /// The names of a verification's checks that did not pass.
 pub fn failed(verification: &Verification) -> Vec<&'static str> {
-    use paycraft_dr::model::verdict::Outcome;
+    use paycraft_dr::model::verdict::CheckOutcome;
     let failed = verification
         .checks
         .iter()
-        .filter(|check| check.outcome != Outcome::Passed);
+        .filter(|check| check.outcome != CheckOutcome::Passed);
     failed.map(|check| check.name).collect()
 }
 

@@ -3,14 +3,14 @@
 use std::process::Command;
 
 use paycraft_dr::archive::gzip::{self, GzipStream};
-use paycraft_dr::drill::s3_faults::{Failure, Operation, Relay, Rule};
+use paycraft_dr::drill::s3_faults::{FaultRule, Operation, Relay, RequestFailure};
 use paycraft_dr::error::Kind;
-use paycraft_dr::model::catalog::State;
+use paycraft_dr::model::catalog::BackupState;
 use paycraft_dr::model::key::{BackupKey, Selector};
 use paycraft_dr::model::manifest::Framing;
 use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::postgres::conninfo::Conninfo;
-use paycraft_dr::recovery::platform::Scope;
+use paycraft_dr::recovery::platform::RestoreScope;
 use paycraft_dr::recovery::{attest, catalog, choosing, verify};
 use proptest::prelude::*;
 
@@ -67,7 +67,7 @@ fn a_legacy_object_restores_and_is_verified_by_content() {
                 Some(500)
             );
             let listed = catalog::list(&world.bucket.store, None, DAY.parse().expect("now"), &Silent).await;
-            assert_eq!(listed.expect("a catalog")[0].state, State::Unattested);
+            assert_eq!(listed.expect("a catalog")[0].state, BackupState::Unattested);
         }
     });
 }
@@ -86,7 +86,10 @@ fn attesting_an_object_makes_every_later_change_show() {
 
         let listed = catalog::list(store, None, DAY.parse().expect("now"), &Silent).await;
         let listed = listed.expect("a catalog");
-        assert_eq!((listed[0].state, listed[0].rows), (State::Attested, Some(700)));
+        assert_eq!(
+            (listed[0].state, listed[0].rows),
+            (BackupState::Attested, Some(700))
+        );
         let restored = world.restore(Selector::Latest).await.expect("a restore");
         assert!(restored.is_attested);
         assert_proven(&restored.verification);
@@ -239,12 +242,12 @@ fn reading_an_unattested_object_proves_that_it_is_whole_and_no_more() {
             .await
             .expect("a relay");
         // It changes no answer, and counts.
-        let reads = relay.plan().add(Rule {
+        let reads = relay.plan().add(FaultRule {
             operation: Some(Operation::Get),
             key_suffix: None,
             skip: 0,
             times: None,
-            failure: Failure::Twice,
+            failure: RequestFailure::Twice,
         });
         let mut command = program(&["verify", "--object", "--json"]);
         command
@@ -302,7 +305,7 @@ fn the_program_attests_without_any_database() {
         execute(&source, "DELETE FROM subscriptions WHERE id = 7").await;
         let selected = choosing::select(&world.bucket.store, Selector::Latest, now(), &Silent).await;
         let manifest = selected.expect("attested").manifest;
-        let (tools, scope) = (&world.postgres.tools, Scope::everything());
+        let (tools, scope) = (&world.postgres.tools, RestoreScope::everything());
         let compared = verify::target(&manifest, &source, &scope, tools, 1, &Silent).await;
         assert!(!compared.expect("a verification").verdict.is_proven());
     });

@@ -6,19 +6,19 @@ use jiff::{SignedDuration, Timestamp};
 use paycraft_dr::archive::gzip;
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::blocks::Block;
-use paycraft_dr::model::catalog::State;
+use paycraft_dr::model::catalog::BackupState;
 use paycraft_dr::model::comparison;
 use paycraft_dr::model::fingerprint::Fingerprint;
 use paycraft_dr::model::key::{BackupKey, Selector};
 use paycraft_dr::model::manifest::{EntryDigest, Manifest, Table};
 use paycraft_dr::model::manifest_document::Document;
 use paycraft_dr::model::manifest_head::{
-    BlockLines, HEAD_VERSION, Head, MAX_BLOCKS, MAX_LISTS_BYTES, PLAIN_LIMIT_BYTES, write_line,
+    BlockLines, HEAD_VERSION, MAX_BLOCKS, MAX_LISTS_BYTES, ManifestHead, PLAIN_LIMIT_BYTES, write_line,
 };
 use paycraft_dr::model::retention::Policy;
 use paycraft_dr::model::sha256_sum::Sha256Sum;
-use paycraft_dr::model::verdict::Outcome;
-use paycraft_dr::recovery::manifest_index::{Packed, decode_lists, encode, pack};
+use paycraft_dr::model::verdict::CheckOutcome;
+use paycraft_dr::recovery::manifest_index::{PackedManifest, decode_lists, encode, pack};
 use paycraft_dr::recovery::{catalog, prune};
 use proptest::prelude::*;
 
@@ -28,7 +28,7 @@ use super::model::{KEY, manifest};
 const INDEX_KEY: &str = "2026/11/23/backup-20261123-020007.index.jsonl.gz";
 
 /// The head in a document.
-fn head_of(document: &[u8]) -> Head {
+fn head_of(document: &[u8]) -> ManifestHead {
     match Document::decode(KEY, document).expect("a document") {
         Document::Head(head) => *head,
         Document::Whole(_) => panic!("all of a manifest"),
@@ -36,7 +36,7 @@ fn head_of(document: &[u8]) -> Head {
 }
 
 /// What a head and its index say together.
-fn unpack(packed: &Packed) -> Manifest {
+fn unpack(packed: &PackedManifest) -> Manifest {
     let head = head_of(&packed.document);
     let (lists, lines) = parts(&head, packed.index.as_deref().expect("an index"));
     let mut manifest = decode_lists(&head, lists, MAX_LISTS_BYTES).expect("lists");
@@ -50,7 +50,7 @@ fn unpack(packed: &Packed) -> Manifest {
     manifest
 }
 
-fn parts<'a>(head: &Head, index: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+fn parts<'a>(head: &ManifestHead, index: &'a [u8]) -> (&'a [u8], &'a [u8]) {
     assert_eq!(index.len() as u64, head.index.stored_bytes());
     index.split_at(usize::try_from(head.index.lists.stored_bytes).expect("small"))
 }
@@ -222,7 +222,7 @@ fn tables_are_compared_in_one_pass() {
         found.reverse();
         let began = std::time::Instant::now();
         let reports = comparison::tables(&expected, &found);
-        assert!(comparison::content(&reports).outcome == Outcome::Passed);
+        assert!(comparison::content(&reports).outcome == CheckOutcome::Passed);
         began.elapsed().as_secs_f64()
     };
     seconds(1000);
@@ -231,7 +231,7 @@ fn tables_are_compared_in_one_pass() {
 }
 
 /// Stores the manifest of the backup again as a head and an index, although it is small.
-fn store_packed(world: &World, key: BackupKey) -> Packed {
+fn store_packed(world: &World, key: BackupKey) -> PackedManifest {
     let document = world.bucket.bytes(&key.manifest_key());
     let mut manifest = Manifest::decode(&key.to_string(), &document).expect("a manifest");
     let packed = pack(&mut manifest, key.index_key()).expect("a head");
@@ -258,7 +258,7 @@ fn a_backup_with_an_index_is_listed_verified_restored_and_pruned() {
             .expect("a catalog");
         assert_eq!(
             (listed.len(), listed[0].state, listed[0].rows),
-            (1, State::Attested, Some(700))
+            (1, BackupState::Attested, Some(700))
         );
         assert_proven(&world.verify_object().await.expect("an intact object"));
         let restored = world.restore(Selector::Latest).await.expect("a restore");
@@ -273,7 +273,7 @@ fn a_backup_with_an_index_is_listed_verified_restored_and_pruned() {
             floor: one,
         };
         let stock = prune::take_stock(store).await.expect("a stock");
-        let request = prune::Request {
+        let request = prune::PruneRequest {
             policy,
             now: later.key.began_at() + SignedDuration::from_hours(24 * 40),
             dry_run: false,
@@ -320,7 +320,7 @@ fn an_index_that_is_not_what_was_stored_makes_its_backup_no_backup() {
         let listed = catalog::list(store, None, now(), &Silent)
             .await
             .expect("a catalog");
-        assert_eq!(listed[0].state, State::Orphan);
+        assert_eq!(listed[0].state, BackupState::Orphan);
 
         // Left alone, it is a leftover that goes after two days.
         world.bucket.put(&made.key.index_key(), &index);
@@ -334,11 +334,11 @@ fn an_index_that_is_not_what_was_stored_makes_its_backup_no_backup() {
         let listed = catalog::list(store, None, now(), &Silent)
             .await
             .expect("a catalog");
-        assert_eq!(listed[0].state, State::Orphan);
+        assert_eq!(listed[0].state, BackupState::Orphan);
         let stock = prune::take_stock(store).await.expect("a stock");
         let policy = Policy::default();
         let later: Timestamp = made.key.began_at() + SignedDuration::from_hours(24 * 3);
-        let request = prune::Request {
+        let request = prune::PruneRequest {
             policy,
             now: later,
             dry_run: false,

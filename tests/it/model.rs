@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::date;
 use paycraft_dr::error::Kind;
-use paycraft_dr::model::catalog::{Listed, choose, read_listing};
-use paycraft_dr::model::drill_log::{self, Row};
+use paycraft_dr::model::catalog::{ListedObject, choose, read_listing};
+use paycraft_dr::model::drill_log::{self, DrillLogRow};
 use paycraft_dr::model::fingerprint::{Fingerprint, LargeObjectHasher, TableHasher};
 use paycraft_dr::model::identity::Identity;
 use paycraft_dr::model::key::{BackupKey, KeyMeaning, Selector};
@@ -16,7 +16,7 @@ use paycraft_dr::model::manifest_head::HEAD_VERSION;
 use paycraft_dr::model::objective::{Measured, RTO_OBJECTIVE};
 use paycraft_dr::model::secret::Secret;
 use paycraft_dr::model::timeline::{Event, Phase, Timeline};
-use paycraft_dr::model::verdict::{Check, Outcome, Verdict};
+use paycraft_dr::model::verdict::{Check, CheckOutcome, Verdict};
 use proptest::prelude::*;
 
 pub(super) const KEY: &str = "2026/11/23/backup-20261123-020007.dump.gz";
@@ -95,9 +95,9 @@ mod keys {
 mod choosing {
     use super::*;
 
-    fn listing(keys: &[&str]) -> Vec<Listed> {
+    fn listing(keys: &[&str]) -> Vec<ListedObject> {
         keys.iter()
-            .map(|key| Listed {
+            .map(|key| ListedObject {
                 key: (*key).to_owned(),
                 bytes: 1,
             })
@@ -477,7 +477,7 @@ mod verdicts {
     fn a_failed_check_names_some_problems_and_counts_all() {
         let problems: Vec<String> = (0..8).map(|n| format!("problem {n}")).collect();
         let check = Check::none_of("rows", &problems, "fine");
-        assert_eq!(check.outcome, Outcome::Failed);
+        assert_eq!(check.outcome, CheckOutcome::Failed);
         assert!(check.detail.ends_with("and 3 more"), "{}", check.detail);
     }
 
@@ -516,12 +516,12 @@ fn a_secret_never_shows_itself() {
 mod drill_logs {
     use super::*;
 
-    fn row(date: &str) -> Row {
-        Row {
+    fn row(date: &str) -> DrillLogRow {
+        DrillLogRow {
             date: date.to_owned(),
             operator: "ann | bob".to_owned(),
             outcome: "proven".to_owned(),
-            ..Row::default()
+            ..DrillLogRow::default()
         }
     }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use jiff::civil::date;
-use paycraft_dr::drill::s3_faults::{Failure, Operation};
+use paycraft_dr::drill::s3_faults::{Operation, RequestFailure};
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::selection::Among;
-use paycraft_dr::model::verdict::Outcome;
+use paycraft_dr::model::verdict::CheckOutcome;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::tools::Leniency;
 use paycraft_dr::recovery::restore::{self, Restored};
@@ -60,7 +60,7 @@ async fn restore_leniently(
     depth: Depth,
     leniency: Leniency,
 ) -> Result<Restored, Error> {
-    let request = restore::Request {
+    let request = restore::RestoreRequest {
         store: &world.bucket.store,
         among: &Among::ANY,
         counted: &CountedTables::PAYCRAFT,
@@ -346,7 +346,7 @@ fn ranges_of_an_object_are_fetched_side_by_side() {
         );
         // None of these is answered: all of them are asked for at the same time, or the last never is.
         let server = &world.bucket.server;
-        server.fail_next(Operation::Get, Failure::Silence, 8);
+        server.fail_next(Operation::Get, RequestFailure::Silence, 8);
         let all_are_asked_for = async {
             while server.failures_left() > 0 {
                 tokio::task::yield_now().await;
@@ -384,7 +384,7 @@ fn counts_alone_prove_nothing() {
         let skipped: Vec<&str> = verification
             .checks
             .iter()
-            .filter(|check| check.outcome == Outcome::Skipped)
+            .filter(|check| check.outcome == CheckOutcome::Skipped)
             .map(|check| check.name)
             .collect();
         assert_eq!(skipped, ["content", "large objects"]);

@@ -7,11 +7,11 @@ use paycraft_dr::model::comparison::Verification;
 use paycraft_dr::model::depth::Depth;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
-use paycraft_dr::postgres::patience::Patience;
+use paycraft_dr::postgres::patience::ServerTimeouts;
 use paycraft_dr::postgres::queries::loading::program_works;
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::Tools;
-use paycraft_dr::recovery::guard::Terms;
+use paycraft_dr::recovery::guard::GuardOptions;
 use paycraft_dr::recovery::{choosing, verify};
 
 use super::kit::{SMALL_SCHEMA, Silent, World, assert_proven, execute, failed, now, query, run, terms};
@@ -117,9 +117,9 @@ fn a_dump_that_says_nothing_ends_the_verification() {
         let Some((world, target)) = restored(SMALL_SCHEMA).await else {
             return;
         };
-        let hasty = target.with_patience(Patience {
+        let hasty = target.with_patience(ServerTimeouts {
             silence: Duration::from_secs(2),
-            ..Patience::default()
+            ..ServerTimeouts::default()
         });
         let programs = world.postgres.with_scripted_dump("exec sleep 600");
         let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
@@ -141,9 +141,9 @@ fn a_verification_waits_for_a_lock_and_then_says_who_holds_it() {
         migrates.client().batch_execute(lock).await.expect("a lock");
         let row = migrates.client().query_one("SELECT pg_backend_pid()", &[]).await;
         let holder = row.expect("an answer").get::<_, i32>(0);
-        let hasty = target.with_patience(Patience {
+        let hasty = target.with_patience(ServerTimeouts {
             lock: Duration::from_millis(300),
-            ..Patience::default()
+            ..ServerTimeouts::default()
         });
         for depth in [Depth::Content, Depth::Counts] {
             let compared = compare(&world, &hasty, &world.postgres.tools, depth);
@@ -178,9 +178,9 @@ fn rows_are_counted_longer_than_the_servers_own_limit_and_not_for_ever() {
         let counted = counted.unwrap_or_else(|error| panic!("{error}: {:?}", error.causes()));
         assert!(!failed(&counted).contains(&"rows"), "{:?}", counted.checks);
 
-        let hasty = target.with_patience(Patience {
+        let hasty = target.with_patience(ServerTimeouts {
             silence: Duration::from_secs(1),
-            ..Patience::default()
+            ..ServerTimeouts::default()
         });
         let error = compare(&world, &hasty, tools, Depth::Counts).await;
         let error = error.expect_err("too long");
@@ -210,7 +210,7 @@ fn clearing_a_target_may_take_longer_than_the_servers_own_limit() {
             tokio::time::sleep(Duration::from_secs(4)).await;
             holder.client().batch_execute("COMMIT").await
         });
-        let clean = Terms {
+        let clean = GuardOptions {
             clean: true,
             ..terms()
         };

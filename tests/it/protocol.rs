@@ -4,22 +4,22 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use paycraft_dr::drill::s3_faults::{Failure, Relay, Rule};
+use paycraft_dr::drill::s3_faults::{FaultRule, Relay, RequestFailure};
 use paycraft_dr::error::Kind;
-use paycraft_dr::model::catalog::State;
+use paycraft_dr::model::catalog::BackupState;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::retention::Policy;
 use paycraft_dr::model::shrinking::ShrinkLimits;
 use paycraft_dr::postgres::conninfo::Conninfo;
 use paycraft_dr::recovery::{backup, catalog, choosing, prune, verify};
 use paycraft_dr::store::Store;
-use paycraft_dr::store::retry::Patience;
+use paycraft_dr::store::retry::RetryPolicy;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::kit::{Silent, World, run};
 
-const REFUSED: Failure = Failure::Refused(403, "AccessDenied", "Access Denied");
+const REFUSED: RequestFailure = RequestFailure::Refused(403, "AccessDenied", "Access Denied");
 /// A cycle asks the store less often than this.
 const MOST_CALLS: u32 = 40;
 const SCHEMA: &str = "CREATE TABLE t (n int); INSERT INTO t SELECT generate_series(1, 100)";
@@ -45,11 +45,11 @@ impl Bench {
             .expect("a relay");
         let mut location = world.bucket.location();
         location.endpoint = format!("http://{}", relay.address());
-        let patience = Patience {
+        let patience = RetryPolicy {
             attempts: 2,
             transfer_attempts: 2,
             first_pause: Duration::from_millis(1),
-            ..Patience::default()
+            ..RetryPolicy::default()
         };
         Some(Self {
             store: Store::with_patience(&location, patience),
@@ -63,8 +63,13 @@ impl Bench {
     }
 
     /// Fails so many requests from the one with this number on, counted from 1.
-    fn fail(&self, number: u32, times: u32, failure: Failure) -> paycraft_dr::drill::s3_faults::RuleId {
-        self.relay.plan().add(Rule {
+    fn fail(
+        &self,
+        number: u32,
+        times: u32,
+        failure: RequestFailure,
+    ) -> paycraft_dr::drill::s3_faults::RuleId {
+        self.relay.plan().add(FaultRule {
             operation: None,
             key_suffix: None,
             skip: number - 1,
@@ -75,7 +80,7 @@ impl Bench {
 
     async fn back_up(&mut self) -> Result<(), Kind> {
         let now = self.now;
-        let request = backup::Request {
+        let request = backup::BackupRequest {
             limits: &ShrinkLimits::USUAL,
             source: &self.source,
             tools: &self.world.postgres.tools,
@@ -92,7 +97,7 @@ impl Bench {
 
     /// A backup whose process is killed when it asks the store for the so-manieth time. One that asks less often is made.
     async fn back_up_killed_at(&mut self, number: u32) {
-        let rule = self.fail(number, 1, Failure::Silence);
+        let rule = self.fail(number, 1, RequestFailure::Silence);
         let plan = std::sync::Arc::clone(self.relay.plan());
         tokio::select! {
             made = self.back_up() => made.expect("nothing failed"),
@@ -104,7 +109,7 @@ impl Bench {
     /// Two backups that begin in the same second: each that is made has a second of its own.
     async fn back_up_twice(&mut self) {
         let clock = super::kit::clock_that_waits(self.now);
-        let request = backup::Request {
+        let request = backup::BackupRequest {
             limits: &ShrinkLimits::USUAL,
             source: &self.source,
             tools: &self.world.postgres.tools,
@@ -124,7 +129,7 @@ impl Bench {
     }
 
     async fn prune(&self) {
-        let request = prune::Request {
+        let request = prune::PruneRequest {
             policy: Policy::default(),
             now: self.now,
             dry_run: false,
@@ -141,7 +146,10 @@ impl Bench {
         let listed = catalog::list(vault, None, self.now, &Silent)
             .await
             .expect("a listing");
-        for backup in listed.iter().filter(|backup| backup.state == State::Attested) {
+        for backup in listed
+            .iter()
+            .filter(|backup| backup.state == BackupState::Attested)
+        {
             let manifest = catalog::read_manifest(vault, backup.key)
                 .await
                 .expect("a manifest");
@@ -174,7 +182,7 @@ fn a_backup_survives_a_store_that_fails_at_any_call() {
         let Some(mut bench) = Bench::new().await else {
             return;
         };
-        for failure in [REFUSED, Failure::AnswerLost] {
+        for failure in [REFUSED, RequestFailure::AnswerLost] {
             let mut struck = 0;
             for number in 1..MOST_CALLS {
                 bench.wait(1);
@@ -220,7 +228,7 @@ fn a_backup_killed_at_any_call_leaves_nothing_that_is_listed_and_prune_clears_it
             .await
             .expect("a listing");
         assert!(
-            listed.iter().all(|backup| backup.state == State::Attested),
+            listed.iter().all(|backup| backup.state == BackupState::Attested),
             "{listed:?}"
         );
     });
@@ -298,7 +306,11 @@ fn any_sequence_of_backups_crashes_and_prunes_keeps_what_is_listed_whole() {
                     Step::BackUpTwice => bench.back_up_twice().await,
                     Step::Killed(number) => bench.back_up_killed_at(*number).await,
                     Step::Failing(number, lost) => {
-                        let failure = if *lost { Failure::AnswerLost } else { REFUSED };
+                        let failure = if *lost {
+                            RequestFailure::AnswerLost
+                        } else {
+                            REFUSED
+                        };
                         bench.fail(*number, 2, failure);
                         let _ = bench.back_up().await;
                         bench.relay.plan().heal();

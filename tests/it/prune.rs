@@ -4,9 +4,9 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
-use paycraft_dr::drill::s3_faults::{Failure, Operation};
+use paycraft_dr::drill::s3_faults::{Operation, RequestFailure};
 use paycraft_dr::error::Kind;
-use paycraft_dr::model::catalog::{State, read_listing};
+use paycraft_dr::model::catalog::{BackupState, read_listing};
 use paycraft_dr::model::key::BackupKey;
 use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::model::pin::Pin;
@@ -14,7 +14,7 @@ use paycraft_dr::model::retention::Policy;
 use paycraft_dr::model::selection::Among;
 use paycraft_dr::model::suspicion::Suspicion;
 use paycraft_dr::model::timeline::{Event, Observer};
-use paycraft_dr::recovery::prune::{Pruned, Request, prune, take_stock};
+use paycraft_dr::recovery::prune::{PruneRequest, Pruned, prune, take_stock};
 use paycraft_dr::recovery::{catalog, choosing};
 
 use super::kit::{SMALL_SCHEMA, Silent, TestStore, World, json, output, program, run};
@@ -69,15 +69,15 @@ async fn pruned(bucket: &TestStore) -> Pruned {
         .expect("a prune")
 }
 
-fn request() -> Request {
-    Request {
+fn request() -> PruneRequest {
+    PruneRequest {
         policy: Policy::default(),
         now: *NOW,
         dry_run: false,
     }
 }
 
-fn names(lines: &[paycraft_dr::recovery::prune::Line]) -> Vec<&str> {
+fn names(lines: &[paycraft_dr::recovery::prune::PrunedItem]) -> Vec<&str> {
     lines.iter().map(|line| line.key.as_str()).collect()
 }
 
@@ -203,10 +203,12 @@ fn a_failure_between_manifest_and_object_leaves_what_the_next_run_removes() {
         let bucket = TestStore::start().await;
         put_backups(&bucket, (0..8).chain([40, 50]));
         // The manifest goes and the answer is lost; asked again, the store refuses.
-        bucket.server.fail_next(Operation::Delete, Failure::AnswerLost, 1);
+        bucket
+            .server
+            .fail_next(Operation::Delete, RequestFailure::AnswerLost, 1);
         bucket.server.fail_next(
             Operation::Delete,
-            Failure::Refused(403, "AccessDenied", "Access Denied"),
+            RequestFailure::Refused(403, "AccessDenied", "Access Denied"),
             1,
         );
         let first = pruned(&bucket).await;
@@ -259,7 +261,7 @@ impl paycraft_dr::model::timeline::Observer for RefuseAfterOne<'_> {
         if matches!(event, paycraft_dr::model::timeline::Event::Noted(_)) {
             self.0.server.fail_next(
                 Operation::Delete,
-                Failure::Refused(403, "AccessDenied", "Access Denied"),
+                RequestFailure::Refused(403, "AccessDenied", "Access Denied"),
                 1,
             );
         }
@@ -349,10 +351,10 @@ fn one_manifest_that_cannot_be_read_or_vanishes_does_not_hide_the_rest() {
         let listed = catalog::list(&bucket.store, None, *NOW, &GoesMeanwhile(&bucket, going)).await;
         let listed = listed.expect("a catalog");
         let state = |key| listed.iter().find(|line| line.key == key).map(|line| line.state);
-        assert_eq!(state(days_ago(0)), Some(State::Orphan));
-        assert_eq!(state(half), Some(State::Unattested));
+        assert_eq!(state(days_ago(0)), Some(BackupState::Orphan));
+        assert_eq!(state(half), Some(BackupState::Unattested));
         assert_eq!(state(whole), None);
-        let attested = listed.iter().filter(|line| line.state == State::Attested);
+        let attested = listed.iter().filter(|line| line.state == BackupState::Attested);
         assert_eq!(attested.count(), 18);
 
         // What was listed before is looked at after it went.
@@ -364,7 +366,7 @@ fn one_manifest_that_cannot_be_read_or_vanishes_does_not_hide_the_rest() {
         assert_eq!(newest, days_ago(2));
         let told = pruned(&bucket).await;
         let told = told.kept.iter().find(|line| line.key == days_ago(0).to_string());
-        assert_eq!(told.expect("it stays").state, State::Orphan.name());
+        assert_eq!(told.expect("it stays").state, BackupState::Orphan.name());
     });
 }
 
@@ -432,10 +434,12 @@ fn a_store_that_refuses_ends_with_its_own_exit_code() {
     run(async {
         let bucket = TestStore::start().await;
         put_backups(&bucket, (0..8).chain([40, 50]));
-        bucket.server.fail_next(Operation::Delete, Failure::AnswerLost, 1);
+        bucket
+            .server
+            .fail_next(Operation::Delete, RequestFailure::AnswerLost, 1);
         bucket.server.fail_next(
             Operation::Delete,
-            Failure::Refused(403, "AccessDenied", "Access Denied"),
+            RequestFailure::Refused(403, "AccessDenied", "Access Denied"),
             1,
         );
         let ended = prune_from_the_shell(&bucket, &[]).await;
@@ -495,7 +499,7 @@ fn unfinished_uploads_are_left_alone_while_they_are_young() {
         assert_eq!(kept.kept[1].state, "unfinished upload");
         assert_eq!((bucket.server.open_uploads().len(), kept.foreign), (2, 1));
         // Three days later, as far as ages are told.
-        let later = Request {
+        let later = PruneRequest {
             now: *NOW + SignedDuration::from_hours(72),
             ..request()
         };

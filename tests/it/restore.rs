@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use jiff::civil::date;
 use paycraft_dr::error::Kind;
-use paycraft_dr::model::catalog::State;
+use paycraft_dr::model::catalog::BackupState;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::queries;
@@ -213,10 +213,10 @@ fn the_catalog_tells_whole_backups_from_leftovers() {
         assert_eq!(
             states,
             [
-                (State::Orphan, None, 1),
-                (State::Attested, Some(1), 2),
-                (State::Orphan, None, 3),
-                (State::Unattested, None, 4)
+                (BackupState::Orphan, None, 1),
+                (BackupState::Attested, Some(1), 2),
+                (BackupState::Orphan, None, 3),
+                (BackupState::Unattested, None, 4)
             ]
         );
         let one_day = catalog::list(&world.bucket.store, Some(whole.key.day()), now, &Silent)

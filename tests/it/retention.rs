@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
-use paycraft_dr::model::catalog::{Condition, Listed, read_listing};
+use paycraft_dr::model::catalog::{Condition, ListedObject, read_listing};
 use paycraft_dr::model::key::{BackupKey, KeyMeaning};
 use paycraft_dr::model::pin::{Pin, PinState};
 use paycraft_dr::model::retention::{
-    Attestation, Decision, FLOOR, Held, HeldUpload, Inventory, Plan, Policy, Ruling, plan,
+    Attestation, Decision, FLOOR, HeldBackup, HeldUpload, Inventory, Policy, RetentionPlan, Ruling, plan,
 };
 use paycraft_dr::model::source::SourceName;
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ use proptest::prelude::*;
 struct Scene {
     now: Timestamp,
     policy: Policy,
-    listing: Vec<Listed>,
+    listing: Vec<ListedObject>,
     ours: Vec<BackupKey>,
     doubtful: Vec<BackupKey>,
     /// The source that the lines below are of.
@@ -99,14 +99,14 @@ impl Scene {
     }
 
     fn put(&mut self, key: &str) {
-        self.listing.push(Listed {
+        self.listing.push(ListedObject {
             key: key.to_owned(),
             bytes: 1000,
         });
     }
 
     fn inventory(&self) -> Inventory {
-        let held = read_listing(&self.listing).into_iter().map(|found| Held {
+        let held = read_listing(&self.listing).into_iter().map(|found| HeldBackup {
             key: found.key,
             condition: match (found.stored_bytes, found.has_manifest) {
                 (Some(_), true) if self.doubtful.contains(&found.key) => {
@@ -146,7 +146,7 @@ fn source(name: &str) -> SourceName {
     }
 }
 
-fn told(plan: &Plan) -> String {
+fn told(plan: &RetentionPlan) -> String {
     fn line<T>(name: &str, state: &str, ruling: &Ruling<T>) -> String {
         let decision = format!("{:?}", ruling.decision).to_lowercase();
         format!("{decision:<6} {name} ({state}): {}\n", ruling.reason)
@@ -182,9 +182,9 @@ fn at(text: &str) -> Timestamp {
     text.parse().expect("an instant")
 }
 
-fn held(instant: Timestamp, condition: Condition) -> Held {
+fn held(instant: Timestamp, condition: Condition) -> HeldBackup {
     let is_attested = condition == Condition::Attested;
-    Held {
+    HeldBackup {
         key: BackupKey::at(instant),
         condition,
         stored_bytes: 1000,
@@ -275,7 +275,7 @@ fn backups_dated_in_the_future_hold_up_no_floor() {
         uploads: Vec::new(),
     };
     let plan = plan(&inventory, Policy::default(), now);
-    let gone: Vec<&Ruling<Held>> = plan
+    let gone: Vec<&Ruling<HeldBackup>> = plan
         .held
         .iter()
         .filter(|ruling| ruling.decision == Decision::Remove)
@@ -328,7 +328,7 @@ fn policies() -> impl Strategy<Value = Policy> {
     })
 }
 
-fn removed(plan: &Plan) -> Vec<Held> {
+fn removed(plan: &RetentionPlan) -> Vec<HeldBackup> {
     let gone = plan
         .held
         .iter()
@@ -361,7 +361,7 @@ proptest! {
 
     #[test]
     fn the_newest_attested_backups_always_stay(inventory in inventories(), policy in policies()) {
-        let mut attested: Vec<&Held> = inventory
+        let mut attested: Vec<&HeldBackup> = inventory
             .held
             .iter()
             .filter(|held| held.condition == Condition::Attested && held.key.began_at() <= NOW)
@@ -406,7 +406,7 @@ proptest! {
 
     #[test]
     fn the_newest_thing_that_can_be_restored_stays(inventory in inventories(), policy in policies()) {
-        let restorable = |held: &&Held| held.condition != Condition::LoneManifest;
+        let restorable = |held: &&HeldBackup| held.condition != Condition::LoneManifest;
         let newest = inventory.held.iter().filter(restorable).max_by_key(|held| held.key);
         let left = carried_out(&inventory, policy, NOW);
         prop_assert!(newest.is_none_or(|newest| left.held.contains(newest)), "{newest:?} went");
@@ -415,8 +415,8 @@ proptest! {
     #[test]
     fn every_thing_is_ruled_on_once(inventory in inventories(), policy in policies()) {
         let plan = plan(&inventory, policy, NOW);
-        let mut ruled: Vec<&Held> = plan.held.iter().map(|ruling| &ruling.on).collect();
-        let mut all: Vec<&Held> = inventory.held.iter().collect();
+        let mut ruled: Vec<&HeldBackup> = plan.held.iter().map(|ruling| &ruling.on).collect();
+        let mut all: Vec<&HeldBackup> = inventory.held.iter().collect();
         ruled.sort_by_key(|held| held.key);
         all.sort_by_key(|held| held.key);
         prop_assert_eq!(ruled, all);

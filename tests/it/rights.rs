@@ -14,7 +14,7 @@ use paycraft_dr::postgres::session::Session;
 
 use super::kit::{Silent, World, assert_proven, execute, failed, json, output, program, query, run, terms};
 use super::supabase::project::supabase;
-use paycraft_dr::recovery::guard::Terms;
+use paycraft_dr::recovery::guard::GuardOptions;
 
 /// What a product closed that a fresh project opens.
 const CLOSED: &str = include_str!("rights/closed.sql");
@@ -41,7 +41,7 @@ fn what_a_product_closed_is_closed_in_a_fresh_project() {
         assert_proven(&restored.verification);
         assert_eq!(query(&target, MAY_STRANGERS).await, "f f f f f");
 
-        let clean = Terms {
+        let clean = GuardOptions {
             clean: true,
             ..terms()
         };

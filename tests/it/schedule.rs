@@ -7,8 +7,8 @@ use paycraft_dr::model::exposition::metrics;
 use paycraft_dr::model::key::BackupKey;
 use paycraft_dr::model::objective::RPO_OBJECTIVE;
 use paycraft_dr::model::schedule::{DrillDay, DrillSchedule, Schedule};
-use paycraft_dr::model::standing::{Drill, Newest, Rpo, Standing, Storage};
-use paycraft_dr::model::verdict::Outcome;
+use paycraft_dr::model::standing::{Drill, NewestBackup, Rpo, Standing, Storage};
+use paycraft_dr::model::verdict::CheckOutcome;
 
 fn day(text: &str) -> Date {
     text.parse().expect("a day")
@@ -85,7 +85,7 @@ fn a_drill_that_is_still_to_come_proves_nothing_yet() {
         (drill.last_at, drill.overdue),
         (Some(day("2026-10-06")), Some(true))
     );
-    assert_eq!(drill.check().outcome, Outcome::Failed);
+    assert_eq!(drill.check().outcome, CheckOutcome::Failed);
 }
 
 #[test]
@@ -154,19 +154,19 @@ fn only_proven_drills_of_the_table_count() {
 
 #[test]
 fn a_row_is_read_as_it_was_written() {
-    use paycraft_dr::model::drill_log::{Row, append, empty};
-    let row = Row {
+    use paycraft_dr::model::drill_log::{DrillLogRow, append, empty};
+    let row = DrillLogRow {
         date: "2026-11-02".into(),
         operator: "a|b \\ c".into(),
         outcome: "proven".into(),
-        ..Row::default()
+        ..DrillLogRow::default()
     };
     let log = append(&empty(), &row).expect("a log");
     assert_eq!(rows(&log).expect("rows"), [row]);
 }
 
-fn newest(started_at: &str) -> Newest {
-    Newest {
+fn newest(started_at: &str) -> NewestBackup {
+    NewestBackup {
         key: BackupKey::at(at(started_at)),
         started_at: at(started_at),
     }
@@ -213,7 +213,10 @@ fn a_status_says_what_was_missed() {
         "24 h 2 min old, and 24 h 0 min at most was promised; the next daily backup begins 2026-11-25 02:00 UTC; the last one due \
          may still be running"
     );
-    assert_eq!((rpo.outcome, storage.outcome), (Outcome::Failed, Outcome::Passed));
+    assert_eq!(
+        (rpo.outcome, storage.outcome),
+        (CheckOutcome::Failed, CheckOutcome::Passed)
+    );
     assert!(
         storage.detail.starts_with("9.87 of 10.00 GB, 98.7 %"),
         "{}",
@@ -225,7 +228,7 @@ fn a_status_says_what_was_missed() {
         Schedule::default(),
     )
     .check();
-    assert_eq!(unknown.outcome, Outcome::Skipped);
+    assert_eq!(unknown.outcome, CheckOutcome::Skipped);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::shrinking::ShrinkLimits;
 use paycraft_dr::model::timeline::{Event, Observer};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
-use paycraft_dr::postgres::patience::Patience;
+use paycraft_dr::postgres::patience::ServerTimeouts;
 use paycraft_dr::postgres::session::Session;
 use paycraft_dr::postgres::tools::Tools;
 use paycraft_dr::recovery::backup::{self, Made};
@@ -72,7 +72,7 @@ async fn back_up_beside(
     );
     let programs = world.postgres.with_scripted_dump(&script);
     let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
-    let request = backup::Request {
+    let request = backup::BackupRequest {
         looks_for_trouble: true,
         limits: &ShrinkLimits::USUAL,
         source,
@@ -209,12 +209,12 @@ fn a_lock_that_is_not_let_go_is_told_with_its_holder() {
         let migrates = Session::connect(&source).await.expect("a connection");
         let lock = "SET application_name = 'a migration'; BEGIN; LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE";
         migrates.client().batch_execute(lock).await.expect("a lock");
-        let hasty = source.with_patience(Patience {
+        let hasty = source.with_patience(ServerTimeouts {
             lock: std::time::Duration::from_millis(200),
-            ..Patience::default()
+            ..ServerTimeouts::default()
         });
         let heard = Heard::default();
-        let request = backup::Request {
+        let request = backup::BackupRequest {
             limits: &ShrinkLimits::USUAL,
             source: &hasty,
             tools: &world.postgres.tools,
@@ -250,7 +250,7 @@ fn a_definition_that_says_nothing_is_not_published() {
         let script = format!("$REAL \"$@\" | LC_ALL=C sed 's/{index}/{nothing}/'");
         let programs = world.postgres.with_scripted_dump(&script);
         let tools = Tools::find(Some(programs.path()), None).await.expect("programs");
-        let request = backup::Request {
+        let request = backup::BackupRequest {
             limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: &tools,

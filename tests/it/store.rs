@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use paycraft_dr::store::Store;
-use paycraft_dr::store::retry::Patience;
+use paycraft_dr::store::retry::RetryPolicy;
 
 use super::kit::TestStore;
 
@@ -19,11 +19,11 @@ mod retrying;
 /// A client of `bucket` that does not pause between its tries.
 fn hasty(bucket: &TestStore) -> Store {
     let moment = Duration::from_millis(1);
-    let patience = Patience {
+    let patience = RetryPolicy {
         first_pause: moment,
         longest_pause: moment,
         rest: moment,
-        ..Patience::default()
+        ..RetryPolicy::default()
     };
     Store::with_patience(&bucket.location(), patience)
 }

@@ -6,7 +6,7 @@ mod targets;
 
 use std::process::Command;
 
-use paycraft_dr::model::comparison::Content;
+use paycraft_dr::model::comparison::ContentComparison;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
@@ -129,8 +129,11 @@ fn a_product_comes_back_in_a_fresh_project() {
             let table = tables.find(|table| (table.schema.as_str(), table.name.as_str()) == (schema, name));
             table.map(|table| table.content)
         };
-        assert_eq!(content("auth", "users"), Some(Content::Equal));
-        assert_eq!(content("auth", "schema_migrations"), Some(Content::NotCompared));
+        assert_eq!(content("auth", "users"), Some(ContentComparison::Equal));
+        assert_eq!(
+            content("auth", "schema_migrations"),
+            Some(ContentComparison::NotCompared)
+        );
         assert_eq!(
             content("storage", "migrations"),
             None,

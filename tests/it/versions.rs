@@ -155,7 +155,7 @@ fn each_server_gets_the_programs_of_its_version() {
         }
         let source = newer.database(Side::Source, "source").await;
         execute(&source, SMALL_SCHEMA).await;
-        let request = backup::Request {
+        let request = backup::BackupRequest {
             limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: &newer.both,
@@ -164,7 +164,7 @@ fn each_server_gets_the_programs_of_its_version() {
             attempts: backup::ATTEMPTS,
             looks_for_trouble: true,
         };
-        let too_old = backup::Request {
+        let too_old = backup::BackupRequest {
             tools: &world.postgres.tools,
             ..request
         };
@@ -262,7 +262,7 @@ fn programs_that_are_too_new_are_refused_before_the_target_is_touched() {
         // A backup made by programs that are newer than its server.
         let heard = Warnings::default();
         let later = "2026-11-24T02:00:07Z";
-        let request = backup::Request {
+        let request = backup::BackupRequest {
             limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: &newer.only,
@@ -326,7 +326,7 @@ async fn restore(world: &World, newer: &Newer, target: Conninfo) -> restore::Res
 
 /// Restores the newest backup with these programs.
 pub async fn attempt(world: &World, tools: &Tools, target: Conninfo) -> Result<restore::Restored, Error> {
-    let request = restore::Request {
+    let request = restore::RestoreRequest {
         store: &world.bucket.store,
         among: &Among::ANY,
         counted: &CountedTables::PAYCRAFT,

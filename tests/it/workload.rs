@@ -227,7 +227,7 @@ proptest! {
     #[test]
     fn copy_reads_back_what_was_escaped(values in prop::collection::vec("[\\PC\\\\\t\n\r\u{1}-\u{1f}NtbxN.]{0,12}", 1..4)) {
         let mut line = Vec::new();
-        let mut row = copy_text::Row::new(&mut line);
+        let mut row = copy_text::CopyRow::new(&mut line);
         for value in &values {
             row.text(value);
         }

@@ -11,34 +11,31 @@ use crate::cli::progress;
 use crate::log;
 use crate::model::redaction::Redactor;
 
-/// Where lines go.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum LogDestination {
     /// Above the progress, where there is some.
     Stderr,
-    /// A file.
     File(Mutex<File>),
 }
 
-/// Writes lines.
 #[derive(Debug)]
 pub(super) struct Lines {
-    pub(super) place: Place,
+    pub(super) place: LogDestination,
     pub(super) secrets: Arc<RwLock<Redactor>>,
 }
 
 /// One event, which is written at once.
-pub(super) struct Line<'a>(&'a Lines);
+pub(super) struct LogLine<'a>(&'a Lines);
 
 impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line<'a>;
+    type Writer = LogLine<'a>;
 
-    fn make_writer(&'a self) -> Line<'a> {
-        Line(self)
+    fn make_writer(&'a self) -> LogLine<'a> {
+        LogLine(self)
     }
 }
 
-impl Write for Line<'_> {
+impl Write for LogLine<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         let secrets = self.0.secrets.read();
@@ -49,8 +46,8 @@ impl Write for Line<'_> {
             false => Redactor::for_lines(&found).redact(&text),
         };
         match &self.0.place {
-            Place::Stderr => progress::write_above(&text),
-            Place::File(file) => {
+            LogDestination::Stderr => progress::write_above(&text),
+            LogDestination::File(file) => {
                 let mut file = file.lock();
                 file.write_all(text.as_bytes())?;
             }

@@ -21,7 +21,7 @@ use tracing_subscriber::{Registry, fmt};
 
 pub(super) use self::events::LoggedEvents;
 use self::format::LogFormat;
-use self::line::{Lines, Place};
+use self::line::{Lines, LogDestination};
 use super::global::GlobalArguments;
 use super::outcome::{self, Report};
 use crate::error::{Error, Kind, Result};
@@ -56,8 +56,8 @@ impl Log {
         let wanted = wanted.to_str().ok_or_else(|| bad_filter("it is no text"))?;
         let filter = filter(wanted, arguments.verbose, arguments.log_file.is_some())?;
         let place = match arguments.log_file.as_deref() {
-            Some(path) => Place::File(Mutex::new(open(path)?)),
-            None => Place::Stderr,
+            Some(path) => LogDestination::File(Mutex::new(open(path)?)),
+            None => LogDestination::Stderr,
         };
         let Some(filter) = filter else { return Ok(None) };
         let secrets: Arc<RwLock<Redactor>> = Arc::default();

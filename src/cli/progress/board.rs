@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::line::{Amount, Shown};
+use super::line::{Amount, PhaseProgress};
 use crate::model::timeline::{Event, Phase};
 
 /// Where no terminal is, a line is written after so long, and then in such pauses.
@@ -32,7 +32,7 @@ struct Running {
 
 /// A phase that ended: how long it took, and what it moved.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Ended {
+pub(super) struct EndedPhase {
     pub(super) seconds: f64,
     pub(super) bytes: u64,
 }
@@ -57,7 +57,7 @@ impl Board {
     }
 
     /// Takes note of an event at `now`. What a phase came to, where it ended.
-    pub(super) fn take(&mut self, event: &Event, now: Instant) -> Option<Ended> {
+    pub(super) fn take(&mut self, event: &Event, now: Instant) -> Option<EndedPhase> {
         match event {
             Event::Began(phase) => {
                 self.running = Some(Running {
@@ -105,7 +105,7 @@ impl Board {
             }),
             Event::Ended(_) => {
                 let running = self.running.take()?;
-                return Some(Ended {
+                return Some(EndedPhase {
                     seconds: now.duration_since(running.began).as_secs_f64(),
                     bytes: running.bytes,
                 });
@@ -120,13 +120,13 @@ impl Board {
     }
 
     /// What is to be shown at `now`; nothing where nothing runs.
-    pub(super) fn shown(&self, now: Instant) -> Option<Shown> {
+    pub(super) fn shown(&self, now: Instant) -> Option<PhaseProgress> {
         let running = self.running.as_ref()?;
         let place = running
             .phase
             .and_then(|phase| self.steps.iter().position(|step| *step == phase));
         let since = |then: Instant| now.duration_since(then).as_secs_f64();
-        Some(Shown {
+        Some(PhaseProgress {
             step: place.map(|place| (place + 1, self.steps.len())),
             phase: running.phase,
             doing: running.doing.clone(),
@@ -137,7 +137,7 @@ impl Board {
     }
 
     /// The same where a line of it is due: early once, and then in longer pauses.
-    pub(super) fn due(&mut self, now: Instant) -> Option<Shown> {
+    pub(super) fn due(&mut self, now: Instant) -> Option<PhaseProgress> {
         let running = self.running.as_mut()?;
         let is_due = match running.told {
             None => now.duration_since(running.began) >= FIRST_LINE,
@@ -155,7 +155,7 @@ impl Board {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Board, Ended};
+    use super::{Board, EndedPhase};
     use crate::cli::progress::line::{Amount, plain};
     use crate::model::timeline::{Event, Phase};
 
@@ -177,7 +177,7 @@ mod tests {
         let ended = board.take(&Event::Ended(Phase::Transfer), later);
         assert_eq!(
             ended,
-            Some(Ended {
+            Some(EndedPhase {
                 seconds: 4.0,
                 bytes: 40
             })

@@ -10,7 +10,7 @@ const FIRST_FORECAST_SECONDS: f64 = 2.0;
 
 /// What is known of a run at work.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Shown {
+pub struct PhaseProgress {
     /// Which step of how many this is.
     pub step: Option<(usize, usize)>,
     /// The phase, where one is running.
@@ -38,13 +38,12 @@ pub enum Amount {
         /// Of about so many.
         expected: Option<u64>,
     },
-    /// Things.
     Things {
-        /// What they are.
+        /// What they are, in the plural.
         what: &'static str,
         /// So many are done.
         done: u64,
-        /// Of so many.
+        /// The total.
         of: u64,
     },
 }
@@ -88,28 +87,33 @@ impl Amount {
 }
 
 /// Parts of a line in the order in which they are left out where there is no room.
-const LEVELS: [&[Part]; 6] = [
+const LEVELS: [&[LinePart]; 6] = [
     &[],
-    &[Part::Rate],
-    &[Part::Rate, Part::Bar],
-    &[Part::Rate, Part::Bar, Part::Words],
-    &[Part::Rate, Part::Bar, Part::Words, Part::Told],
-    &[Part::Rate, Part::Bar, Part::Words, Part::Told, Part::Doing],
+    &[LinePart::Rate],
+    &[LinePart::Rate, LinePart::Bar],
+    &[LinePart::Rate, LinePart::Bar, LinePart::Words],
+    &[LinePart::Rate, LinePart::Bar, LinePart::Words, LinePart::Told],
+    &[
+        LinePart::Rate,
+        LinePart::Bar,
+        LinePart::Words,
+        LinePart::Told,
+        LinePart::Doing,
+    ],
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum LinePart {
     Doing,
     Bar,
     /// What the amount is of.
     Words,
-    /// The amount itself.
     Told,
     Rate,
 }
 
 /// The line for a terminal of that many columns. The last column stays free: some terminals begin a new line behind it.
-pub fn line(shown: &Shown, columns: usize) -> String {
+pub fn line(shown: &PhaseProgress, columns: usize) -> String {
     let room = columns.saturating_sub(1);
     let fitting = LEVELS.iter().find_map(|without| {
         let text = composed(shown, without, room)?;
@@ -122,39 +126,39 @@ pub fn line(shown: &Shown, columns: usize) -> String {
 }
 
 /// The same where no terminal shows it: without a bar, as long as it is.
-pub fn plain(shown: &Shown) -> String {
-    composed(shown, &[Part::Bar], usize::MAX).unwrap_or_default()
+pub fn plain(shown: &PhaseProgress) -> String {
+    composed(shown, &[LinePart::Bar], usize::MAX).unwrap_or_default()
 }
 
 /// The line without some parts; nothing where its bar would be too narrow.
-fn composed(shown: &Shown, without: &[Part], room: usize) -> Option<String> {
-    let has = |part: Part| !without.contains(&part);
+fn composed(shown: &PhaseProgress, without: &[LinePart], room: usize) -> Option<String> {
+    let has = |part: LinePart| !without.contains(&part);
     let share = shown.amount.share();
     let mut before = Vec::new();
     if let Some((number, of)) = shown.step {
         before.push(format!("step {number} of {of}"));
     }
     before.extend(shown.phase.map(|phase| phase.name().to_owned()));
-    if has(Part::Doing) || shown.phase.is_none() {
+    if has(LinePart::Doing) || shown.phase.is_none() {
         before.extend(shown.doing.clone());
     }
     let mut behind = Vec::new();
     behind.extend(share.map(percent));
-    if has(Part::Told) {
-        behind.push(match has(Part::Words) {
+    if has(LinePart::Told) {
+        behind.push(match has(LinePart::Words) {
             true => shown.amount.told(),
             false => shown.amount.told_shortly(),
         });
     }
     if let Amount::Bytes { moved, .. } = shown.amount
-        && has(Part::Rate)
+        && has(LinePart::Rate)
     {
         behind.push(rate(moved, shown.moving_seconds));
     }
     behind.push(left(shown).unwrap_or_else(|| clock(shown.seconds)));
     behind.retain(|part| !part.is_empty());
     let (before, behind) = (before.join("  "), behind.join("  "));
-    let Some(share) = share.filter(|_| has(Part::Bar)) else {
+    let Some(share) = share.filter(|_| has(LinePart::Bar)) else {
         return Some(format!("{before}  {behind}"));
     };
     // Two spaces on each side, and the brackets.
@@ -182,7 +186,7 @@ fn percent(share: f64) -> String {
 }
 
 /// How long the rest takes at the speed so far. Things differ too much in size for that.
-fn left(shown: &Shown) -> Option<String> {
+fn left(shown: &PhaseProgress) -> Option<String> {
     let Amount::Bytes { .. } = shown.amount else {
         return None;
     };
@@ -213,11 +217,11 @@ fn clock(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Amount, Shown, line, plain};
+    use super::{Amount, PhaseProgress, line, plain};
     use crate::model::timeline::Phase;
 
-    fn transfer() -> Shown {
-        Shown {
+    fn transfer() -> PhaseProgress {
+        PhaseProgress {
             step: Some((3, 6)),
             phase: Some(Phase::Transfer),
             doing: None,
@@ -230,8 +234,8 @@ mod tests {
         }
     }
 
-    fn finish() -> Shown {
-        Shown {
+    fn finish() -> PhaseProgress {
+        PhaseProgress {
             step: Some((4, 6)),
             phase: Some(Phase::Finish),
             amount: Amount::Things {
@@ -240,7 +244,7 @@ mod tests {
                 of: 40,
             },
             seconds: 61.0,
-            ..Shown::default()
+            ..PhaseProgress::default()
         }
     }
 
@@ -278,16 +282,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_counted_shows_its_clock() {
-        let selecting = Shown {
+        let selecting = PhaseProgress {
             step: Some((1, 6)),
             phase: Some(Phase::Select),
             seconds: 7.9,
-            ..Shown::default()
+            ..PhaseProgress::default()
         };
         assert_eq!(line(&selecting, 80), "step 1 of 6  select  7 s");
-        let between = Shown {
+        let between = PhaseProgress {
             doing: Some("starting servers".to_owned()),
-            ..Shown::default()
+            ..PhaseProgress::default()
         };
         assert_eq!(line(&between, 80), "starting servers  0 s");
         assert_eq!(line(&between, 10), "starting");
@@ -295,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_share_of_an_estimate_is_never_the_whole() {
-        let more = Shown {
+        let more = PhaseProgress {
             amount: Amount::Bytes {
                 moved: 3 << 30,
                 expected: Some(1 << 30),
@@ -303,7 +307,7 @@ mod tests {
             ..transfer()
         };
         assert!(plain(&more).contains("99 %"), "{}", plain(&more));
-        let none = Shown {
+        let none = PhaseProgress {
             amount: Amount::Bytes {
                 moved: 0,
                 expected: Some(0),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use parking_lot::{Mutex, MutexGuard};
 
-use self::board::{Board, Ended};
+use self::board::{Board, EndedPhase};
 pub(super) use self::steps::steps;
 use super::units::{duration, rate, size};
 use crate::model::timeline::{Event, Observer, Phase};
@@ -115,8 +115,8 @@ impl Drop for Progress {
 }
 
 /// The line of a phase that ended.
-fn told(phase: Phase, ended: Ended) -> String {
-    let Ended { seconds, bytes } = ended;
+fn told(phase: Phase, ended: EndedPhase) -> String {
+    let EndedPhase { seconds, bytes } = ended;
     let moved = if bytes == 0 { String::new() } else { size(bytes) };
     let line = format!(
         "{phase:<10} {:>12} {moved:>11} {:>13}",

@@ -90,7 +90,7 @@ async fn make(context: &Context<'_>, own: &BackupArguments) -> Result<BackupMade
     let store = context.store()?;
     abandoned::abort(store, context.observer).await;
     let _record = abandoned::record(store);
-    let request = backup::Request {
+    let request = backup::BackupRequest {
         source: &source,
         tools: &tools,
         store,

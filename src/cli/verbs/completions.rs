@@ -60,7 +60,6 @@ fn with_scenarios(program: Command) -> Command {
     program
 }
 
-/// A shell's script.
 #[derive(Debug)]
 struct Completions {
     shell: Shell,

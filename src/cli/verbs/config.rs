@@ -7,7 +7,7 @@ use std::fmt::Write;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use self::rows::Row;
+use self::rows::SettingRow;
 use crate::cli::context::Context;
 use crate::cli::examples;
 use crate::cli::outcome::{Outcome, Report};
@@ -47,21 +47,21 @@ pub struct ShowArguments {
 /// Tells the settings. Nothing is contacted.
 pub fn run(context: &Context<'_>, own: &ConfigArguments) -> Result<Report> {
     let ConfigAction::Show(own) = &own.action;
-    Ok(Report::done(Shown(rows::rows(context, own)?)))
+    Ok(Report::done(SettingsShown(rows::rows(context, own)?)))
 }
 
 /// The settings were told.
 #[derive(Debug)]
-struct Shown(Vec<Row>);
+struct SettingsShown(Vec<SettingRow>);
 
-impl Outcome for Shown {
+impl Outcome for SettingsShown {
     fn fields(&self) -> Value {
         json!({ "settings": self.0 })
     }
 
     fn text(&self, _: bool) -> String {
         let mut text = String::new();
-        let value = |row: &Row| match (&row.value, row.is_set) {
+        let value = |row: &SettingRow| match (&row.value, row.is_set) {
             (Some(value), _) => value.clone(),
             (None, true) => "set".to_owned(),
             (None, false) => "-".to_owned(),

@@ -28,7 +28,6 @@ pub struct ConfirmArguments {
     pub store: StoreArguments,
 }
 
-/// Writes the confirmation.
 pub async fn run(context: &Context<'_>, own: &ConfirmArguments) -> Result<Report> {
     let among = context.settings.among(None)?;
     let (store, now) = (context.store()?, Timestamp::now());

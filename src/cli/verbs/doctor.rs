@@ -16,7 +16,7 @@ use crate::model::finding::Finding;
 use crate::model::selection::Among;
 use crate::model::source::SourceChoice;
 use crate::model::timeline::Event;
-use crate::model::verdict::Outcome as Answer;
+use crate::model::verdict::CheckOutcome;
 use crate::postgres::conninfo::Conninfo;
 use crate::recovery::doctor::{self, Examination};
 use crate::store::{Store, StoreAddress};
@@ -195,7 +195,6 @@ fn unset(variable: &'static str) -> Finding {
     ))
 }
 
-/// Everything was examined.
 #[derive(Debug)]
 struct Examined(Vec<Finding>);
 
@@ -219,11 +218,11 @@ impl Outcome for Examined {
                 .filter(|finding| finding.check.outcome == outcome)
                 .count()
         };
-        let (passed, failed) = (count(Answer::Passed), count(Answer::Failed));
+        let (passed, failed) = (count(CheckOutcome::Passed), count(CheckOutcome::Failed));
         let _ = writeln!(
             text,
             "\n{passed} passed, {failed} failed, {} skipped",
-            count(Answer::Skipped)
+            count(CheckOutcome::Skipped)
         );
         text
     }

@@ -29,7 +29,6 @@ pub struct ListArguments {
     pub store: StoreArguments,
 }
 
-/// Reads the catalog.
 pub async fn run(context: &Context<'_>, own: &ListArguments) -> Result<Report> {
     let now = Timestamp::now();
     let backups = catalog::list(context.store()?, own.day, now, context.observer).await?;
@@ -147,7 +146,7 @@ mod tests {
 
     use super::{Catalog, age, count};
     use crate::cli::outcome::Outcome;
-    use crate::model::catalog::State;
+    use crate::model::catalog::BackupState;
     use crate::model::key::BackupKey;
     use crate::model::source::SourceName;
     use crate::recovery::catalog::Cataloged;
@@ -157,7 +156,7 @@ mod tests {
         Cataloged {
             key,
             day: key.day(),
-            state: State::Unattested,
+            state: BackupState::Unattested,
             age_seconds: 9_999 * 86_400,
             stored_bytes: Some(1_072_693_248),
             globals_bytes: None,

@@ -33,7 +33,7 @@ pub fn run(own: &ManArguments, program: Command) -> Result<Report> {
             .caused_by(cause)
             .hint("name a directory that you may write")
     })?;
-    Ok(Report::done(Written { pages }))
+    Ok(Report::done(ManPages { pages }))
 }
 
 fn write_pages(command: &Command, place: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -96,11 +96,11 @@ fn sections(help: &str) -> Roff {
 
 /// The pages that were written.
 #[derive(Debug)]
-struct Written {
+struct ManPages {
     pages: Vec<PathBuf>,
 }
 
-impl Outcome for Written {
+impl Outcome for ManPages {
     fn fields(&self) -> Value {
         json!({ "pages": self.pages })
     }

@@ -14,7 +14,7 @@ use crate::cli::units::size;
 use crate::error::Result;
 use crate::model::retention::{DAYS, FLOOR, Policy};
 use crate::recovery::abandoned;
-use crate::recovery::prune::{self, Line, Pruned, Request};
+use crate::recovery::prune::{self, PruneRequest, Pruned, PrunedItem};
 
 /// Remove expired backups.
 #[derive(Args, Debug)]
@@ -36,7 +36,7 @@ pub struct PruneArguments {
 /// Plans, and does what was planned.
 pub async fn run(context: &Context<'_>, own: &PruneArguments) -> Result<Report> {
     let (store, configured) = (context.store()?, &context.settings.config.retention);
-    let request = Request {
+    let request = PruneRequest {
         policy: Policy {
             days: own.days.or(configured.days).unwrap_or(DAYS),
             floor: own.keep.or(configured.keep).unwrap_or(FLOOR),
@@ -105,7 +105,7 @@ impl Outcome for StorePruned {
     }
 }
 
-fn lines(text: &mut String, decision: &str, lines: &[Line]) {
+fn lines(text: &mut String, decision: &str, lines: &[PrunedItem]) {
     for line in lines {
         let _ = writeln!(
             text,

@@ -57,7 +57,7 @@ pub async fn run(context: &Context<'_>, own: &RecoverArguments) -> Result<Report
         .restore
         .request(context, &tools, &production, &consent, &among)?;
     let runbook = Runbook::gather(context, &target, own.journal.as_deref(), true, false)?;
-    let request = recover::Request {
+    let request = recover::RecoverRequest {
         restore,
         cutover: Prepared::new(runbook.request())?,
         declared_at,

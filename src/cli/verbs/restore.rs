@@ -23,7 +23,7 @@ use crate::model::source::SourceName;
 use crate::model::timeline::Span;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::tools::{Leniency, Tools};
-use crate::recovery::guard::{Consent, Production, Terms};
+use crate::recovery::guard::{Consent, GuardOptions, Production};
 use crate::recovery::recorder::Recorder;
 use crate::recovery::restore::{self, Restored};
 
@@ -146,14 +146,14 @@ impl RestoreArguments {
         production: &'a Production,
         consent: Consent<'a>,
         among: &'a Among,
-    ) -> Result<restore::Request<'a>> {
-        Ok(restore::Request {
+    ) -> Result<restore::RestoreRequest<'a>> {
+        Ok(restore::RestoreRequest {
             store: context.store()?,
             selector: self.backup,
             among,
             counted: &context.settings.product().tables,
             tools,
-            terms: Terms {
+            terms: GuardOptions {
                 production,
                 consent: self.permission.confirm_prod_restore.map(|()| consent),
                 clean: self.permission.clean,

@@ -20,11 +20,11 @@ pub struct ScenariosArguments {
 /// Lists the scenarios that come with the program, or prints the file of one.
 pub fn run(own: &ScenariosArguments) -> Result<Report> {
     let Some(name) = &own.name else {
-        return Ok(Report::done(Listed(scenario::all()?)));
+        return Ok(Report::done(ScenarioList(scenario::all()?)));
     };
     let scenario = scenario::find(name)?;
     let text = scenario::text(name).unwrap_or_default();
-    Ok(Report::done(Shown { scenario, text }))
+    Ok(Report::done(ScenarioShown { scenario, text }))
 }
 
 fn row(scenario: &Scenario) -> Value {
@@ -43,11 +43,10 @@ fn row(scenario: &Scenario) -> Value {
     })
 }
 
-/// All of them.
 #[derive(Debug)]
-struct Listed(Vec<Scenario>);
+struct ScenarioList(Vec<Scenario>);
 
-impl Outcome for Listed {
+impl Outcome for ScenarioList {
     fn fields(&self) -> Value {
         let rows: Vec<Value> = self.0.iter().map(row).collect();
         json!({ "scenarios": rows })
@@ -76,12 +75,12 @@ impl Outcome for Listed {
 
 /// One, as its file.
 #[derive(Debug)]
-struct Shown {
+struct ScenarioShown {
     scenario: Scenario,
     text: &'static str,
 }
 
-impl Outcome for Shown {
+impl Outcome for ScenarioShown {
     fn fields(&self) -> Value {
         json!({ "scenarios": [row(&self.scenario)], "toml": self.text })
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::context::Context;
-use crate::cli::outcome::{Outcome as Told, Report};
+use crate::cli::outcome::{Outcome, Report};
 use crate::cli::store_arguments::StoreArguments;
 use crate::cli::text::{checks, line};
 use crate::error::{Error, Kind, Result};
@@ -16,7 +16,7 @@ use crate::model::exposition;
 use crate::model::notice::RunFacts;
 use crate::model::objective::Measured;
 use crate::model::standing::{Drill, Standing, look_at_suspicion};
-use crate::model::verdict::{Check, Outcome};
+use crate::model::verdict::{Check, CheckOutcome};
 use crate::recovery::status::{self, DrillSources, Promises};
 use crate::recovery::whole_file;
 
@@ -95,13 +95,13 @@ fn write_metrics(
 
 /// The error that names what is not as promised, where something is not.
 fn missed(checks: &[Check], standing: &Standing) -> Option<Error> {
-    let names = |outcome: Outcome| {
+    let names = |outcome: CheckOutcome| {
         let named = checks.iter().filter(|check| check.outcome == outcome);
         named.map(|check| check.name).collect::<Vec<_>>().join(", ")
     };
     let parts = [
-        ("missed", names(Outcome::Failed)),
-        ("not checked", names(Outcome::Skipped)),
+        ("missed", names(CheckOutcome::Failed)),
+        ("not checked", names(CheckOutcome::Skipped)),
     ];
     let parts: Vec<String> = parts
         .into_iter()
@@ -111,7 +111,9 @@ fn missed(checks: &[Check], standing: &Standing) -> Option<Error> {
     if parts.is_empty() {
         return None;
     }
-    let unwell = checks.iter().filter(|check| check.outcome != Outcome::Passed);
+    let unwell = checks
+        .iter()
+        .filter(|check| check.outcome != CheckOutcome::Passed);
     let mut steps: Vec<String> = unwell.map(|check| next_step(check, standing)).collect();
     steps.dedup();
     Some(Error::new(Kind::NotProven, parts.join("; ")).hint(steps.join("; ")))
@@ -119,7 +121,7 @@ fn missed(checks: &[Check], standing: &Standing) -> Option<Error> {
 
 fn next_step(check: &Check, standing: &Standing) -> String {
     let step = match (check.name, check.outcome) {
-        ("rpo" | "suspicion", Outcome::Skipped) => {
+        ("rpo" | "suspicion", CheckOutcome::Skipped) => {
             "set SUPABASE_DB_URL, of which only the names are read, or give each source a key prefix"
         }
         ("suspicion", _) => {
@@ -128,7 +130,9 @@ fn next_step(check: &Check, standing: &Standing) -> String {
         }
         ("rpo", _) => "run `paycraft-dr backup`, and see why the last scheduled one made none",
         ("storage", _) => "see `paycraft-dr prune --dry-run`, and what else the bucket holds",
-        (_, Outcome::Skipped) => "name the log of drills with --log, or leave the drills out with --no-drill",
+        (_, CheckOutcome::Skipped) => {
+            "name the log of drills with --log, or leave the drills out with --no-drill"
+        }
         _ => "hold one: `paycraft-dr drill --from-store --log FILE`",
     };
     step.to_owned()
@@ -142,7 +146,7 @@ struct StatusTold {
     checks: Vec<Check>,
 }
 
-impl Told for StatusTold {
+impl Outcome for StatusTold {
     fn fields(&self) -> Value {
         let suspicious = self.standing.suspicious.iter();
         let suspicion = suspicious.map(|(key, reasons)| json!({ "key": key, "reasons": reasons }));

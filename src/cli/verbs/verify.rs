@@ -118,7 +118,7 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
     let (key, source) = (manifest.key, SourceName::from(&manifest.source));
     Ok(Report::judged(
         verification.verdict,
-        Compared {
+        VerifyReport {
             key,
             source,
             is_attested,
@@ -129,14 +129,14 @@ pub async fn run(context: &Context<'_>, own: &VerifyArguments) -> Result<Report>
 
 /// A backup or a database was compared with a manifest.
 #[derive(Debug)]
-struct Compared {
+struct VerifyReport {
     key: String,
     source: SourceName,
     is_attested: bool,
     verification: Verification,
 }
 
-impl Outcome for Compared {
+impl Outcome for VerifyReport {
     fn fields(&self) -> Value {
         json!({
             "backup": self.key,

@@ -75,7 +75,6 @@ pub(super) async fn serve(client: TcpStream, upstream: SocketAddr, number: u64, 
     }
 }
 
-/// Passes one direction.
 async fn pass(
     from: OwnedReadHalf,
     to: &OwnedWriteHalf,

@@ -23,7 +23,7 @@ pub(super) struct Active {
 #[derive(Debug)]
 pub(super) struct Ledger {
     pub(super) seed: u64,
-    state: Mutex<State>,
+    state: Mutex<LedgerState>,
     /// Changes with every change of the toxics.
     changed: watch::Sender<u64>,
     /// Changes when open connections are to be reset; the flag says whether new ones are, too.
@@ -33,13 +33,13 @@ pub(super) struct Ledger {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LedgerState {
     next: u64,
-    entries: Vec<Entry>,
+    entries: Vec<ToxicEntry>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct ToxicEntry {
     active: Active,
     direction: Direction,
     connections: Option<u32>,
@@ -63,7 +63,7 @@ impl Ledger {
         let mut state = self.lock();
         let id = ToxicId(state.next);
         state.next += 1;
-        state.entries.push(Entry {
+        state.entries.push(ToxicEntry {
             active: Active { id, toxic },
             direction,
             connections,
@@ -92,7 +92,7 @@ impl Ledger {
 
     /// The toxics for a direction of a connection, in the order they were added.
     pub(super) fn toxics(&self, direction: Direction, connection: u64) -> Vec<Active> {
-        let is_open = |entry: &&Entry| {
+        let is_open = |entry: &&ToxicEntry| {
             let is_full = entry
                 .connections
                 .is_some_and(|most| entry.struck.len() >= most as usize);
@@ -152,7 +152,7 @@ impl Ledger {
         self.changed.send_modify(|version| *version += 1);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LedgerState> {
         self.state.lock()
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use s3s::dto::StreamingBlob;
 use s3s::{Body, HttpError};
 
-use super::failure::Refusal;
+use super::failure::RefusedRequest;
 
 /// What a failure asked for is told as, where an error must be.
 pub(super) fn broken() -> std::io::Error {
@@ -100,8 +100,8 @@ fn is_about(entry: &str, hidden: &str) -> bool {
 }
 
 /// The error document that says so.
-pub(in crate::drill) fn refused(refusal: &Refusal, now: Timestamp) -> Response<Body> {
-    let Refusal {
+pub(in crate::drill) fn refused(refusal: &RefusedRequest, now: Timestamp) -> Response<Body> {
+    let RefusedRequest {
         status,
         code,
         message,

@@ -4,7 +4,7 @@ use hyper::StatusCode;
 
 /// How a request fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum RequestFailure {
     /// It is refused with this status, S3 error code and message, and nothing is done.
     Refused(u16, &'static str, &'static str),
     /// It is carried out, and its answer is lost.
@@ -25,19 +25,19 @@ pub enum Failure {
 
 /// A request that is turned away.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::drill) struct Refusal {
+pub(in crate::drill) struct RefusedRequest {
     pub(in crate::drill) status: StatusCode,
     pub(in crate::drill) code: &'static str,
     pub(in crate::drill) message: String,
 }
 
-impl Failure {
+impl RequestFailure {
     /// The refusal that this failure is, where it is one.
-    pub(super) fn refusal(&self) -> Option<Refusal> {
+    pub(super) fn refusal(&self) -> Option<RefusedRequest> {
         let Self::Refused(status, code, message) = self else {
             return None;
         };
-        Some(Refusal {
+        Some(RefusedRequest {
             status: StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             code,
             message: (*message).to_owned(),

@@ -10,13 +10,12 @@ use jiff::Timestamp;
 use s3s::{Body, HttpError};
 
 use super::answers::{answered, broken, cut, flipped, refused, whole, without};
-use super::failure::Failure;
+use super::failure::RequestFailure;
 use super::operation::Operation;
-use super::plan::Plan;
+use super::plan::FaultPlan;
 
 /// Answers the requests that do not fail.
 pub(in crate::drill) trait Service: Clone + Send + Sync + 'static {
-    /// Answers one.
     fn answer(&self, request: Request<Body>) -> BoxFuture<'static, Result<Response<Body>, HttpError>>;
 
     /// What its clock says.
@@ -26,7 +25,7 @@ pub(in crate::drill) trait Service: Clone + Send + Sync + 'static {
 /// The layer. All connections share the plan.
 #[derive(Clone)]
 pub(in crate::drill) struct Layer<S> {
-    pub(in crate::drill) plan: Arc<Plan>,
+    pub(in crate::drill) plan: Arc<FaultPlan>,
     pub(in crate::drill) service: S,
 }
 
@@ -51,7 +50,7 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for Layer<S> {
                 return Ok(refused(&refusal, service.now()));
             }
             match failure {
-                Failure::Silence => {
+                RequestFailure::Silence => {
                     // Asked for before the body is read: the end of the waiting may come meanwhile.
                     let mut healed = plan.healed();
                     drain(body).await;
@@ -59,11 +58,11 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for Layer<S> {
                     let _ = healed.changed().await;
                     Err(HttpError::new(Box::new(broken())))
                 }
-                Failure::Answered(document) => {
+                RequestFailure::Answered(document) => {
                     drain(body).await;
                     Ok(answered(&document, service.now()))
                 }
-                Failure::Twice => {
+                RequestFailure::Twice => {
                     let bytes = whole(body).await?;
                     let copy = Request::from_parts(head.clone(), Body::from(bytes.clone()));
                     drain(service.answer(copy).await?.into_body()).await;
@@ -72,10 +71,10 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for Layer<S> {
                 failure => {
                     let answer = service.answer(Request::from_parts(head, body)).await?;
                     match failure {
-                        Failure::AnswerLost => Err(HttpError::new(Box::new(broken()))),
-                        Failure::BodyCut(bytes) => Ok(answer.map(|body| cut(body, bytes))),
-                        Failure::BodyFlipped(place) => Ok(answer.map(|body| flipped(body, place))),
-                        Failure::Hidden(hidden) => without(answer, &hidden).await,
+                        RequestFailure::AnswerLost => Err(HttpError::new(Box::new(broken()))),
+                        RequestFailure::BodyCut(bytes) => Ok(answer.map(|body| cut(body, bytes))),
+                        RequestFailure::BodyFlipped(place) => Ok(answer.map(|body| flipped(body, place))),
+                        RequestFailure::Hidden(hidden) => without(answer, &hidden).await,
                         _ => Ok(answer),
                     }
                 }

@@ -9,10 +9,10 @@ mod operation;
 mod plan;
 mod relay;
 
-pub use failure::Failure;
-pub(super) use failure::Refusal;
+pub(super) use failure::RefusedRequest;
+pub use failure::RequestFailure;
 pub(super) use layer::{Layer, Service, drain};
 pub use operation::Operation;
-pub use plan::{Plan, Rule, RuleId};
+pub use plan::{FaultPlan, FaultRule, RuleId};
 pub use relay::Relay;
 pub(super) use {answers::refused, answers::stamp};

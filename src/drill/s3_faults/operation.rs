@@ -9,19 +9,15 @@ use serde::{Deserialize, Serialize};
 pub enum Operation {
     /// Asks whether the bucket is there.
     HeadBucket,
-    /// Lists objects.
     List,
     /// Asks what is known of an object.
     Head,
-    /// Reads an object.
     Get,
     /// Writes an object in one piece, or copies one.
     Put,
-    /// Removes an object.
     Delete,
     /// Begins a multipart upload.
     BeginUpload,
-    /// Uploads a part.
     PutPart,
     /// Makes an object of parts.
     Complete,
@@ -29,7 +25,6 @@ pub enum Operation {
     Abort,
     /// Lists uploads that were begun and not ended.
     ListUploads,
-    /// Something else.
     Other,
 }
 

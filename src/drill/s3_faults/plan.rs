@@ -3,12 +3,12 @@
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 
-use super::failure::Failure;
+use super::failure::RequestFailure;
 use super::operation::Operation;
 
 /// Which requests fail, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct FaultRule {
     /// Those for this operation; without one, all.
     pub operation: Option<Operation>,
     /// Those for a key that ends so; without one, all.
@@ -17,8 +17,7 @@ pub struct Rule {
     pub skip: u32,
     /// So many; without a number, all until the rule is removed.
     pub times: Option<u32>,
-    /// In this way.
-    pub failure: Failure,
+    pub failure: RequestFailure,
 }
 
 /// Names a rule of a plan.
@@ -26,33 +25,33 @@ pub struct Rule {
 pub struct RuleId(u64);
 
 #[derive(Debug)]
-struct Planned {
+struct PlannedFault {
     id: RuleId,
-    rule: Rule,
+    rule: FaultRule,
     fired: u32,
 }
 
 /// The failures to come, in the order they were asked for, and those that came.
 #[derive(Debug, Default)]
-pub struct Plan {
-    state: Mutex<State>,
+pub struct FaultPlan {
+    state: Mutex<PlanState>,
     struck: Notify,
     healed: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PlanState {
     next: u64,
-    planned: Vec<Planned>,
+    planned: Vec<PlannedFault>,
 }
 
-impl Plan {
+impl FaultPlan {
     /// Adds a rule behind those that are there.
-    pub fn add(&self, rule: Rule) -> RuleId {
+    pub fn add(&self, rule: FaultRule) -> RuleId {
         let mut state = self.lock();
         let id = RuleId(state.next);
         state.next += 1;
-        state.planned.push(Planned { id, rule, fired: 0 });
+        state.planned.push(PlannedFault { id, rule, fired: 0 });
         id
     }
 
@@ -80,7 +79,7 @@ impl Plan {
     /// How many of the failures asked for have not happened yet. Rules without a number count for none.
     pub fn left(&self) -> u32 {
         let state = self.lock();
-        let left = |planned: &Planned| planned.rule.times.unwrap_or(0).saturating_sub(planned.fired);
+        let left = |planned: &PlannedFault| planned.rule.times.unwrap_or(0).saturating_sub(planned.fired);
         state.planned.iter().map(left).sum()
     }
 
@@ -99,7 +98,7 @@ impl Plan {
     }
 
     /// The failure of a request for `operation` on `key` that has come now, where one was asked for.
-    pub(super) fn strike(&self, operation: Operation, key: &str) -> Option<Failure> {
+    pub(super) fn strike(&self, operation: Operation, key: &str) -> Option<RequestFailure> {
         let mut state = self.lock();
         let meant = state.planned.iter_mut().filter(|planned| {
             let rule = &planned.rule;
@@ -131,7 +130,7 @@ impl Plan {
         self.healed.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PlanState> {
         self.state.lock()
     }
 }

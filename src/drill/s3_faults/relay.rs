@@ -16,14 +16,14 @@ use jiff::Timestamp;
 use s3s::{Body, HttpError};
 
 use super::layer::{Layer, Service};
-use super::plan::Plan;
+use super::plan::FaultPlan;
 use crate::drill::http_listener::HttpListener;
 use crate::error::{Error, Kind, Result};
 
 /// A port in front of an S3 server. Dropped, it is closed.
 pub struct Relay {
     listener: HttpListener,
-    plan: Arc<Plan>,
+    plan: Arc<FaultPlan>,
 }
 
 impl Relay {
@@ -31,7 +31,7 @@ impl Relay {
     pub async fn start(upstream: SocketAddr) -> Result<Self> {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        let plan = Arc::<Plan>::default();
+        let plan = Arc::<FaultPlan>::default();
         let layer = Layer {
             plan: Arc::clone(&plan),
             service: Forward {
@@ -55,8 +55,7 @@ impl Relay {
         self.listener.address
     }
 
-    /// Which requests fail.
-    pub fn plan(&self) -> &Arc<Plan> {
+    pub fn plan(&self) -> &Arc<FaultPlan> {
         &self.plan
     }
 }
@@ -69,7 +68,6 @@ impl fmt::Debug for Relay {
     }
 }
 
-/// Passes requests on.
 #[derive(Clone)]
 struct Forward {
     upstream: SocketAddr,

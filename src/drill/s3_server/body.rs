@@ -111,12 +111,12 @@ pub(super) fn write(
 /// The bytes of an object: the bodies it was uploaded in, one after the other. Completing a multipart upload and copying
 /// an object move no byte.
 #[derive(Clone)]
-pub(super) struct Content {
+pub(super) struct ObjectContent {
     blobs: Arc<[Arc<Blob>]>,
     pub(super) len: u64,
 }
 
-impl Content {
+impl ObjectContent {
     pub(super) fn new(blobs: impl IntoIterator<Item = Arc<Blob>>) -> Self {
         let blobs: Arc<[_]> = blobs.into_iter().collect();
         let len = blobs.iter().map(|blob| blob.len).sum();
@@ -125,7 +125,7 @@ impl Content {
 
     /// Streams `range`, which must lie within the content. A file that was cut short on disk ends the stream with an error.
     pub(super) fn stream(&self, range: Range<u64>) -> StreamingBlob {
-        let reader = Reader::new(self.clone(), range);
+        let reader = ContentReader::new(self.clone(), range);
         StreamingBlob::wrap(stream::try_unfold(reader, |reader| async {
             spawn_blocking(move || reader.next_piece())
                 .await
@@ -135,7 +135,7 @@ impl Content {
 
     /// Passes all bytes to `take`, piece by piece. Blocks.
     pub(super) fn for_each(&self, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-        let mut reader = Reader::new(self.clone(), 0..self.len);
+        let mut reader = ContentReader::new(self.clone(), 0..self.len);
         while let Some((piece, next)) = reader.next_piece()? {
             take(&piece);
             reader = next;
@@ -145,8 +145,8 @@ impl Content {
 }
 
 /// A reader's position: a place in one of the blobs, and how much is still wanted.
-struct Reader {
-    content: Content,
+struct ContentReader {
+    content: ObjectContent,
     blob: usize,
     offset: u64,
     wanted: u64,
@@ -154,8 +154,8 @@ struct Reader {
     open: Option<File>,
 }
 
-impl Reader {
-    fn new(content: Content, range: Range<u64>) -> Self {
+impl ContentReader {
+    fn new(content: ObjectContent, range: Range<u64>) -> Self {
         Self {
             content,
             blob: 0,

@@ -35,7 +35,7 @@ macro_rules! with_checksum {
 /// What a request says about an object.
 macro_rules! attributes_of {
     ($dto:expr) => {
-        $crate::drill::s3_server::objects::Attributes {
+        $crate::drill::s3_server::objects::ObjectAttributes {
             cache_control: $dto.cache_control,
             content_disposition: $dto.content_disposition,
             content_encoding: $dto.content_encoding,
@@ -50,7 +50,7 @@ macro_rules! attributes_of {
 /// A response that describes an object; the checksums only where asked for, and the response carries all its bytes.
 macro_rules! describing {
     ($object:expr, $checksum:expr, $dto:ident { $($field:ident: $value:expr),* $(,)? }) => {{
-        let attributes = $crate::drill::s3_server::objects::Attributes::clone(&$object.attributes);
+        let attributes = $crate::drill::s3_server::objects::ObjectAttributes::clone(&$object.attributes);
         $crate::drill::s3_server::fields::with_checksum!($checksum, $dto {
             $($field: $value,)*
             accept_ranges: Some("bytes".to_owned()),

@@ -19,12 +19,10 @@ pub struct Query<'a> {
     pub limit: usize,
 }
 
-/// One page.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page<'a, T> {
     /// The keys, with what they were paired with.
     pub items: Vec<(&'a str, T)>,
-    /// The common prefixes.
     pub common_prefixes: Vec<&'a str>,
     /// The last entry, where more follow: the next page's `after`.
     pub next: Option<&'a str>,

@@ -16,7 +16,7 @@ use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 
 use super::http_listener::HttpListener;
-use super::s3_faults::{Failure, Layer, Operation, Plan, Rule};
+use super::s3_faults::{FaultPlan, FaultRule, Layer, Operation, RequestFailure};
 use crate::error::{Error, Kind, Result};
 
 mod auth;
@@ -34,12 +34,12 @@ mod uploads;
 
 pub use auth::Credentials;
 use auth::Keyring;
-use backend::Backend;
-use body::{Content, discard};
+use backend::S3Backend;
+use body::{ObjectContent, discard};
 use checksums::Declared;
 use conditions::WriteConditions;
 use gate::Gate;
-use objects::{Attributes, Object, Store, now};
+use objects::{ObjectAttributes, ObjectMap, StoredObject, now};
 use rules::Book;
 pub use rules::Rules;
 
@@ -47,9 +47,9 @@ pub use rules::Rules;
 pub struct S3Server {
     listener: HttpListener,
     bucket: String,
-    store: Arc<Store>,
+    store: Arc<ObjectMap>,
     book: Arc<Book>,
-    plan: Arc<Plan>,
+    plan: Arc<FaultPlan>,
 }
 
 impl S3Server {
@@ -80,15 +80,15 @@ impl S3Server {
         }
         // Here and now: left to another thread, it could come after the directory was removed again.
         std::fs::create_dir_all(directory).map_err(unusable)?;
-        let store = Arc::new(Store::new(directory.to_owned(), rules));
+        let store = Arc::new(ObjectMap::new(directory.to_owned(), rules));
         let created = store.create_bucket(bucket);
         created.map_err(|cause| failed("create its bucket").caused_by(cause))?;
-        let backend = Backend {
+        let backend = S3Backend {
             store: Arc::clone(&store),
         };
         let mut service = S3ServiceBuilder::new(backend);
         service.set_auth(Keyring { credentials, rules });
-        let (book, plan) = (Arc::new(Book::new(rules)), Arc::<Plan>::default());
+        let (book, plan) = (Arc::new(Book::new(rules)), Arc::<FaultPlan>::default());
         let layer = Layer {
             plan: Arc::clone(&plan),
             service: Gate {
@@ -109,8 +109,6 @@ impl S3Server {
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address())
     }
-
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.listener.address
     }
@@ -121,8 +119,8 @@ impl S3Server {
     }
 
     /// Fails the next `times` requests for `operation`, after those that were asked for before.
-    pub fn fail_next(&self, operation: Operation, failure: Failure, times: u32) {
-        self.plan.add(Rule {
+    pub fn fail_next(&self, operation: Operation, failure: RequestFailure, times: u32) {
+        self.plan.add(FaultRule {
             operation: Some(operation),
             key_suffix: None,
             skip: 0,
@@ -159,14 +157,14 @@ impl S3Server {
         let chunks = iter::once(Bytes::copy_from_slice(bytes));
         let written = body::write(&self.store.directory, chunks, Declared::none().hasher())
             .map_err(|cause| failed(format!("overwrite {key}")).caused_by(cause))?;
-        let content = Content::new([Arc::new(written.blob)]);
+        let content = ObjectContent::new([Arc::new(written.blob)]);
         let object = match self.store.object(&self.bucket, key) {
-            Ok(object) => Object { content, ..object },
-            Err(_) => Object {
+            Ok(object) => StoredObject { content, ..object },
+            Err(_) => StoredObject {
                 content,
                 etag: multipart::whole_tag(written.md5),
                 modified: now(),
-                attributes: Arc::new(Attributes::default()),
+                attributes: Arc::new(ObjectAttributes::default()),
                 checksum: written.checksum,
             },
         };

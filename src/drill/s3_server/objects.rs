@@ -11,22 +11,22 @@ use parking_lot::Mutex;
 use s3s::dto::{Checksum, ETag, Timestamp};
 use s3s::{S3Result, s3_error};
 
-use super::body::Content;
+use super::body::ObjectContent;
 use super::conditions::WriteConditions;
 use super::listing::{Page, Query};
 use super::rules::Rules;
-use super::uploads::Upload;
+use super::uploads::PendingUpload;
 
 /// The whole state of a server.
-pub(super) struct Store {
+pub(super) struct ObjectMap {
     /// Where bodies are written.
     pub(super) directory: PathBuf,
     pub(super) rules: Rules,
-    state: Mutex<State>,
+    state: Mutex<ServerState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ServerState {
     buckets: BTreeMap<String, Bucket>,
     uploads_begun: u64,
 }
@@ -34,24 +34,24 @@ struct State {
 /// One bucket: its objects by key, and its unfinished uploads by key and id.
 pub(super) struct Bucket {
     created: Timestamp,
-    pub(super) objects: BTreeMap<String, Object>,
-    pub(super) uploads: BTreeMap<(String, String), Upload>,
+    pub(super) objects: BTreeMap<String, StoredObject>,
+    pub(super) uploads: BTreeMap<(String, String), PendingUpload>,
 }
 
 /// An object. Cloning it copies no bytes.
 #[derive(Clone)]
-pub(super) struct Object {
-    pub(super) content: Content,
+pub(super) struct StoredObject {
+    pub(super) content: ObjectContent,
     pub(super) etag: ETag,
     pub(super) modified: Timestamp,
-    pub(super) attributes: Arc<Attributes>,
+    pub(super) attributes: Arc<ObjectAttributes>,
     /// The checksums it was uploaded with, for clients that want to check a download.
     pub(super) checksum: Checksum,
 }
 
 /// What a client said about an object, to be told to others.
 #[derive(Clone, Default)]
-pub(super) struct Attributes {
+pub(super) struct ObjectAttributes {
     pub(super) cache_control: Option<String>,
     pub(super) content_disposition: Option<String>,
     pub(super) content_encoding: Option<String>,
@@ -61,7 +61,7 @@ pub(super) struct Attributes {
     pub(super) metadata: Option<HashMap<String, String>>,
 }
 
-impl Store {
+impl ObjectMap {
     pub(super) fn new(directory: PathBuf, rules: Rules) -> Self {
         Self {
             directory,
@@ -72,7 +72,7 @@ impl Store {
 
     /// Runs `act` under the lock. Nothing in here blocks or awaits, so no request waits long; what falls out of the maps
     /// is returned, for its files to be removed elsewhere.
-    fn locked<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+    fn locked<T>(&self, act: impl FnOnce(&mut ServerState) -> T) -> T {
         act(&mut self.state.lock())
     }
 
@@ -117,7 +117,7 @@ impl Store {
         })
     }
 
-    pub(super) fn object(&self, bucket: &str, key: &str) -> S3Result<Object> {
+    pub(super) fn object(&self, bucket: &str, key: &str) -> S3Result<StoredObject> {
         self.bucket(bucket, |bucket| {
             let object = bucket.objects.get(key).cloned();
             object.ok_or_else(|| s3_error!(NoSuchKey, "there is no object {key}"))
@@ -129,9 +129,9 @@ impl Store {
         &self,
         bucket: &str,
         key: &str,
-        object: &Object,
+        object: &StoredObject,
         conditions: &WriteConditions,
-    ) -> S3Result<Option<Object>> {
+    ) -> S3Result<Option<StoredObject>> {
         self.bucket(bucket, |bucket| bucket.publish(key, object.clone(), conditions))
     }
 
@@ -141,7 +141,7 @@ impl Store {
         bucket: &str,
         key: &str,
         conditions: &WriteConditions,
-    ) -> S3Result<Option<Object>> {
+    ) -> S3Result<Option<StoredObject>> {
         self.bucket(bucket, |bucket| {
             conditions.check(bucket.objects.get(key).map(|object| &object.etag))?;
             Ok(bucket.objects.remove(key))
@@ -153,7 +153,7 @@ impl Store {
         &self,
         bucket: &str,
         query: &Query<'_>,
-        view: impl FnOnce(Page<'_, &Object>) -> T,
+        view: impl FnOnce(Page<'_, &StoredObject>) -> T,
     ) -> S3Result<T> {
         self.bucket(bucket, |bucket| {
             let objects = bucket.objects.range::<str, _>((query.start(), Bound::Unbounded));
@@ -184,9 +184,9 @@ impl Bucket {
     pub(super) fn publish(
         &mut self,
         key: &str,
-        object: Object,
+        object: StoredObject,
         conditions: &WriteConditions,
-    ) -> S3Result<Option<Object>> {
+    ) -> S3Result<Option<StoredObject>> {
         conditions.check(self.objects.get(key).map(|object| &object.etag))?;
         Ok(self.objects.insert(key.to_owned(), object))
     }

@@ -14,14 +14,13 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::drill::s3_faults::{Operation, Refusal};
+use crate::drill::s3_faults::{Operation, RefusedRequest};
 
 /// How far apart client and server may be.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
 /// How long a key rests after a write.
 const REST: SignedDuration = SignedDuration::from_secs(1);
 
-/// Whose rules hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rules {
     /// Those of S3 alone: for what S3 has and R2 has not.
@@ -58,10 +57,10 @@ impl Book {
     }
 
     /// Why this request is turned away, where it is. A write that is not is noted.
-    pub(super) fn refusal(&self, request: &Parts) -> Option<Refusal> {
+    pub(super) fn refusal(&self, request: &Parts) -> Option<RefusedRequest> {
         let (now, headers) = (self.now(), &request.headers);
         let refuse = |status, code, message| {
-            Some(Refusal {
+            Some(RefusedRequest {
                 status,
                 code,
                 message,

@@ -7,25 +7,24 @@ use std::sync::Arc;
 use s3s::dto::{Checksum, CompletedPart, ETag, Timestamp};
 use s3s::{S3Result, s3_error};
 
-use super::body::{Blob, Content};
+use super::body::{Blob, ObjectContent};
 use super::checksums;
 use super::conditions::WriteConditions;
 use super::fields::checksum_of;
 use super::listing::{Page, Query};
 use super::multipart;
-use super::objects::{Attributes, Bucket, Object, Store, now};
+use super::objects::{Bucket, ObjectAttributes, ObjectMap, StoredObject, now};
 use super::rules::Rules;
 
 /// An upload that was neither completed nor aborted.
-pub(super) struct Upload {
+pub(super) struct PendingUpload {
     pub(super) initiated: Timestamp,
-    attributes: Arc<Attributes>,
-    parts: BTreeMap<i32, Part>,
+    attributes: Arc<ObjectAttributes>,
+    parts: BTreeMap<i32, UploadedPart>,
 }
 
-/// One uploaded part.
 #[derive(Clone)]
-pub(super) struct Part {
+pub(super) struct UploadedPart {
     pub(super) blob: Arc<Blob>,
     pub(super) md5: [u8; 16],
     pub(super) modified: Timestamp,
@@ -34,7 +33,7 @@ pub(super) struct Part {
 
 /// What an upload would become.
 pub(super) struct Assembled {
-    pub(super) content: Content,
+    pub(super) content: ObjectContent,
     pub(super) etag: ETag,
     pub(super) checksum: Checksum,
 }
@@ -47,11 +46,16 @@ pub(super) struct UploadName {
     pub(super) id: String,
 }
 
-impl Store {
-    pub(super) fn begin_upload(&self, bucket: &str, key: &str, attributes: Attributes) -> S3Result<String> {
+impl ObjectMap {
+    pub(super) fn begin_upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        attributes: ObjectAttributes,
+    ) -> S3Result<String> {
         let id = self.next_upload_id();
         self.bucket(bucket, |bucket| {
-            let upload = Upload {
+            let upload = PendingUpload {
                 initiated: now(),
                 attributes: Arc::new(attributes),
                 parts: BTreeMap::new(),
@@ -61,12 +65,21 @@ impl Store {
         })
     }
 
-    fn upload<T>(&self, name: &UploadName, act: impl FnOnce(&mut Upload) -> S3Result<T>) -> S3Result<T> {
+    fn upload<T>(
+        &self,
+        name: &UploadName,
+        act: impl FnOnce(&mut PendingUpload) -> S3Result<T>,
+    ) -> S3Result<T> {
         self.bucket(&name.bucket, |bucket| act(bucket.upload(name)?))
     }
 
     /// Publishes a part and returns the one it replaced.
-    pub(super) fn put_part(&self, name: &UploadName, number: i32, part: &Part) -> S3Result<Option<Part>> {
+    pub(super) fn put_part(
+        &self,
+        name: &UploadName,
+        number: i32,
+        part: &UploadedPart,
+    ) -> S3Result<Option<UploadedPart>> {
         self.upload(name, |upload| Ok(upload.parts.insert(number, part.clone())))
     }
 
@@ -76,7 +89,7 @@ impl Store {
         name: &UploadName,
         after: i32,
         limit: usize,
-    ) -> S3Result<(Vec<(i32, Part)>, bool)> {
+    ) -> S3Result<(Vec<(i32, UploadedPart)>, bool)> {
         self.upload(name, |upload| {
             let mut rest = upload.parts.range((Bound::Excluded(after), Bound::Unbounded));
             let parts = rest.by_ref().take(limit);
@@ -101,11 +114,11 @@ impl Store {
         listed: &[CompletedPart],
         checksum: Checksum,
         conditions: &WriteConditions,
-    ) -> S3Result<(Option<Object>, Option<Upload>)> {
+    ) -> S3Result<(Option<StoredObject>, Option<PendingUpload>)> {
         self.bucket(&name.bucket, |bucket| {
             let upload = bucket.upload(name)?;
             let assembled = upload.assemble(listed, self.rules)?;
-            let object = Object {
+            let object = StoredObject {
                 content: assembled.content,
                 etag: assembled.etag,
                 modified: now(),
@@ -121,7 +134,7 @@ impl Store {
     }
 
     /// Ends an upload and returns what it held.
-    pub(super) fn abort(&self, name: &UploadName) -> S3Result<Upload> {
+    pub(super) fn abort(&self, name: &UploadName) -> S3Result<PendingUpload> {
         self.bucket(&name.bucket, |bucket| {
             let upload = bucket.uploads.remove(&(name.key.clone(), name.id.clone()));
             upload.ok_or_else(|| s3_error!(NoSuchUpload))
@@ -134,7 +147,7 @@ impl Store {
         bucket: &str,
         query: &Query<'_>,
         after_id: Option<&str>,
-        view: impl FnOnce(Page<'_, (&str, &Upload)>) -> T,
+        view: impl FnOnce(Page<'_, (&str, &PendingUpload)>) -> T,
     ) -> S3Result<T> {
         self.bucket(bucket, |bucket| {
             let begin = match (query.start(), after_id) {
@@ -155,13 +168,13 @@ impl Store {
 const AFTER_ALL_IDS: &str = "~";
 
 impl Bucket {
-    fn upload(&mut self, name: &UploadName) -> S3Result<&mut Upload> {
+    fn upload(&mut self, name: &UploadName) -> S3Result<&mut PendingUpload> {
         let upload = self.uploads.get_mut(&(name.key.clone(), name.id.clone()));
         upload.ok_or_else(|| s3_error!(NoSuchUpload))
     }
 }
 
-impl Upload {
+impl PendingUpload {
     fn assemble(&self, listed: &[CompletedPart], rules: Rules) -> S3Result<Assembled> {
         let parts = multipart::choose(
             listed,
@@ -180,7 +193,7 @@ impl Upload {
         Ok(Assembled {
             etag: multipart::parts_tag(&md5s),
             checksum: checksums::composite(&checksums),
-            content: Content::new(parts.into_iter().map(|part| Arc::clone(&part.blob))),
+            content: ObjectContent::new(parts.into_iter().map(|part| Arc::clone(&part.blob))),
         })
     }
 }

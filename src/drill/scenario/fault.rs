@@ -11,13 +11,10 @@ use crate::postgres::conninfo::Side;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// When.
     pub at: Trigger,
-    /// What.
     pub what: FaultKind,
 }
 
-/// When something breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trigger {
@@ -54,17 +51,15 @@ pub enum FaultKind {
     Tool(Tool),
     /// Every connection to the rehearsed database of a side is ended by its server.
     Backends(Side),
-    /// A server crashes.
-    Server(Server),
+    Server(ServerCrash),
     /// No byte more can be written.
     Space(Space),
     /// A statement runs on the rehearsed database of a side, as its superuser.
-    Sql(Statement),
+    Sql(FaultStatement),
     /// A session on the rehearsed database of a side runs statements and then stays, with all it locked.
-    Session(Statement),
+    Session(FaultStatement),
     /// Somebody moves money between two accounts, over and over.
     Writes,
-    /// The operator errs.
     Mistake(Mistake),
     /// Putting into service goes wrong.
     Cutover(Cutover),
@@ -118,7 +113,6 @@ impl FaultKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Link {
-    /// To the store.
     Store,
     /// To the source database.
     Source,
@@ -130,14 +124,12 @@ pub enum Link {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToxicFault {
-    /// Which link.
     pub link: Link,
     /// What flows which way.
     pub direction: Direction,
     /// So many connections at most; without a number, all until healed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<u32>,
-    /// How.
     pub toxic: Toxic,
 }
 
@@ -157,14 +149,13 @@ pub struct StoreFault {
     /// So many; without a number, all until healed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
-    /// How.
-    pub answer: Answer,
+    pub answer: StoreFailureMode,
 }
 
 /// How a request to the store fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Answer {
+pub enum StoreFailureMode {
     /// 500 InternalError.
     InternalError,
     /// 503 SlowDown.
@@ -197,35 +188,29 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Damage {
-    /// Of which backups.
-    pub of: Files,
+    pub of: BackupChoice,
     /// Which of their two objects.
-    pub part: Part,
-    /// What.
+    pub part: BackupPart,
     pub by: DamageKind,
 }
 
-/// Which backups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Files {
-    /// The newest.
+pub enum BackupChoice {
     Newest,
-    /// All there are.
     All,
 }
 
 /// Which of a backup's objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Part {
+pub enum BackupPart {
     /// The one with the data.
     Object,
     /// The one that describes it.
     Manifest,
     /// The one with its roles and settings.
     Globals,
-    /// Object and manifest.
     Both,
 }
 
@@ -239,7 +224,6 @@ pub enum DamageKind {
     Cut,
     /// It holds what the next older backup's holds.
     Swap,
-    /// It is gone.
     Delete,
 }
 
@@ -247,11 +231,9 @@ pub enum DamageKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Program {
-    /// `pg_dump` is killed.
     KillDump,
     /// `pg_dump` is stopped, and does not end.
     StopDump,
-    /// `pg_restore` is killed.
     KillRestore,
     /// `pg_restore` is stopped, and does not end.
     StopRestore,
@@ -261,7 +243,6 @@ pub enum Program {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tool {
-    /// By which signal.
     pub signal: ToolSignal,
     /// When it asks the store for this.
     pub operation: Operation,
@@ -277,18 +258,17 @@ pub struct Tool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToolSignal {
-    /// Ctrl-C.
+    /// SIGINT, as Ctrl-C sends it.
     Interrupt,
-    /// A polite request.
+    /// SIGTERM.
     Terminate,
     /// No request at all.
     Kill,
 }
 
-/// Which server crashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Server {
+pub struct ServerCrash {
     /// The one of this side.
     pub side: Side,
     /// Whether it is up again at once, or only when it is healed.
@@ -309,10 +289,8 @@ pub enum Space {
 /// SQL on one side.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Statement {
-    /// Where.
+pub struct FaultStatement {
     pub side: Side,
-    /// What.
     pub sql: String,
 }
 
@@ -342,7 +320,6 @@ pub enum Mistake {
 pub enum Cutover {
     /// The health check answers 503.
     HealthDegraded,
-    /// A step fails.
     StepFails,
     /// A step does not end.
     StepHangs,

@@ -11,12 +11,11 @@ use serde::{Deserialize, Serialize};
 pub use embedded::{BASELINE, all, find, names, text};
 pub use expectation::{Afterwards, Expectation, FallsBack, Refuses, TurnsRed};
 pub use fault::{
-    Answer, Cutover, Damage, DamageKind, Fault, FaultKind, Files, Link, Mistake, Part, Program, Server,
-    Space, Statement, StoreFault, Tool, ToolSignal, ToxicFault, Trigger,
+    BackupChoice, BackupPart, Cutover, Damage, DamageKind, Fault, FaultKind, FaultStatement, Link, Mistake,
+    Program, ServerCrash, Space, StoreFailureMode, StoreFault, Tool, ToolSignal, ToxicFault, Trigger,
 };
 pub use random::{RANDOM, draw};
 
-/// One scenario.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
@@ -42,9 +41,7 @@ pub struct Scenario {
     /// Whether the restored database is put into service afterwards.
     #[serde(default, skip_serializing_if = "is_no")]
     pub cuts_over: bool,
-    /// What must happen.
     pub expect: Expectation,
-    /// What breaks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
 }

@@ -7,8 +7,9 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Answer, Cutover, Damage, DamageKind, Expectation, Fault, FaultKind, Files, Link, Mistake, Part, Program,
-    Scenario, Server, Space, Statement, StoreFault, Tool, ToolSignal, ToxicFault, Trigger,
+    BackupChoice, BackupPart, Cutover, Damage, DamageKind, Expectation, Fault, FaultKind, FaultStatement,
+    Link, Mistake, Program, Scenario, ServerCrash, Space, StoreFailureMode, StoreFault, Tool, ToolSignal,
+    ToxicFault, Trigger,
 };
 use crate::drill::proxy::{
     Bandwidth, Direction, Latency, LimitData, ResetPeer, Slicer, SlowClose, Timeout, Toxic,
@@ -89,7 +90,7 @@ fn lasts(what: &FaultKind) -> bool {
         FaultKind::Cut(_) | FaultKind::Session(_) => true,
         FaultKind::Program(program) => matches!(program, Program::StopDump | Program::StopRestore),
         FaultKind::Server(server) => !server.restarts,
-        FaultKind::Store(fault) => fault.times.is_none() || fault.answer == Answer::Silence,
+        FaultKind::Store(fault) => fault.times.is_none() || fault.answer == StoreFailureMode::Silence,
         FaultKind::Toxic(fault) => matches!(
             fault.toxic,
             Toxic::Timeout(_) | Toxic::ResetPeer(_) | Toxic::LimitData(_)
@@ -176,7 +177,7 @@ fn draw_on_the_target(rng: &mut ChaCha8Rng) -> (&'static [Phase], FaultKind) {
         2 => (LATE, server(Side::Target, rng)),
         3 => (&[Phase::Finish, Phase::Verify], session(Side::Target)),
         4 => {
-            let statement = Statement {
+            let statement = FaultStatement {
                 side: Side::Target,
                 sql: pick(rng, &MEDDLING).to_owned(),
             };
@@ -190,7 +191,7 @@ fn draw_on_the_target(rng: &mut ChaCha8Rng) -> (&'static [Phase], FaultKind) {
 }
 
 fn server(side: Side, rng: &mut ChaCha8Rng) -> FaultKind {
-    FaultKind::Server(Server {
+    FaultKind::Server(ServerCrash {
         side,
         restarts: rng.random(),
     })
@@ -206,7 +207,7 @@ fn phases_of(link: Link) -> &'static [Phase] {
 }
 
 fn session(side: Side) -> FaultKind {
-    FaultKind::Session(Statement {
+    FaultKind::Session(FaultStatement {
         side,
         sql: LOCKED.to_owned(),
     })
@@ -261,18 +262,18 @@ fn draw_store_fault(rng: &mut ChaCha8Rng) -> FaultKind {
         Operation::Abort,
     ];
     let answer = match rng.random_range(0..13) {
-        0 => Answer::InternalError,
-        1 => Answer::SlowDown,
-        2 => Answer::TooManyRequests,
-        3 => Answer::AccessDenied,
-        4 => Answer::ExpiredToken,
-        5 => Answer::RequestTimeTooSkewed,
-        6 => Answer::NoSuchKey,
-        7 => Answer::Lost,
-        8 => Answer::Silence,
-        9 => Answer::CutAfter(rng.random_range(0..200_000)),
-        10 => Answer::FlippedAt(rng.random_range(0..200_000)),
-        _ => Answer::Duplicate,
+        0 => StoreFailureMode::InternalError,
+        1 => StoreFailureMode::SlowDown,
+        2 => StoreFailureMode::TooManyRequests,
+        3 => StoreFailureMode::AccessDenied,
+        4 => StoreFailureMode::ExpiredToken,
+        5 => StoreFailureMode::RequestTimeTooSkewed,
+        6 => StoreFailureMode::NoSuchKey,
+        7 => StoreFailureMode::Lost,
+        8 => StoreFailureMode::Silence,
+        9 => StoreFailureMode::CutAfter(rng.random_range(0..200_000)),
+        10 => StoreFailureMode::FlippedAt(rng.random_range(0..200_000)),
+        _ => StoreFailureMode::Duplicate,
     };
     let operation = rng.random_ratio(4, 5).then(|| pick(rng, &operations));
     FaultKind::Store(StoreFault {
@@ -295,10 +296,10 @@ fn draw_damage(rng: &mut ChaCha8Rng, has_history: bool) -> Damage {
     Damage {
         // The oldest has none older to be swapped with.
         of: match by == DamageKind::Swap || rng.random_ratio(2, 3) {
-            true => Files::Newest,
-            false => Files::All,
+            true => BackupChoice::Newest,
+            false => BackupChoice::All,
         },
-        part: pick(rng, &[Part::Object, Part::Manifest, Part::Both]),
+        part: pick(rng, &[BackupPart::Object, BackupPart::Manifest, BackupPart::Both]),
         by,
     }
 }

@@ -19,9 +19,9 @@ use tempfile::TempDir;
 use self::containers::{Availability, EngineWithImages, SharedContainers};
 pub use self::containers::{Images, Limits, PostgresContainer, clear_containers};
 use self::local::Machine;
-pub use self::server::Server;
+pub use self::server::DrillServer;
 use super::cluster::Traits;
-use super::leash::Leash;
+use super::leash::StdinLeash;
 use super::s3_server::S3Server;
 use super::surroundings;
 use crate::error::{Error, Kind, Result};
@@ -60,7 +60,6 @@ pub enum Choice {
 /// Where the servers of drills shall run, and from what.
 #[derive(Clone, Debug)]
 pub struct EnvironmentOptions<'a> {
-    /// Where servers run.
     pub choice: Choice,
     /// An S3 server to run as a process, where servers are processes: MinIO or SeaweedFS, told by the file name. Without it,
     /// the store is in this process.
@@ -69,7 +68,6 @@ pub struct EnvironmentOptions<'a> {
     pub images: Images,
     /// What each container may use.
     pub limits: Limits,
-    /// PostgreSQL's programs.
     pub tools: &'a Tools,
     /// This program, which removes containers when it was killed itself.
     pub program: &'a Path,
@@ -85,14 +83,12 @@ pub struct Environment {
 #[derive(Debug)]
 struct Shared {
     // Fields are dropped in this order: what clears up after a killed process comes last.
-    backend: Backend,
+    backend: SubstrateBackend,
     directory: Scratch,
-    _leash: Leash,
+    _leash: StdinLeash,
 }
-
-/// Where servers run.
 #[derive(Debug)]
-enum Backend {
+enum SubstrateBackend {
     Local(Box<Machine>),
     Containers(Box<SharedContainers>),
 }
@@ -109,11 +105,11 @@ impl Environment {
             Choice::Containers => Some(containers::fetch(&options.images, options.tools, observer).await?),
             Choice::Auto => choose(options, observer).await?,
         };
-        let files = Files::new()?;
+        let files = DrillDirectory::new()?;
         let backend = match held {
             None => {
                 let machine = Machine::new(options.tools)?;
-                Backend::Local(Box::new(match options.s3_program {
+                SubstrateBackend::Local(Box::new(match options.s3_program {
                     Some(program) => machine.with_store(program, files.directory.path()).await?,
                     None => machine,
                 }))
@@ -121,7 +117,7 @@ impl Environment {
             Some(held) => {
                 let containers =
                     SharedContainers::open(held, &options.images, options.limits, options.program, observer);
-                Backend::Containers(Box::new(containers.await?))
+                SubstrateBackend::Containers(Box::new(containers.await?))
             }
         };
         let is_chosen = options.choice != Choice::Auto;
@@ -131,13 +127,13 @@ impl Environment {
     /// What drills on this machine share: the files that private servers begin from.
     pub fn local(tools: &Tools) -> Result<Self> {
         Self::on(
-            Backend::Local(Box::new(Machine::new(tools)?)),
-            Files::new()?,
+            SubstrateBackend::Local(Box::new(Machine::new(tools)?)),
+            DrillDirectory::new()?,
             true,
         )
     }
 
-    fn on(backend: Backend, files: Files, is_chosen: bool) -> Result<Self> {
+    fn on(backend: SubstrateBackend, files: DrillDirectory, is_chosen: bool) -> Result<Self> {
         let shared = Shared {
             backend,
             directory: files.directory,
@@ -153,8 +149,8 @@ impl Environment {
     /// What it is called.
     pub fn name(&self) -> &'static str {
         match &self.shared.backend {
-            Backend::Local(_) => "local",
-            Backend::Containers(_) => "containers",
+            SubstrateBackend::Local(_) => "local",
+            SubstrateBackend::Containers(_) => "containers",
         }
     }
 
@@ -165,7 +161,7 @@ impl Environment {
             words.push_str(" --substrate ");
             words.push_str(self.name());
         }
-        if let Backend::Local(machine) = &self.shared.backend
+        if let SubstrateBackend::Local(machine) = &self.shared.backend
             && let Some(program) = machine.store_program()
         {
             words.push_str(" --s3-program ");
@@ -177,15 +173,15 @@ impl Environment {
     /// The major version of its PostgreSQL.
     pub fn server_version(&self) -> String {
         match &self.shared.backend {
-            Backend::Local(machine) => machine.installation.major.to_string(),
-            Backend::Containers(containers) => containers.major().to_string(),
+            SubstrateBackend::Local(machine) => machine.installation.major.to_string(),
+            SubstrateBackend::Containers(containers) => containers.major().to_string(),
         }
     }
 
     /// Starts what one drill with `size_bytes` of COPY text needs from its beginning, if there is room for it.
     pub async fn substrate(&self, size_bytes: u64) -> Result<Substrate> {
         let environment = Arc::clone(&self.shared);
-        if let Backend::Local(_) = &environment.backend {
+        if let SubstrateBackend::Local(_) = &environment.backend {
             local::check_room(environment.directory.path(), size_bytes)?;
         }
         let directory = tempfile::Builder::new()
@@ -194,7 +190,7 @@ impl Environment {
             .map_err(|cause| no_room(environment.directory.path(), cause))?;
         environment.take_over(directory.path())?;
         let (store_server, store_address, location) = match &environment.backend {
-            Backend::Local(machine) => {
+            SubstrateBackend::Local(machine) => {
                 if let Some((address, location)) = machine.bucket().await? {
                     (None, address, location)
                 } else {
@@ -203,7 +199,9 @@ impl Environment {
                     (Some(server), address, location)
                 }
             }
-            Backend::Containers(containers) => (None, containers.store_address(), containers.bucket().await?),
+            SubstrateBackend::Containers(containers) => {
+                (None, containers.store_address(), containers.bucket().await?)
+            }
         };
         Ok(Substrate {
             store_server,
@@ -220,8 +218,8 @@ impl Environment {
         let left = match Arc::into_inner(self.shared) {
             Some(shared) => {
                 let mut left = match shared.backend {
-                    Backend::Local(_) => Vec::new(),
-                    Backend::Containers(containers) => containers.close().await,
+                    SubstrateBackend::Local(_) => Vec::new(),
+                    SubstrateBackend::Containers(containers) => containers.close().await,
                 };
                 let place = shared.directory.path().to_owned();
                 left.extend(removed(&place, shared.directory.close()));
@@ -243,8 +241,8 @@ impl Shared {
     /// Gives a directory to whom servers on this machine run as.
     fn take_over(&self, directory: &Path) -> Result<()> {
         match &self.backend {
-            Backend::Local(machine) => machine.user.take_over(directory),
-            Backend::Containers(_) => Ok(()),
+            SubstrateBackend::Local(machine) => machine.user.take_over(directory),
+            SubstrateBackend::Containers(_) => Ok(()),
         }
     }
 }
@@ -318,16 +316,16 @@ impl Substrate {
     }
 
     /// Starts a PostgreSQL server. Servers of different names are different systems.
-    pub async fn server(&self, name: &str, traits: Traits) -> Result<Server> {
+    pub async fn server(&self, name: &str, traits: Traits) -> Result<DrillServer> {
         match &self.environment.backend {
-            Backend::Local(machine) => {
+            SubstrateBackend::Local(machine) => {
                 let environment = self.environment.directory.path();
                 let cluster = Box::pin(machine.server(environment, self.directory(), name, traits));
-                cluster.await.map(Server::Local)
+                cluster.await.map(DrillServer::Local)
             }
-            Backend::Containers(containers) => {
+            SubstrateBackend::Containers(containers) => {
                 let server = Box::pin(containers.server(&self.location.bucket, name, traits));
-                Ok(Server::Container(Box::new(server.await?)))
+                Ok(DrillServer::Container(Box::new(server.await?)))
             }
         }
     }
@@ -345,7 +343,7 @@ impl Substrate {
         if let Some(server) = self.store_server {
             server.stop().await;
         }
-        if let Backend::Containers(containers) = &self.environment.backend {
+        if let SubstrateBackend::Containers(containers) = &self.environment.backend {
             left.extend(containers.left_of(&self.location.bucket).await);
         }
         let place = self.directory.path().to_owned();
@@ -355,12 +353,12 @@ impl Substrate {
 }
 
 /// A directory for what drills keep in files, and what removes it should this process be killed.
-struct Files {
+struct DrillDirectory {
     directory: Scratch,
-    leash: Leash,
+    leash: StdinLeash,
 }
 
-impl Files {
+impl DrillDirectory {
     fn new() -> Result<Self> {
         let directory = Scratch::new(Purpose::Drill)?;
         let mut command = Command::new("/bin/sh");
@@ -369,7 +367,7 @@ impl Files {
             .arg(directory.path())
             .current_dir("/");
         surroundings::bare(&mut command);
-        let leash = Leash::hold(command, CLEARING)?;
+        let leash = StdinLeash::hold(command, CLEARING)?;
         Ok(Self { directory, leash })
     }
 }

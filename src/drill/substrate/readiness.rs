@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
-use crate::store::retry::Patience;
+use crate::store::retry::RetryPolicy;
 use crate::store::{Location, Store};
 
 const PROBE_BUCKET: &str = "drill-probe";
@@ -11,7 +11,7 @@ const PROBE_KEY: &str = "drill-probe";
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(50);
 /// A server that is just starting is asked again, and not waited for.
-const PATIENCE: Patience = Patience {
+const PATIENCE: RetryPolicy = RetryPolicy {
     attempts: 1,
     transfer_attempts: 1,
     connect: Duration::from_secs(1),

@@ -10,14 +10,13 @@ use crate::postgres::conninfo::{Conninfo, Side};
 
 /// A running server. Dropped, it is gone with its data.
 #[derive(Debug)]
-pub enum Server {
+pub enum DrillServer {
     /// Processes of this machine.
     Local(Cluster),
-    /// A container.
     Container(Box<PostgresContainer>),
 }
 
-impl Server {
+impl DrillServer {
     /// How to reach a database of this server as its superuser.
     pub fn conninfo(&self, side: Side, database: &str) -> Result<Conninfo> {
         Conninfo::parse(side, self.url(database).reveal())
@@ -36,7 +35,6 @@ impl Server {
         }
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         match self {
             Self::Local(cluster) => cluster.address(),

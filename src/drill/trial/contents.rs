@@ -12,9 +12,9 @@ pub(super) const LEDGER: &str = "public.drill_ledger";
 
 /// Each table with its number of rows and a digest of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Contents(BTreeMap<String, (i64, String)>);
+pub(super) struct TableDigests(BTreeMap<String, (i64, String)>);
 
-impl Contents {
+impl TableDigests {
     /// Reads every table of the database.
     pub(super) async fn of(database: &Conninfo) -> Result<Self> {
         let session = Session::connect(database).await?;

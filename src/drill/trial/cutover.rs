@@ -11,14 +11,14 @@ use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use s3s::{Body, HttpError};
 
-use super::outcome::{Failed, Verb};
+use super::outcome::{Verb, VerbFailure};
 use super::{Trial, bounded};
 use crate::drill::http_listener::HttpListener;
 use crate::drill::scenario::{Cutover, FaultKind};
 use crate::error::{Error, Kind, Result};
 use crate::model::cutover::step::{Action, CommandLine, HealthCheck, Step};
 use crate::model::redaction::Redactor;
-use crate::recovery::cutover::{Means, Prepared, Request as CutoverRequest};
+use crate::recovery::cutover::{CutoverRequest, Prepared, StepContext};
 
 /// Fails where a file `fails` is in its directory, and does not end while one named `hangs` is.
 const STEP: &str = r#"while [ -e "$0/hangs" ]; do sleep 0.02; done; [ ! -e "$0/fails" ]"#;
@@ -26,11 +26,11 @@ const STEP_LIMIT: Duration = Duration::from_secs(1);
 
 impl Trial<'_> {
     /// Puts the target into service. What an earlier try did is not done again.
-    pub(super) async fn cut_over(&self) -> Result<(), Failed> {
+    pub(super) async fn cut_over(&self) -> Result<(), VerbFailure> {
         let work = async {
             self.apply()
                 .await
-                .map_err(|error| Failed::of(Verb::Cutover, error))
+                .map_err(|error| VerbFailure::of(Verb::Cutover, error))
         };
         bounded(Verb::Cutover, work).await
     }
@@ -57,7 +57,7 @@ impl Trial<'_> {
             target: "the rehearsed target",
             journal: &self.servers.substrate.directory().join("cutover-journal.jsonl"),
             restart: false,
-            means: Means {
+            means: StepContext {
                 secrets: &nothing,
                 redactor: &redactor,
                 withheld: &[],

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 
 use super::servers::TrialServers;
-use crate::drill::scenario::{Damage, DamageKind, Files, Part};
+use crate::drill::scenario::{BackupChoice, BackupPart, Damage, DamageKind};
 use crate::error::{Error, Kind, Result};
-use crate::model::catalog::{Found, read_listing};
+use crate::model::catalog::{StoredBackup, read_listing};
 use crate::model::key::BackupKey;
 use crate::store::Store;
 
@@ -19,23 +19,23 @@ pub(super) async fn inflict(damage: Damage, servers: &TrialServers<'_>) -> Resul
     let store = servers.direct_store();
     let found = backups(store).await?;
     let meant = match damage.of {
-        Files::Newest => &found[..1],
-        Files::All => &found[..],
+        BackupChoice::Newest => &found[..1],
+        BackupChoice::All => &found[..],
     };
     for (place, backup) in meant.iter().enumerate() {
         let key = backup.key;
         servers.note_damaged(key);
         let older = found.get(place + 1).map(|older| older.key);
-        if matches!(damage.part, Part::Object | Part::Both) {
+        if matches!(damage.part, BackupPart::Object | BackupPart::Both) {
             let older = older.map(|older| older.to_string());
             spoil(damage.by, &key.to_string(), older.as_deref(), store).await?;
         }
-        if matches!(damage.part, Part::Manifest | Part::Both) {
+        if matches!(damage.part, BackupPart::Manifest | BackupPart::Both) {
             let older = older.map(BackupKey::manifest_key);
             spoil(damage.by, &key.manifest_key(), older.as_deref(), store).await?;
         }
-        let takes_globals = damage.part == Part::Both && damage.by == DamageKind::Delete;
-        if takes_globals || damage.part == Part::Globals {
+        let takes_globals = damage.part == BackupPart::Both && damage.by == DamageKind::Delete;
+        if takes_globals || damage.part == BackupPart::Globals {
             let older = older.map(BackupKey::globals_key);
             spoil(damage.by, &key.globals_key(), older.as_deref(), store).await?;
         }
@@ -99,7 +99,7 @@ pub(super) async fn newest(store: &Store) -> Result<BackupKey> {
 }
 
 /// Every backup, newest first; at least one.
-async fn backups(store: &Store) -> Result<Vec<Found>> {
+async fn backups(store: &Store) -> Result<Vec<StoredBackup>> {
     let found = read_listing(&store.list("").await?);
     if found.is_empty() {
         return Err(Error::new(Kind::Usage, "nothing is stored that could be damaged")

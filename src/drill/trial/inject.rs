@@ -12,9 +12,9 @@ use super::damage;
 use super::servers::{DATABASE, TrialServers};
 use crate::drill::processes;
 use crate::drill::proxy::ToxicId;
-use crate::drill::s3_faults::{Failure, Rule, RuleId};
+use crate::drill::s3_faults::{FaultRule, RequestFailure, RuleId};
 use crate::drill::scenario::{
-    Answer, FaultKind, Link, Program, Server, Space, Statement, StoreFault, ToxicFault,
+    FaultKind, FaultStatement, Link, Program, ServerCrash, Space, StoreFailureMode, StoreFault, ToxicFault,
 };
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Side;
@@ -32,14 +32,14 @@ pub(super) enum ActiveFault {
     Cut(Link),
     Requests(RuleId),
     Session(Session),
-    Writer(Writer),
+    Writer(SourceWriter),
     Program(Hunt),
     Down(Side),
     Full,
 }
 
 /// A writer that changes rows while a dump runs.
-pub(super) struct Writer {
+pub(super) struct SourceWriter {
     stop: Arc<AtomicBool>,
     written: Arc<AtomicU64>,
     task: JoinHandle<()>,
@@ -79,7 +79,7 @@ pub(super) async fn inject(what: &FaultKind, servers: &TrialServers<'_>) -> Resu
             execute(servers, *side, "postgres", &statement).await?;
             Ok(None)
         }
-        FaultKind::Server(Server { side, restarts }) => {
+        FaultKind::Server(ServerCrash { side, restarts }) => {
             let cluster = servers.cluster(*side)?;
             cluster.crash().await?;
             if *restarts {
@@ -92,8 +92,10 @@ pub(super) async fn inject(what: &FaultKind, servers: &TrialServers<'_>) -> Resu
             servers.cluster(Side::Target)?.fill_disk().await?;
             Ok(Some(ActiveFault::Full))
         }
-        FaultKind::Sql(Statement { side, sql }) => execute(servers, *side, DATABASE, sql).await.map(|_| None),
-        FaultKind::Session(Statement { side, sql }) => execute(servers, *side, DATABASE, sql)
+        FaultKind::Sql(FaultStatement { side, sql }) => {
+            execute(servers, *side, DATABASE, sql).await.map(|_| None)
+        }
+        FaultKind::Session(FaultStatement { side, sql }) => execute(servers, *side, DATABASE, sql)
             .await
             .map(|session| Some(ActiveFault::Session(session))),
         FaultKind::Writes => write(servers)
@@ -175,27 +177,37 @@ fn toxic(fault: &ToxicFault, servers: &TrialServers<'_>) -> Result<ActiveFault> 
 
 async fn requests(fault: &StoreFault, servers: &TrialServers<'_>) -> Result<ActiveFault> {
     let failure = match fault.answer {
-        Answer::InternalError => Failure::Refused(500, "InternalError", "We encountered an internal error."),
-        Answer::SlowDown => Failure::Refused(503, "SlowDown", "Please reduce your request rate."),
-        Answer::TooManyRequests => {
-            Failure::Refused(429, "TooManyRequests", "Reduce your concurrent request rate.")
+        StoreFailureMode::InternalError => {
+            RequestFailure::Refused(500, "InternalError", "We encountered an internal error.")
         }
-        Answer::AccessDenied => Failure::Refused(403, "AccessDenied", "Access Denied"),
-        Answer::ExpiredToken => Failure::Refused(400, "ExpiredToken", "The provided token has expired."),
-        Answer::RequestTimeTooSkewed => Failure::Refused(
+        StoreFailureMode::SlowDown => {
+            RequestFailure::Refused(503, "SlowDown", "Please reduce your request rate.")
+        }
+        StoreFailureMode::TooManyRequests => {
+            RequestFailure::Refused(429, "TooManyRequests", "Reduce your concurrent request rate.")
+        }
+        StoreFailureMode::AccessDenied => RequestFailure::Refused(403, "AccessDenied", "Access Denied"),
+        StoreFailureMode::ExpiredToken => {
+            RequestFailure::Refused(400, "ExpiredToken", "The provided token has expired.")
+        }
+        StoreFailureMode::RequestTimeTooSkewed => RequestFailure::Refused(
             403,
             "RequestTimeTooSkewed",
             "The difference between the request time and the server's time is too large.",
         ),
-        Answer::NoSuchKey => Failure::Refused(404, "NoSuchKey", "The specified key does not exist."),
-        Answer::Lost => Failure::AnswerLost,
-        Answer::Silence => Failure::Silence,
-        Answer::CutAfter(bytes) => Failure::BodyCut(bytes as usize),
-        Answer::FlippedAt(place) => Failure::BodyFlipped(place as usize),
-        Answer::Duplicate => Failure::Twice,
-        Answer::Stale => Failure::Hidden(damage::newest(servers.direct_store()).await?.to_string()),
+        StoreFailureMode::NoSuchKey => {
+            RequestFailure::Refused(404, "NoSuchKey", "The specified key does not exist.")
+        }
+        StoreFailureMode::Lost => RequestFailure::AnswerLost,
+        StoreFailureMode::Silence => RequestFailure::Silence,
+        StoreFailureMode::CutAfter(bytes) => RequestFailure::BodyCut(bytes as usize),
+        StoreFailureMode::FlippedAt(place) => RequestFailure::BodyFlipped(place as usize),
+        StoreFailureMode::Duplicate => RequestFailure::Twice,
+        StoreFailureMode::Stale => {
+            RequestFailure::Hidden(damage::newest(servers.direct_store()).await?.to_string())
+        }
     };
-    let id = servers.requests()?.add(Rule {
+    let id = servers.requests()?.add(FaultRule {
         operation: fault.operation,
         key_suffix: fault.key_suffix.clone(),
         skip: fault.from_call.saturating_sub(1),
@@ -252,7 +264,7 @@ fn hunt(program: Program, servers: &TrialServers<'_>) -> Result<ActiveFault> {
 }
 
 /// Moves money between two accounts until told to stop. The first move is done when this returns.
-async fn write(servers: &TrialServers<'_>) -> Result<Writer> {
+async fn write(servers: &TrialServers<'_>) -> Result<SourceWriter> {
     let session = Session::connect(&servers.direct(Side::Source, DATABASE)?).await?;
     let transfer = format!(
         "BEGIN; UPDATE {LEDGER} SET amount = amount - 1 WHERE id = 1;
@@ -270,5 +282,5 @@ async fn write(servers: &TrialServers<'_>) -> Result<Writer> {
             count.fetch_add(1, Ordering::Release);
         }
     });
-    Ok(Writer { stop, written, task })
+    Ok(SourceWriter { stop, written, task })
 }

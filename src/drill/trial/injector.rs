@@ -16,7 +16,7 @@ use crate::model::timeline::{Event, Observer, Phase};
 pub(super) struct Injector<'a> {
     servers: &'a TrialServers<'a>,
     armed: Vec<Armed>,
-    progress: Mutex<Progress>,
+    progress: Mutex<RunProgress>,
     is_over: AtomicBool,
     trouble: Mutex<Option<Error>>,
     warnings: Mutex<Vec<String>>,
@@ -26,10 +26,10 @@ pub(super) struct Injector<'a> {
 /// A fault and what became of it.
 struct Armed {
     fault: Fault,
-    state: Mutex<State>,
+    state: Mutex<FaultState>,
 }
 
-enum State {
+enum FaultState {
     Waiting,
     /// It struck, or is striking; the lasting part, if there is one.
     Active(Option<Box<ActiveFault>>),
@@ -39,7 +39,7 @@ enum State {
 }
 
 #[derive(Default)]
-struct Progress {
+struct RunProgress {
     phase: Option<Phase>,
     bytes: u64,
 }
@@ -48,7 +48,7 @@ impl<'a> Injector<'a> {
     pub(super) fn new(scenario: &Scenario, servers: &'a TrialServers<'a>, next: &'a dyn Observer) -> Self {
         let armed = scenario.faults.iter().map(|fault| Armed {
             fault: fault.clone(),
-            state: Mutex::new(State::Waiting),
+            state: Mutex::new(FaultState::Waiting),
         });
         Self {
             servers,
@@ -72,7 +72,7 @@ impl<'a> Injector<'a> {
         }
         self.armed.iter().find_map(|armed| {
             let asked = read(&armed.fault.what).filter(|_| phase(armed.fault.at.phase))?;
-            *lock(&armed.state) = State::Healed { fired: true };
+            *lock(&armed.state) = FaultState::Healed { fired: true };
             Some(asked)
         })
     }
@@ -106,12 +106,12 @@ impl<'a> Injector<'a> {
     pub(super) async fn heal(&self) -> Result<()> {
         self.is_over.store(true, Ordering::Release);
         for armed in &self.armed {
-            let state = std::mem::replace(&mut *lock(&armed.state), State::Waiting);
+            let state = std::mem::replace(&mut *lock(&armed.state), FaultState::Waiting);
             let healed = match state {
-                State::Active(Some(lasting)) => State::Healed {
+                FaultState::Active(Some(lasting)) => FaultState::Healed {
                     fired: lasting.heal(self.servers).await?,
                 },
-                State::Active(None) => State::Healed { fired: true },
+                FaultState::Active(None) => FaultState::Healed { fired: true },
                 other => other,
             };
             *lock(&armed.state) = healed;
@@ -128,9 +128,9 @@ impl<'a> Injector<'a> {
     pub(super) fn reports(&self) -> Vec<FaultReport> {
         let report = |armed: &Armed| {
             let (fired, healed) = match *lock(&armed.state) {
-                State::Waiting => (false, false),
-                State::Active(_) => (true, false),
-                State::Healed { fired } => (fired, true),
+                FaultState::Waiting => (false, false),
+                FaultState::Active(_) => (true, false),
+                FaultState::Healed { fired } => (fired, true),
             };
             FaultReport {
                 fault: armed.fault.what.name(),
@@ -147,7 +147,7 @@ impl<'a> Injector<'a> {
         lock(&self.warnings).clone()
     }
 
-    fn advance(&self, change: impl FnOnce(&mut Progress)) {
+    fn advance(&self, change: impl FnOnce(&mut RunProgress)) {
         change(&mut lock(&self.progress));
     }
 
@@ -167,19 +167,19 @@ impl<'a> Injector<'a> {
             }
             {
                 let mut state = lock(&armed.state);
-                if !matches!(*state, State::Waiting) {
+                if !matches!(*state, FaultState::Waiting) {
                     continue;
                 }
-                *state = State::Active(None);
+                *state = FaultState::Active(None);
             }
             // The run waits for the blow: what breaks next must find it done.
             let struck = tokio::task::block_in_place(|| {
                 Handle::current().block_on(inject(&armed.fault.what, self.servers))
             });
             match struck {
-                Ok(lasting) => *lock(&armed.state) = State::Active(lasting.map(Box::new)),
+                Ok(lasting) => *lock(&armed.state) = FaultState::Active(lasting.map(Box::new)),
                 Err(cause) => {
-                    *lock(&armed.state) = State::Waiting;
+                    *lock(&armed.state) = FaultState::Waiting;
                     lock(&self.trouble).get_or_insert(cause);
                 }
             }

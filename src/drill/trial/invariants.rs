@@ -9,7 +9,7 @@ use crate::drill::processes;
 use crate::drill::quiet::Quiet;
 use crate::drill::scenario::{FaultKind, ToolSignal};
 use crate::error::Result;
-use crate::model::catalog::State;
+use crate::model::catalog::BackupState;
 use crate::model::check_names;
 use crate::model::retention::{LEFTOVER_AGE, Policy};
 use crate::model::verdict::Check;
@@ -39,7 +39,7 @@ impl Trial<'_> {
         let mut problems = Vec::new();
         let mut whole = 0;
         for listed in catalog::list(vault, None, (self.options.clock)(), &Quiet).await? {
-            if listed.state != State::Attested || damaged.contains(&listed.key) {
+            if listed.state != BackupState::Attested || damaged.contains(&listed.key) {
                 continue;
             }
             let manifest = catalog::read_manifest(vault, listed.key).await?;
@@ -60,7 +60,7 @@ impl Trial<'_> {
     async fn pruning_leaves_the_last_good_backup(&self) -> Result<Check> {
         let vault = self.servers.direct_store();
         let good = self.attested().await?;
-        let request = prune::Request {
+        let request = prune::PruneRequest {
             policy: Policy::default(),
             now: (self.options.clock)() + LEFTOVER_AGE + SignedDuration::from_hours(24),
             dry_run: false,
@@ -92,7 +92,7 @@ impl Trial<'_> {
         let listed = catalog::list(self.servers.direct_store(), None, (self.options.clock)(), &Quiet).await?;
         let attested = listed
             .into_iter()
-            .filter(|listed| listed.state == State::Attested);
+            .filter(|listed| listed.state == BackupState::Attested);
         Ok(attested.map(|listed| listed.key.to_string()).collect())
     }
 

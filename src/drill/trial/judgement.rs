@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::outcome::{Failed, Proven};
+use super::outcome::{Proven, VerbFailure};
 use crate::drill::scenario::{Expectation, FallsBack, Refuses};
 use crate::error::Kind;
 use crate::model::check_names;
@@ -12,8 +12,8 @@ const SECONDS_PER_DAY: u64 = 86_400;
 
 /// What happened, as a few words.
 pub(super) fn happened(
-    broken: &Result<Proven, Failed>,
-    afterwards: Option<&Result<Proven, Failed>>,
+    broken: &Result<Proven, VerbFailure>,
+    afterwards: Option<&Result<Proven, VerbFailure>>,
 ) -> String {
     let mut text = match broken {
         Ok(proven) => proven.in_words(),
@@ -34,8 +34,8 @@ pub(super) fn happened(
 /// Whether that is what had to happen. `changes` is what a refused restore changed in its target, where one was tried.
 pub(super) fn judge(
     expected: &Expectation,
-    broken: &Result<Proven, Failed>,
-    afterwards: Option<&Result<Proven, Failed>>,
+    broken: &Result<Proven, VerbFailure>,
+    afterwards: Option<&Result<Proven, VerbFailure>>,
     changes: Option<&[String]>,
     warnings: &[String],
 ) -> Check {
@@ -75,7 +75,7 @@ pub(super) fn judge(
 }
 
 impl Refuses {
-    fn problems(&self, failed: &Failed, changes: Option<&[String]>) -> Vec<String> {
+    fn problems(&self, failed: &VerbFailure, changes: Option<&[String]>) -> Vec<String> {
         let mut problems = Vec::new();
         if failed.exit_code != self.exit_code {
             problems.push(format!("exit {}, not {}", failed.exit_code, self.exit_code));

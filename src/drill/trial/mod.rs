@@ -21,10 +21,10 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 
-use self::contents::{Contents, LEDGER, balance};
+use self::contents::{LEDGER, TableDigests, balance};
 use self::injector::Injector;
 use self::judgement::judge;
-use self::outcome::{Failed, Proven, Verb};
+use self::outcome::{Proven, Verb, VerbFailure};
 use self::servers::{DATABASE, TrialServers};
 use super::canaries::{self, Original};
 use super::rehearsal::Rehearsal;
@@ -65,9 +65,9 @@ struct Trial<'a> {
     injector: &'a Injector<'a>,
     production: Production,
     /// What the source held when each backup was made.
-    held: Mutex<BTreeMap<String, Contents>>,
+    held: Mutex<BTreeMap<String, TableDigests>>,
     /// What the target held before a restore touched it.
-    before: Mutex<Option<(Side, &'static str, Contents)>>,
+    before: Mutex<Option<(Side, &'static str, TableDigests)>>,
 }
 
 /// Runs the scenario. What it shows goes into `rehearsal` as it becomes known.
@@ -102,7 +102,7 @@ pub(super) async fn run(
     observer.observe(Event::Ended(Phase::Seed));
 
     let began = Instant::now();
-    let mut run = Run::default();
+    let mut run = TrialRun::default();
     let broken = trial
         .cycle(&mut run, Verb::Backup, options.scenario.backs_up)
         .await;
@@ -177,7 +177,7 @@ pub(super) async fn run(
 
 /// What became known while a trial ran.
 #[derive(Default)]
-struct Run {
+struct TrialRun {
     /// When recovery was declared first.
     declared: Option<Instant>,
     /// How often the store had to be asked again while things were broken.
@@ -185,7 +185,6 @@ struct Run {
 }
 
 impl Trial<'_> {
-    /// Fills the source.
     async fn seed(&self, observer: &dyn Observer) -> Result<()> {
         self.servers.create_database(Side::Source, DATABASE, None).await?;
         let workload = Workload::new(self.options.seed, self.options.scale_bytes);
@@ -229,7 +228,7 @@ impl Trial<'_> {
     }
 
     /// One cycle from `first` on. Ends at the first verb that fails.
-    async fn cycle(&self, run: &mut Run, first: Verb, backs_up: bool) -> Result<Proven, Failed> {
+    async fn cycle(&self, run: &mut TrialRun, first: Verb, backs_up: bool) -> Result<Proven, VerbFailure> {
         if first == Verb::Backup && backs_up {
             self.back_up().await?;
         }
@@ -242,7 +241,11 @@ impl Trial<'_> {
     }
 
     /// Puts right what `failed` left, once everything is mended.
-    async fn recover_after(&self, failed: &Failed, run: &mut Run) -> Option<Result<Proven, Failed>> {
+    async fn recover_after(
+        &self,
+        failed: &VerbFailure,
+        run: &mut TrialRun,
+    ) -> Option<Result<Proven, VerbFailure>> {
         let afterwards = match &self.options.scenario.expect {
             Expectation::Refuses(refuses) => refuses.afterwards,
             _ => Afterwards::Recovers,
@@ -267,7 +270,7 @@ impl Trial<'_> {
     /// Whether the proven target holds what the source held when its backup was made, by plain SQL.
     async fn second_opinion(&self, proven: &Proven) -> Result<Check> {
         let target = self.servers.direct(Side::Target, DATABASE)?;
-        let found = Contents::of(&target).await?;
+        let found = TableDigests::of(&target).await?;
         let mut differences = match lock(&self.held).get(&proven.facts.key) {
             Some(held) => held.differences(&found),
             None => vec![format!(
@@ -315,7 +318,7 @@ impl Trial<'_> {
         let Some((side, name, before)) = lock(&self.before).take() else {
             return Ok(None);
         };
-        let now = Contents::of(&self.servers.direct(side, name)?).await?;
+        let now = TableDigests::of(&self.servers.direct(side, name)?).await?;
         Ok(Some(before.differences(&now)))
     }
 
@@ -359,15 +362,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const VERB_LIMIT: Duration = Duration::from_mins(2);
 
 /// Ends a verb that does not end.
-async fn bounded<T>(verb: Verb, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+async fn bounded<T>(
+    verb: Verb,
+    work: impl Future<Output = Result<T, VerbFailure>>,
+) -> Result<T, VerbFailure> {
     match tokio::time::timeout(VERB_LIMIT, Box::pin(work)).await {
         Ok(done) => done,
-        Err(_) => Err(Failed::endless(verb, VERB_LIMIT)),
+        Err(_) => Err(VerbFailure::endless(verb, VERB_LIMIT)),
     }
 }
 
-impl From<Failed> for Error {
-    fn from(failed: Failed) -> Self {
+impl From<VerbFailure> for Error {
+    fn from(failed: VerbFailure) -> Self {
         failed.into_error()
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Proven {
 
 /// A verb that did not end well.
 #[derive(Debug)]
-pub(super) struct Failed {
+pub(super) struct VerbFailure {
     pub(super) verb: Verb,
     pub(super) exit_code: u8,
     /// Everything it said, for looking something up in it.
@@ -44,7 +44,7 @@ pub(super) struct Failed {
     error: Option<Error>,
 }
 
-impl Failed {
+impl VerbFailure {
     pub(super) fn of(verb: Verb, error: Error) -> Self {
         let mut words = vec![error.message().to_owned()];
         words.extend(error.causes());
@@ -61,8 +61,10 @@ impl Failed {
 
     /// A restore whose checks did not pass.
     pub(super) fn unproven(checks: &[Check]) -> Self {
-        use crate::model::verdict::Outcome;
-        let failed = checks.iter().filter(|check| check.outcome != Outcome::Passed);
+        use crate::model::verdict::CheckOutcome;
+        let failed = checks
+            .iter()
+            .filter(|check| check.outcome != CheckOutcome::Passed);
         let words: Vec<String> = failed
             .map(|check| format!("{}: {}", check.name, check.detail))
             .collect();

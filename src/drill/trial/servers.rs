@@ -12,15 +12,15 @@ use super::lock;
 use crate::drill::cluster::Traits;
 use crate::drill::database;
 use crate::drill::proxy::Proxy;
-use crate::drill::s3_faults::{Plan, Relay};
+use crate::drill::s3_faults::{FaultPlan, Relay};
 use crate::drill::scenario::{FaultKind, Link, Scenario, Space};
-use crate::drill::substrate::{Server, Substrate};
+use crate::drill::substrate::{DrillServer, Substrate};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::BackupKey;
 use crate::model::manifest::Manifest;
 use crate::model::secret::Secret;
 use crate::postgres::conninfo::{Conninfo, Side};
-use crate::postgres::patience::Patience;
+use crate::postgres::patience::ServerTimeouts;
 use crate::store::retry;
 use crate::store::{Location, Store};
 
@@ -28,12 +28,12 @@ use crate::store::{Location, Store};
 pub(super) const DATABASE: &str = "paycraft";
 
 /// The decisions are those of a real run; only the waiting is shorter.
-pub(super) const PATIENCE: Patience = Patience {
+pub(super) const PATIENCE: ServerTimeouts = ServerTimeouts {
     lock: Duration::from_secs(1),
     silence: Duration::from_secs(6),
 };
 /// The same for the store.
-const STORE_PATIENCE: retry::Patience = retry::Patience {
+const STORE_PATIENCE: retry::RetryPolicy = retry::RetryPolicy {
     attempts: 5,
     transfer_attempts: 10,
     connect: Duration::from_secs(2),
@@ -63,7 +63,7 @@ pub(super) struct TrialServers<'a> {
 /// A database server and the link to it, where that can break.
 struct LinkedServer {
     proxy: Option<Proxy>,
-    cluster: Server,
+    cluster: DrillServer,
 }
 
 /// What is between a client and the store.
@@ -126,7 +126,7 @@ impl<'a> TrialServers<'a> {
     }
 
     /// Which requests to the store fail.
-    pub(super) fn requests(&self) -> Result<&Plan> {
+    pub(super) fn requests(&self) -> Result<&FaultPlan> {
         let links = self.links.as_ref().ok_or_else(no_link)?;
         Ok(links.relay.plan())
     }
@@ -142,7 +142,7 @@ impl<'a> TrialServers<'a> {
     }
 
     /// The server of a side, where it has been started.
-    pub(super) fn cluster(&self, side: Side) -> Result<&Server> {
+    pub(super) fn cluster(&self, side: Side) -> Result<&DrillServer> {
         let linked = match side {
             Side::Source => Some(&self.source),
             Side::Target => self.target.get(),
@@ -154,7 +154,7 @@ impl<'a> TrialServers<'a> {
     }
 
     /// Starts the target's server where that has not been done.
-    pub(super) async fn provision(&self) -> Result<&Server> {
+    pub(super) async fn provision(&self) -> Result<&DrillServer> {
         let start = async || {
             let cluster = self.substrate.server("target", self.traits).await?;
             let linked = LinkedServer { cluster, proxy: None };

@@ -7,9 +7,9 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::Trial;
-use super::outcome::{Failed, Verb};
+use super::outcome::{Verb, VerbFailure};
 use super::servers::DATABASE;
-use crate::drill::s3_faults::{Failure, Rule};
+use crate::drill::s3_faults::{FaultRule, RequestFailure};
 use crate::drill::scenario::{Tool, ToolSignal};
 use crate::drill::surroundings;
 use crate::error::{Error, Kind, Result};
@@ -29,16 +29,16 @@ pub(super) enum Apart {
 }
 
 /// Backs up, and returns the key of the backup where it was made nevertheless.
-pub(super) async fn back_up(trial: &Trial<'_>, apart: &Apart) -> Result<String, Failed> {
-    let failed = |error| Failed::of(Verb::Backup, error);
+pub(super) async fn back_up(trial: &Trial<'_>, apart: &Apart) -> Result<String, VerbFailure> {
+    let failed = |error| VerbFailure::of(Verb::Backup, error);
     let command = command(trial, apart, &["backup"]).map_err(failed)?;
     let document = run_apart(trial, Verb::Backup, command, apart).await?;
     Ok(document["backup"]["key"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Restores into the target that is there.
-pub(super) async fn restore(trial: &Trial<'_>, selector: Selector, apart: &Apart) -> Result<(), Failed> {
-    let failed = |error| Failed::of(Verb::Restore, error);
+pub(super) async fn restore(trial: &Trial<'_>, selector: Selector, apart: &Apart) -> Result<(), VerbFailure> {
+    let failed = |error| VerbFailure::of(Verb::Restore, error);
     let selector = match selector {
         Selector::Key(key) => key.to_string(),
         _ => "latest".to_owned(),
@@ -86,8 +86,8 @@ async fn run_apart(
     verb: Verb,
     mut command: Command,
     apart: &Apart,
-) -> Result<Value, Failed> {
-    let failed = |error| Failed::of(verb, error);
+) -> Result<Value, VerbFailure> {
+    let failed = |error| VerbFailure::of(verb, error);
     let plan = trial.servers.requests().map_err(failed)?;
     let tool = match apart {
         Apart::Ended(tool) => Some(tool),
@@ -95,12 +95,12 @@ async fn run_apart(
     };
     // The request that ends it is never answered, so that it cannot go on meanwhile.
     let rule = tool.map(|tool| {
-        plan.add(Rule {
+        plan.add(FaultRule {
             operation: Some(tool.operation),
             key_suffix: tool.key_suffix.clone(),
             skip: tool.call.saturating_sub(1),
             times: Some(1),
-            failure: Failure::Silence,
+            failure: RequestFailure::Silence,
         })
     });
     let child = command.spawn().map_err(|cause| {
@@ -130,13 +130,17 @@ async fn run_apart(
         failed(Error::new(Kind::Internal, "cannot wait for this program").caused_by(cause))
     })?;
     let Some(code) = output.status.code() else {
-        return Err(Failed::killed(verb));
+        return Err(VerbFailure::killed(verb));
     };
     let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     if code == 0 {
         return Ok(document);
     }
-    Err(Failed::told(verb, u8::try_from(code).unwrap_or(1), &document))
+    Err(VerbFailure::told(
+        verb,
+        u8::try_from(code).unwrap_or(1),
+        &document,
+    ))
 }
 
 impl ToolSignal {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::civil::date;
 
-use super::contents::Contents;
-use super::outcome::{Failed, Proven, Verb};
+use super::contents::TableDigests;
+use super::outcome::{Proven, Verb, VerbFailure};
 use super::servers::DATABASE;
 use super::tool::{self, Apart};
 use super::{Trial, bounded, lock};
@@ -27,7 +27,7 @@ use crate::model::timeline::{Event, Observer, Phase};
 use crate::postgres::conninfo::{Conninfo, Side};
 use crate::postgres::session::Session;
 use crate::postgres::tools::{Leniency, Tools};
-use crate::recovery::guard::Terms;
+use crate::recovery::guard::GuardOptions;
 use crate::recovery::{backup, choosing, restore, verify};
 
 /// A database that is somebody else's.
@@ -39,7 +39,7 @@ impl Trial<'_> {
     /// Backs the source up, as if it were `at`, by no link.
     pub(super) async fn back_up_quietly(&self, at: Timestamp) -> Result<BackupKey> {
         let source = self.servers.direct(Side::Source, DATABASE)?;
-        let request = backup::Request {
+        let request = backup::BackupRequest {
             limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: self.options.tools,
@@ -49,14 +49,14 @@ impl Trial<'_> {
             looks_for_trouble: true,
         };
         let made = backup::backup(request, &Quiet).await?;
-        let held = Contents::of(&source).await?;
+        let held = TableDigests::of(&source).await?;
         lock(&self.held).insert(made.key.to_string(), held);
         Ok(made.key)
     }
 
     /// Restores into the target by no link.
     pub(super) async fn restore_quietly(&self, selector: Selector) -> Result<()> {
-        let request = restore::Request {
+        let request = restore::RestoreRequest {
             store: self.servers.direct_store(),
             among: &Among::ANY,
             counted: &CountedTables::PAYCRAFT,
@@ -86,15 +86,15 @@ impl Trial<'_> {
     }
 
     /// The backup of the cycle.
-    pub(super) async fn back_up(&self) -> Result<(), Failed> {
+    pub(super) async fn back_up(&self) -> Result<(), VerbFailure> {
         bounded(Verb::Backup, self.store_backup()).await
     }
 
-    async fn store_backup(&self) -> Result<(), Failed> {
-        let failed = |error| Failed::of(Verb::Backup, error);
+    async fn store_backup(&self) -> Result<(), VerbFailure> {
+        let failed = |error| VerbFailure::of(Verb::Backup, error);
         // What the source holds now is what the backup must hold: only the ledger's writer writes.
         let source = self.servers.direct(Side::Source, DATABASE).map_err(failed)?;
-        let held = Contents::of(&source).await.map_err(failed)?;
+        let held = TableDigests::of(&source).await.map_err(failed)?;
         let is_blind = self.errs(&Mistake::BlindRole);
         if is_blind {
             self.make_blind_role().await.map_err(failed)?;
@@ -111,7 +111,7 @@ impl Trial<'_> {
             false => None,
         };
         let clock = self.clock();
-        let request = backup::Request {
+        let request = backup::BackupRequest {
             limits: &ShrinkLimits::USUAL,
             source: &source,
             tools: older.as_ref().unwrap_or(self.options.tools),
@@ -127,7 +127,7 @@ impl Trial<'_> {
                 0 | 1 => now,
                 _ => real(),
             };
-            let request = backup::Request {
+            let request = backup::BackupRequest {
                 clock: &clock,
                 ..request
             };
@@ -156,7 +156,7 @@ impl Trial<'_> {
 
     /// The restore of the cycle. Where it says that a backup is corrupt and names an older one, that one is restored, as the
     /// operator would.
-    pub(super) async fn restore(&self) -> Result<Proven, Failed> {
+    pub(super) async fn restore(&self) -> Result<Proven, VerbFailure> {
         let declared_at = (self.options.clock)();
         let mut selector = match self.errs(&Mistake::WrongDay) {
             true => Selector::Day(date(2019, 1, 1)),
@@ -164,7 +164,7 @@ impl Trial<'_> {
         };
         loop {
             match bounded(Verb::Restore, self.restore_selected(selector, declared_at)).await {
-                Err(Failed {
+                Err(VerbFailure {
                     older: Some(older),
                     message,
                     ..
@@ -178,8 +178,12 @@ impl Trial<'_> {
         }
     }
 
-    async fn restore_selected(&self, selector: Selector, declared_at: Timestamp) -> Result<Proven, Failed> {
-        let failed = |error| Failed::of(Verb::Restore, error);
+    async fn restore_selected(
+        &self,
+        selector: Selector,
+        declared_at: Timestamp,
+    ) -> Result<Proven, VerbFailure> {
+        let failed = |error| VerbFailure::of(Verb::Restore, error);
         if let Some(apart) = self.tool(|phase| phase != Phase::Backup) {
             let newest = choosing::select(self.servers.direct_store(), selector, declared_at, &Quiet)
                 .await
@@ -204,7 +208,7 @@ impl Trial<'_> {
             .await;
             return proven(&newest.manifest, verified.map_err(failed)?, declared_at);
         }
-        let request = restore::Request {
+        let request = restore::RestoreRequest {
             store: self.servers.store(),
             among: &Among::ANY,
             counted: &CountedTables::PAYCRAFT,
@@ -249,19 +253,19 @@ impl Trial<'_> {
         self.injector.made(Phase::Provision);
         if self.errs(&Mistake::ProductionAsTarget) {
             let source = self.servers.direct(Side::Source, DATABASE)?;
-            *lock(&self.before) = Some((Side::Source, DATABASE, Contents::of(&source).await?));
+            *lock(&self.before) = Some((Side::Source, DATABASE, TableDigests::of(&source).await?));
             return Ok(self
                 .servers
                 .database(Side::Source, DATABASE)?
                 .with_database(Side::Target, DATABASE));
         }
-        let found = Contents::of(&self.servers.direct(side, name)?).await?;
+        let found = TableDigests::of(&self.servers.direct(side, name)?).await?;
         *lock(&self.before) = Some((side, name, found));
         self.servers.database(side, name)
     }
 
-    fn terms(&self, clean: bool) -> Terms<'_> {
-        Terms {
+    fn terms(&self, clean: bool) -> GuardOptions<'_> {
+        GuardOptions {
             production: &self.production,
             consent: None,
             clean,
@@ -321,9 +325,13 @@ impl Trial<'_> {
 }
 
 /// What a restore that was verified came to, just now.
-fn proven(manifest: &Manifest, verification: Verification, declared_at: Timestamp) -> Result<Proven, Failed> {
+fn proven(
+    manifest: &Manifest,
+    verification: Verification,
+    declared_at: Timestamp,
+) -> Result<Proven, VerbFailure> {
     if !verification.verdict.is_proven() {
-        return Err(Failed::unproven(&verification.checks));
+        return Err(VerbFailure::unproven(&verification.checks));
     }
     let age = Duration::try_from(declared_at.duration_since(manifest.started_at));
     Ok(Proven {

@@ -4,12 +4,12 @@ use super::moment::Moment;
 
 /// One row in the making: fields are written in column order and [`end`](Self::end) closes the line.
 #[derive(Debug)]
-pub struct Row<'a> {
+pub struct CopyRow<'a> {
     out: &'a mut Vec<u8>,
     started: bool,
 }
 
-impl<'a> Row<'a> {
+impl<'a> CopyRow<'a> {
     /// A row that is appended to `out`.
     pub fn new(out: &'a mut Vec<u8>) -> Self {
         Self { out, started: false }
@@ -37,13 +37,11 @@ impl<'a> Row<'a> {
         self
     }
 
-    /// SQL NULL.
     pub fn null(&mut self) -> &mut Self {
         self.field().extend_from_slice(b"\\N");
         self
     }
 
-    /// A whole number.
     pub fn number(&mut self, value: u64) -> &mut Self {
         push_number(self.field(), value);
         self
@@ -55,13 +53,11 @@ impl<'a> Row<'a> {
         self
     }
 
-    /// A boolean.
     pub fn flag(&mut self, value: bool) -> &mut Self {
         self.field().push(if value { b't' } else { b'f' });
         self
     }
 
-    /// A UUID.
     pub fn uuid(&mut self, value: u128) -> &mut Self {
         push_uuid(self.field(), value);
         self
@@ -75,7 +71,6 @@ impl<'a> Row<'a> {
         self
     }
 
-    /// A `timestamptz`.
     pub fn moment(&mut self, value: Moment) -> &mut Self {
         value.push_timestamp(self.field());
         self
@@ -87,7 +82,6 @@ impl<'a> Row<'a> {
         self
     }
 
-    /// Closes the line.
     pub fn end(self) {
         self.out.push(b'\n');
     }

@@ -50,7 +50,6 @@ impl Draw {
         texts[index(self.skewed(texts.len() as u64))].as_ref()
     }
 
-    /// Random bytes.
     pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
         self.0.fill_bytes(&mut bytes);

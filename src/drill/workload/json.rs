@@ -31,7 +31,6 @@ impl Json<'_> {
         self.out
     }
 
-    /// Any text.
     pub(super) fn text(&mut self, name: &str, value: &str) {
         let out = self.member(name);
         out.push(b'"');
@@ -58,23 +57,19 @@ impl Json<'_> {
         out.push(b'"');
     }
 
-    /// A whole number.
     pub(super) fn number(&mut self, name: &str, value: u64) {
         push_number(self.member(name), value);
     }
 
-    /// `true` or `false`.
     pub(super) fn flag(&mut self, name: &str, value: bool) {
         self.member(name)
             .extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    /// `null`.
     pub(super) fn null(&mut self, name: &str) {
         self.member(name).extend_from_slice(b"null");
     }
 
-    /// A nested object.
     pub(super) fn object(&mut self, name: &str, members: impl FnOnce(&mut Json<'_>)) {
         push_object(self.member(name), members);
     }

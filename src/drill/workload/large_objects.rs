@@ -4,12 +4,10 @@ use super::copy_text::push_number;
 use super::draw::Draw;
 use super::world::World;
 
-/// One large object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LargeObject {
     /// Its id, which a row of `invoice_documents` holds.
     pub oid: u32,
-    /// What it contains.
     pub content: Vec<u8>,
 }
 

@@ -19,7 +19,7 @@ const BEGIN: &str = "BEGIN; SET LOCAL client_min_messages = warning;
 
 /// What a load put into the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Loaded {
+pub struct LoadStatistics {
     /// Tables that received rows; a partitioned table counts once.
     pub tables: u64,
     /// Rows in all of them.
@@ -33,7 +33,11 @@ impl Workload {
     /// materialized views, statistics, owners and grants, with the roles that these name. Nothing is left behind on failure.
     ///
     /// `loaded` hears how many bytes of `COPY` text were sent since it last heard.
-    pub async fn load(&self, client: &Client, loaded: &mut (dyn FnMut(u64) + Send)) -> Result<Loaded> {
+    pub async fn load(
+        &self,
+        client: &Client,
+        loaded: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<LoadStatistics> {
         let outcome = self.fill(client, loaded).await;
         if outcome.is_err() {
             // The first error is the one to report; without a connection there is nothing to roll back.
@@ -42,10 +46,10 @@ impl Workload {
         outcome
     }
 
-    async fn fill(&self, client: &Client, loaded: &mut (dyn FnMut(u64) + Send)) -> Result<Loaded> {
+    async fn fill(&self, client: &Client, loaded: &mut (dyn FnMut(u64) + Send)) -> Result<LoadStatistics> {
         run(client, BEGIN, "begin").await?;
         run(client, TABLES, "create the tables").await?;
-        let mut total = Loaded {
+        let mut total = LoadStatistics {
             tables: 0,
             rows: 0,
             copy_bytes: 0,

@@ -13,7 +13,7 @@ mod tables;
 mod world;
 
 pub use large_objects::LargeObject;
-pub use load::Loaded;
+pub use load::LoadStatistics;
 pub use moment::Moment;
 pub use tables::TableLoad;
 

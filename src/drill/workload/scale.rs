@@ -2,7 +2,7 @@
 
 /// Rows per table. Most come from a share of the bytes; a few follow from other tables.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rows {
+pub(super) struct RowCounts {
     pub(super) users: u64,
     pub(super) tax_rates: u64,
     pub(super) exchange_rates: u64,
@@ -33,7 +33,7 @@ pub(super) struct Rows {
 /// Lines on every invoice. The width of an invoice below includes them.
 pub(super) const LINES_PER_INVOICE: u64 = 2;
 
-impl Rows {
+impl RowCounts {
     /// The rows whose `COPY` text has about `size_bytes`.
     ///
     /// Each table takes its share of the size, divided by the width of its rows; the webhook events take what is left,

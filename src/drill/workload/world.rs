@@ -6,7 +6,7 @@
 use super::copy_text::{push_number, push_token};
 use super::draw::{as_version_4, index};
 use super::pools::Pools;
-use super::scale::Rows;
+use super::scale::RowCounts;
 
 /// Things that other rows refer to.
 #[derive(Clone, Copy)]
@@ -24,7 +24,7 @@ pub(super) enum Entity {
 pub(super) struct World {
     pub(super) seed: u64,
     pub(super) size_bytes: u64,
-    pub(super) rows: Rows,
+    pub(super) rows: RowCounts,
     pub(super) pools: Pools,
 }
 
@@ -32,7 +32,6 @@ pub(super) struct World {
 pub(super) const PROVIDERS: [&str; 5] = ["stripe", "razorpay", "lemonsqueezy", "paddle", "paypal"];
 /// Currencies that are billed in, the commonest first.
 pub(super) const CURRENCIES: [&str; 8] = ["usd", "eur", "inr", "gbp", "cad", "aud", "jpy", "brl"];
-/// Countries of customers.
 pub(super) const COUNTRIES: [&str; 16] = [
     "US", "IN", "DE", "GB", "FR", "CA", "BR", "AU", "JP", "NL", "ES", "IT", "SE", "PL", "MX", "ZA",
 ];
@@ -45,7 +44,7 @@ impl World {
         Self {
             seed,
             size_bytes,
-            rows: Rows::fit(size_bytes),
+            rows: RowCounts::fit(size_bytes),
             pools: Pools::new(seed),
         }
     }

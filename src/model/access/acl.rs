@@ -12,11 +12,9 @@ use super::{Access, Grant, RoleId};
 pub struct AclItem {
     /// The grantee; none means PUBLIC.
     pub grantee: Option<String>,
-    /// What.
     pub privileges: Privileges,
     /// The part that the grantee may grant to others.
     pub grantable: Privileges,
-    /// Who granted it.
     pub grantor: String,
 }
 
@@ -70,7 +68,6 @@ fn identifier(text: &str) -> Option<(String, &str)> {
 /// A role of a server, by its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
-    /// Its name.
     pub name: String,
     /// Whether it is a superuser, which may do everything.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -141,7 +138,6 @@ impl AccessBuilder {
         })
     }
 
-    /// What is filled.
     pub fn access(&mut self) -> &mut Access {
         &mut self.access
     }

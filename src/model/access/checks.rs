@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::compare::{Comparison, Finding, Verb};
+use super::compare::{Comparison, GrantAction, RightsDifference};
 use super::privileges::Privileges;
 use super::rights::Grantee;
 use crate::model::check_names::{
@@ -16,14 +16,14 @@ pub const UNKNOWN: &str = "the backup does not record them";
 
 /// Whether the operator accepts that the rights are not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Accepted(pub bool);
+pub struct UnknownRightsAccepted(pub bool);
 
 /// The checks where the backup records no rights. They are skipped, unless that is accepted.
-pub fn unknown(accepted: Accepted) -> Vec<Check> {
+pub fn unknown(accepted: UnknownRightsAccepted) -> Vec<Check> {
     let names = [RIGHTS, OWNERS, DEFAULTS, EFFECTIVE];
     let check = |name| match accepted {
-        Accepted(true) => Check::none_of(name, &[], format!("accepted: {UNKNOWN}")),
-        Accepted(false) => Check::skipped(
+        UnknownRightsAccepted(true) => Check::none_of(name, &[], format!("accepted: {UNKNOWN}")),
+        UnknownRightsAccepted(false) => Check::skipped(
             name,
             format!("{UNKNOWN}; --accept-unknown-rights does without them"),
         ),
@@ -32,7 +32,7 @@ pub fn unknown(accepted: Accepted) -> Vec<Check> {
 }
 
 /// The checks over a comparison. In each, what is too much comes first.
-pub fn checks(comparison: &Comparison<'_>, accepted: Accepted) -> Vec<Check> {
+pub fn checks(comparison: &Comparison<'_>, accepted: UnknownRightsAccepted) -> Vec<Check> {
     vec![
         rights(comparison),
         owners(comparison),
@@ -75,7 +75,7 @@ fn rights(comparison: &Comparison<'_>) -> Check {
     Check::none_of(RIGHTS, &problems, well)
 }
 
-fn too_much(finding: &Finding<'_>) -> Vec<String> {
+fn too_much(finding: &RightsDifference<'_>) -> Vec<String> {
     let (who, object) = (finding.grantee.name(), finding.object);
     let held = finding.too_much;
     let may = format!("too much: {who} has {} on {object}", held.privileges);
@@ -83,7 +83,7 @@ fn too_much(finding: &Finding<'_>) -> Vec<String> {
     of(held.privileges, may, held.grantable, grants)
 }
 
-fn too_little(finding: &Finding<'_>) -> Vec<String> {
+fn too_little(finding: &RightsDifference<'_>) -> Vec<String> {
     let (who, object) = (finding.grantee.name(), finding.object);
     let held = finding.too_little;
     let lacks = format!("too little: {who} lacks {} on {object}", held.privileges);
@@ -128,7 +128,7 @@ fn defaults(comparison: &Comparison<'_>) -> Check {
                 None => String::new(),
             };
             let option = match change.verb {
-                Verb::RevokeOption | Verb::GrantWithOption => " with grant option",
+                GrantAction::RevokeOption | GrantAction::GrantWithOption => " with grant option",
                 _ => "",
             };
             format!(
@@ -148,11 +148,11 @@ fn defaults(comparison: &Comparison<'_>) -> Check {
     )
 }
 
-fn effective(comparison: &Comparison<'_>, accepted: Accepted) -> Check {
+fn effective(comparison: &Comparison<'_>, accepted: UnknownRightsAccepted) -> Check {
     let Some(answers) = comparison.answers else {
         return match accepted {
-            Accepted(true) => Check::none_of(EFFECTIVE, &[], format!("accepted: {UNKNOWN}")),
-            Accepted(false) => Check::skipped(
+            UnknownRightsAccepted(true) => Check::none_of(EFFECTIVE, &[], format!("accepted: {UNKNOWN}")),
+            UnknownRightsAccepted(false) => Check::skipped(
                 EFFECTIVE,
                 format!("{UNKNOWN}; --accept-unknown-rights does without them"),
             ),

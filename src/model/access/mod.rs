@@ -11,11 +11,11 @@ mod privileges;
 mod rights;
 
 pub use acl::{AccessBuilder, AclItem, Role, parse};
-pub use checks::{Accepted, UNKNOWN, checks, unknown};
-pub use compare::{Change, Comparison, DefaultChange, OwnerChange, Verb, compare};
+pub use checks::{UNKNOWN, UnknownRightsAccepted, checks, unknown};
+pub use compare::{Change, Comparison, DefaultChange, GrantAction, OwnerChange, compare};
 pub use effective::Effective;
 pub use privileges::Privileges;
-pub use rights::{Grantee, Rights};
+pub use rights::{Grantee, ObjectRights};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -35,10 +35,10 @@ pub struct Access {
     /// Distinct access lists, sorted. Objects name theirs by its position here.
     pub grants: Vec<Vec<Grant>>,
     /// Everything with an owner or an access list.
-    pub objects: Vec<Object>,
+    pub objects: Vec<AccessObject>,
     /// Large objects by owner and access list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub large_objects: Vec<LargeObjects>,
+    pub large_objects: Vec<LargeObjectAccess>,
     /// What is granted on objects that a role makes from now on.
     pub defaults: Vec<DefaultPrivileges>,
     /// Tables with row security.
@@ -80,13 +80,11 @@ pub struct Grant {
     /// Who may; left out, PUBLIC.
     #[serde(rename = "to", default, skip_serializing_if = "Option::is_none")]
     pub grantee: Option<RoleId>,
-    /// What.
     #[serde(rename = "may")]
     pub privileges: Privileges,
     /// The part that the grantee may grant to others.
     #[serde(default, skip_serializing_if = "no_privileges")]
     pub grantable: Privileges,
-    /// Who granted it.
     #[serde(rename = "by")]
     pub grantor: RoleId,
 }
@@ -98,9 +96,8 @@ const fn no_privileges(privileges: &Privileges) -> bool {
 
 /// Something with an owner or an access list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Object {
-    /// What it is.
-    pub kind: Kind,
+pub struct AccessObject {
+    pub kind: ObjectKind,
     /// The schema it belongs to; for a schema, its own name; empty where it belongs to none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub schema: String,
@@ -125,8 +122,7 @@ pub struct Object {
 /// What an object is, in words for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names are PostgreSQL's")]
-pub enum Kind {
+pub enum ObjectKind {
     Database,
     Schema,
     Table,
@@ -157,7 +153,7 @@ pub enum Kind {
     EventTrigger,
 }
 
-impl Kind {
+impl ObjectKind {
     /// Whether rows can be read of it, or of one like it.
     pub const fn is_relation(self) -> bool {
         matches!(
@@ -182,7 +178,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ObjectKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Database => "database",
@@ -217,11 +213,11 @@ impl fmt::Display for Kind {
     }
 }
 
-impl fmt::Display for Object {
+impl fmt::Display for AccessObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.column, self.kind) {
             (Some(column), _) => write!(f, "{} {}.{column}", self.kind, self.name),
-            (None, Kind::Database) => write!(f, "the database"),
+            (None, ObjectKind::Database) => write!(f, "the database"),
             (None, _) => write!(f, "{} {}", self.kind, self.name),
         }
     }
@@ -229,10 +225,9 @@ impl fmt::Display for Object {
 
 /// Large objects with one owner and one access list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LargeObjects {
-    /// Their owner.
+pub struct LargeObjectAccess {
     pub owner: Option<RoleId>,
-    /// Their access list.
+    /// Position of their access list in [`Access::grants`].
     pub grants: usize,
     /// Their ids, as ranges with both ends in them.
     pub ids: Vec<(u32, u32)>,
@@ -248,7 +243,7 @@ pub struct DefaultPrivileges {
     pub schema: Option<String>,
     /// On what, in GRANT's plural: `TABLES`, `FUNCTIONS`, …
     pub on: String,
-    /// The access list.
+    /// Position of the access list in [`Access::grants`].
     pub grants: usize,
     /// PostgreSQL's own list, which holds where there is no other; for a schema, an empty one.
     pub usual: usize,
@@ -257,7 +252,6 @@ pub struct DefaultPrivileges {
 /// A table whose rows are filtered by policies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RowSecurity {
-    /// Its schema.
     pub schema: String,
     /// Its name as SQL wants it, with its schema.
     pub name: String,
@@ -270,9 +264,7 @@ pub struct RowSecurity {
 /// An extension and its version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extension {
-    /// Its name.
     pub name: String,
-    /// Its version.
     pub version: String,
 }
 
@@ -294,7 +286,7 @@ impl Access {
                 .grantors
                 .extend(others.map(|grantor| self.role_name(grantor)));
         };
-        let own = |object: &&Object| !object.has_foreign_owner && !is_left_to_platform(profile, object);
+        let own = |object: &&AccessObject| !object.has_foreign_owner && !is_left_to_platform(profile, object);
         for object in self.objects.iter().filter(own) {
             take(object.owner, object.grants);
         }
@@ -314,8 +306,8 @@ impl Access {
     pub fn expanded(mut self) -> Self {
         for group in std::mem::take(&mut self.large_objects) {
             let ids = group.ids.iter().flat_map(|(first, last)| *first..=*last);
-            self.objects.extend(ids.map(|id| Object {
-                kind: Kind::LargeObject,
+            self.objects.extend(ids.map(|id| AccessObject {
+                kind: ObjectKind::LargeObject,
                 schema: String::new(),
                 name: id.to_string(),
                 column: None,
@@ -369,7 +361,7 @@ impl Access {
                 named.extend(Some(grant.grantor).filter(is_own));
             }
         };
-        let in_database = |object: &&Object| object.kind != Kind::Parameter;
+        let in_database = |object: &&AccessObject| object.kind != ObjectKind::Parameter;
         for object in self.objects.iter().filter(in_database) {
             take(object.owner, object.grants, object.has_foreign_owner);
         }

@@ -28,9 +28,7 @@ const KNOWN: [(char, &str); 15] = [
 pub struct Privileges(u16);
 
 impl Privileges {
-    /// No privilege.
     pub const NONE: Self = Self(0);
-    /// Every privilege.
     pub const ALL: Self = Self((1 << KNOWN.len()) - 1);
     /// `MAINTAIN`, which PostgreSQL 17 introduced.
     pub const MAINTAIN: Self = Self(1 << 7);
@@ -46,7 +44,7 @@ impl Privileges {
         bit.map_or(Self::NONE, |bit| Self(1 << bit))
     }
 
-    /// Both sets together.
+    /// The union of both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -88,7 +86,7 @@ impl Privileges {
 }
 
 impl fmt::Display for Privileges {
-    /// `SELECT, INSERT`.
+    /// As in `SELECT, INSERT`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, word) in self.words().enumerate() {
             let comma = if number == 0 { "" } else { ", " };

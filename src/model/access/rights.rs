@@ -29,14 +29,14 @@ impl Grantee<'_> {
 
 /// Privileges, and those of them that may be granted to others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldPrivileges {
     /// What may be done.
     pub privileges: Privileges,
     /// The part that may be granted.
     pub grantable: Privileges,
 }
 
-impl Held {
+impl HeldPrivileges {
     pub(super) fn is_empty(self) -> bool {
         self.privileges.is_empty() && self.grantable.is_empty()
     }
@@ -58,9 +58,9 @@ impl Held {
 
 /// The rights on one object: what each grantee got of each grantor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rights<'a>(BTreeMap<(Grantee<'a>, Grantee<'a>), Held>);
+pub struct ObjectRights<'a>(BTreeMap<(Grantee<'a>, Grantee<'a>), HeldPrivileges>);
 
-impl<'a> Rights<'a> {
+impl<'a> ObjectRights<'a> {
     /// The rights that a list of `access` gives on an object of `owner`.
     pub fn of(access: &'a Access, list: usize, owner: Option<RoleId>) -> Self {
         let resolve = |role: RoleId| match owner {
@@ -70,7 +70,7 @@ impl<'a> Rights<'a> {
         let mut rights = Self::default();
         for grant in access.list(list) {
             let grantee = grant.grantee.map_or(Grantee::Public, resolve);
-            let held = Held {
+            let held = HeldPrivileges {
                 privileges: grant.privileges,
                 grantable: grant.grantable,
             };
@@ -79,7 +79,7 @@ impl<'a> Rights<'a> {
         rights
     }
 
-    fn add(&mut self, who: (Grantee<'a>, Grantee<'a>), held: Held) {
+    fn add(&mut self, who: (Grantee<'a>, Grantee<'a>), held: HeldPrivileges) {
         if !held.is_empty() {
             let known = self.0.entry(who).or_default();
             *known = known.and(held);
@@ -87,7 +87,7 @@ impl<'a> Rights<'a> {
     }
 
     /// Grantee, grantor, and what was granted.
-    pub fn iter(&self) -> impl Iterator<Item = (Grantee<'a>, Grantee<'a>, Held)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Grantee<'a>, Grantee<'a>, HeldPrivileges)> {
         self.0
             .iter()
             .map(|((grantee, grantor), held)| (*grantee, *grantor, *held))
@@ -118,7 +118,7 @@ impl<'a> Rights<'a> {
     pub fn without_owners(mut self, privileges: Privileges) -> Self {
         let own = (Grantee::Owner, Grantee::Owner);
         if let Some(held) = self.0.remove(&own) {
-            let held = held.without(Held {
+            let held = held.without(HeldPrivileges {
                 privileges,
                 grantable: privileges,
             });

@@ -16,10 +16,9 @@ const STALE_AFTER: Duration = Duration::from_hours(24);
 /// One line of a journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-pub enum Record {
+pub enum JournalRecord {
     /// A cutover to a target begins. What comes before it belongs to another.
     Opened {
-        /// When.
         at: Timestamp,
         /// Version of the records.
         version: u32,
@@ -28,27 +27,19 @@ pub enum Record {
     },
     /// A step is about to be run.
     Began {
-        /// When.
         at: Timestamp,
-        /// Its name.
         step: String,
         /// Digest of its definition.
         digest: String,
     },
-    /// It ended well.
     Ended {
-        /// When.
         at: Timestamp,
-        /// Its name.
         step: String,
         /// Digest of its definition.
         digest: String,
     },
-    /// It did not.
     Failed {
-        /// When.
         at: Timestamp,
-        /// Its name.
         step: String,
         /// Digest of its definition.
         digest: String,
@@ -56,10 +47,7 @@ pub enum Record {
         error: String,
     },
     /// Every step ended well.
-    Completed {
-        /// When.
-        at: Timestamp,
-    },
+    Completed { at: Timestamp },
 }
 
 /// How far a step has come.
@@ -70,9 +58,7 @@ pub enum StepState {
     Pending,
     /// It was under way when the last run ended without a word.
     UnderWay(Timestamp),
-    /// It failed.
     Failed(Timestamp),
-    /// It is done.
     Done(Timestamp),
 }
 
@@ -98,7 +84,7 @@ pub struct Remaining {
     pub first: usize,
 }
 
-impl Record {
+impl JournalRecord {
     /// The record that begins a cutover.
     pub fn opened(at: Timestamp, target: &str) -> Self {
         Self::Opened {
@@ -137,7 +123,7 @@ pub fn whole_lines(text: &[u8]) -> &[u8] {
 }
 
 /// Reads the records in whole lines. A line that means nothing is an error: what was done must not be guessed.
-pub fn read(lines: &[u8]) -> Result<Vec<Record>> {
+pub fn read(lines: &[u8]) -> Result<Vec<JournalRecord>> {
     let refuse = |number: usize, what: &str| {
         Error::new(Kind::Usage, format!("line {number} of the journal {what}"))
             .hint("name another file with --journal, or move this one away")
@@ -150,13 +136,13 @@ pub fn read(lines: &[u8]) -> Result<Vec<Record>> {
         let record = serde_json::from_slice(line)
             .map_err(|cause| refuse(number + 1, "is no record").caused_by(cause))?;
         match &record {
-            Record::Opened { version, .. } if *version != VERSION => {
+            JournalRecord::Opened { version, .. } if *version != VERSION => {
                 return Err(refuse(
                     number + 1,
                     "was written by another version of this program",
                 ));
             }
-            Record::Opened { .. } => {}
+            JournalRecord::Opened { .. } => {}
             _ if records.is_empty() => return Err(refuse(number + 1, "belongs to no cutover")),
             _ => {}
         }
@@ -171,14 +157,14 @@ pub fn read(lines: &[u8]) -> Result<Vec<Record>> {
 /// another. Once a step has to be run, all behind it are: what they do may rest on it.
 pub fn remaining(
     steps: &[Step],
-    records: &[Record],
+    records: &[JournalRecord],
     target: &str,
     now: Timestamp,
     restart: bool,
 ) -> Result<Remaining> {
     let opened = records
         .iter()
-        .rposition(|record| matches!(record, Record::Opened { .. }));
+        .rposition(|record| matches!(record, JournalRecord::Opened { .. }));
     let last = opened.map_or(&records[..0], |opened| &records[opened..]);
     let opening = opening(last, target, now, restart);
     if opening != Opening::GoesOn {
@@ -203,11 +189,11 @@ pub fn remaining(
     })
 }
 
-fn opening(last: &[Record], target: &str, now: Timestamp, restart: bool) -> Opening {
+fn opening(last: &[JournalRecord], target: &str, now: Timestamp, restart: bool) -> Opening {
     match last {
         [] => Opening::Begins,
         _ if restart => Opening::Begins,
-        [Record::Opened { target: other, .. }, ..] if other != target => {
+        [JournalRecord::Opened { target: other, .. }, ..] if other != target => {
             Opening::BeginsInstead(format!("the journal's last cutover was to {other}"))
         }
         [.., newest] => {
@@ -221,7 +207,7 @@ fn opening(last: &[Record], target: &str, now: Timestamp, restart: bool) -> Open
     }
 }
 
-fn state_of(step: &Step, records: &[Record]) -> Result<StepState> {
+fn state_of(step: &Step, records: &[JournalRecord]) -> Result<StepState> {
     let mut own = records
         .iter()
         .filter(|record| record.step().is_some_and(|(name, _)| name == step.name));
@@ -231,13 +217,13 @@ fn state_of(step: &Step, records: &[Record]) -> Result<StepState> {
     let at = last.at();
     let has_changed = last.step().is_some_and(|(_, digest)| digest != step.digest());
     match last {
-        Record::Ended { .. } if has_changed => Err(Error::new(
+        JournalRecord::Ended { .. } if has_changed => Err(Error::new(
             Kind::Refused,
             format!("step {:?} was changed after it was done at {at}", step.name),
         )
         .hint("add --restart to run every step again, or undo the change")),
-        Record::Ended { .. } => Ok(StepState::Done(at)),
-        Record::Failed { .. } => Ok(StepState::Failed(at)),
+        JournalRecord::Ended { .. } => Ok(StepState::Done(at)),
+        JournalRecord::Failed { .. } => Ok(StepState::Failed(at)),
         _ => Ok(StepState::UnderWay(at)),
     }
 }

@@ -18,13 +18,12 @@ const COMMAND_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// One step. It can be run again where it was run before: that is how a cutover that broke off goes on.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "Written")]
+#[serde(try_from = "WrittenStep")]
 pub struct Step {
     /// What it is called; no other step has this name.
     pub name: String,
     /// What it is for, in a sentence.
     pub why: String,
-    /// What it does.
     pub action: Action,
 }
 
@@ -32,7 +31,6 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Runs a program.
     Command(CommandLine),
     /// Waits until an address answers as it should.
     Http(HealthCheck),
@@ -43,9 +41,7 @@ pub enum Action {
 /// A program with its arguments. No shell reads them, and none of them is a secret.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CommandLine {
-    /// The program.
     pub program: String,
-    /// Its arguments.
     pub arguments: Vec<String>,
     /// Where it is run, if not where we are.
     pub directory: Option<PathBuf>,
@@ -65,7 +61,7 @@ pub struct CommandLine {
 #[serde(rename_all = "lowercase")]
 pub enum SecretSource {
     /// Something this program was given for its own use.
-    From(Known),
+    From(KnownSecret),
     /// The value of a variable.
     Env(String),
     /// The contents of a file.
@@ -75,7 +71,7 @@ pub enum SecretSource {
 /// A secret this program has anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Known {
+pub enum KnownSecret {
     /// The connection string of the target, as it was given.
     TargetUrl,
 }
@@ -84,7 +80,6 @@ pub enum Known {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HealthCheck {
-    /// The address.
     pub url: String,
     /// The status that is healthy.
     #[serde(default = "HealthCheck::ok")]
@@ -107,7 +102,6 @@ pub struct HealthCheck {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NameCheck {
-    /// The name.
     pub name: String,
     /// The only addresses it may have.
     #[serde(default)]
@@ -222,7 +216,7 @@ impl NameCheck {
 impl fmt::Display for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::From(Known::TargetUrl) => f.write_str("the target's connection string"),
+            Self::From(KnownSecret::TargetUrl) => f.write_str("the target's connection string"),
             Self::Env(name) => write!(f, "the variable {name}"),
             Self::File(path) => write!(f, "the file {}", path.display()),
         }
@@ -232,7 +226,7 @@ impl fmt::Display for SecretSource {
 /// One step as it is written: exactly one action, and what belongs to it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct WrittenStep {
     name: String,
     why: String,
     command: Option<Vec<String>>,
@@ -246,10 +240,10 @@ struct Written {
     timeout: Option<Duration>,
 }
 
-impl TryFrom<Written> for Step {
+impl TryFrom<WrittenStep> for Step {
     type Error = String;
 
-    fn try_from(mut written: Written) -> Result<Self, String> {
+    fn try_from(mut written: WrittenStep) -> Result<Self, String> {
         let name = std::mem::take(&mut written.name);
         let why = std::mem::take(&mut written.why);
         if name.trim().is_empty() || name.chars().any(char::is_control) {
@@ -265,7 +259,7 @@ impl TryFrom<Written> for Step {
     }
 }
 
-impl Written {
+impl WrittenStep {
     fn action(self) -> Result<Action, String> {
         let belongs_to_command = self.directory.is_some()
             || self.env.is_some()

@@ -11,9 +11,11 @@ mod settings;
 
 pub use digest::{DigestKey, KEY_BYTES};
 pub use membership::{Membership, MembershipChange};
-pub use record::{RECORD_MARK, Record};
-pub use roles::{Attributes, RoleRecord, Roles, roles_check};
-pub use settings::{Accepted, Known, Scope, Setting, SettingDigest, differences, settings_check};
+pub use record::{RECORD_MARK, SettingsRecord};
+pub use roles::{RoleAttributes, RoleRecord, Roles, roles_check};
+pub use settings::{
+    KnownSettings, MissingSettingsAccepted, Setting, SettingDigest, SettingScope, differences, settings_check,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +25,6 @@ pub const NOT_RECORDED: &str = "the backup does not record them";
 /// What a manifest says of the globals object beside its backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Globals {
-    /// The object's key.
     pub key: String,
     /// Its size in bytes.
     pub stored_bytes: u64,
@@ -43,7 +44,7 @@ impl Globals {
             return false;
         };
         self.settings.push(SettingDigest {
-            scope: Scope::Role,
+            scope: SettingScope::Role,
             role: Some(role.name.clone()),
             name: "paycraft.lost".to_owned(),
             digest: String::new(),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::digest::DigestKey;
-use super::settings::{Scope, Setting, SettingDigest};
+use super::settings::{Setting, SettingDigest, SettingScope};
 use crate::model::secret::Secret;
 
 /// What the line begins with. To psql it is a comment.
@@ -11,18 +11,16 @@ pub const RECORD_MARK: &str = "-- paycraft-dr-record: ";
 
 /// The settings of a backup with their values, and the key of their digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// The backup's key.
+pub struct SettingsRecord {
     pub backup: String,
     /// What the digests in the manifest were made with.
     pub digest_key: DigestKey,
-    /// The settings.
     pub settings: Vec<Setting>,
 }
 
 /// The same as it is written.
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct WrittenRecord {
     backup: String,
     digest_key: String,
     settings: Vec<WrittenSetting>,
@@ -30,14 +28,14 @@ struct Written {
 
 #[derive(Serialize, Deserialize)]
 struct WrittenSetting {
-    scope: Scope,
+    scope: SettingScope,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     role: Option<String>,
     name: String,
     value: String,
 }
 
-impl Record {
+impl SettingsRecord {
     /// The digests of the settings, as a manifest holds them.
     pub fn digests(&self) -> Vec<SettingDigest> {
         let digests = self.settings.iter();
@@ -48,7 +46,7 @@ impl Record {
 
     /// The line, with its end.
     pub fn encode(&self) -> String {
-        let written = Written {
+        let written = WrittenRecord {
             backup: self.backup.clone(),
             digest_key: self.digest_key.to_hex(),
             settings: self
@@ -70,7 +68,7 @@ impl Record {
     /// Reads the last line of a globals object.
     pub fn decode(text: &str) -> Option<Self> {
         let line = text.trim_end_matches('\n').rsplit('\n').next()?;
-        let written: Written = serde_json::from_str(line.strip_prefix(RECORD_MARK)?).ok()?;
+        let written: WrittenRecord = serde_json::from_str(line.strip_prefix(RECORD_MARK)?).ok()?;
         Some(Self {
             backup: written.backup,
             digest_key: DigestKey::from_hex(&written.digest_key)?,

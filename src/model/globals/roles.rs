@@ -12,7 +12,6 @@ use crate::model::verdict::Check;
 
 const NAME: &str = check_names::ROLES;
 
-/// Roles and memberships.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roles {
     /// The roles, by name.
@@ -24,11 +23,10 @@ pub struct Roles {
 /// A role, without its password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleRecord {
-    /// Its name.
     pub name: String,
     /// What it is allowed on the whole server.
     #[serde(flatten)]
-    pub attributes: Attributes,
+    pub attributes: RoleAttributes,
     /// How many connections it may have; left out where there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_limit: Option<i32>,
@@ -43,8 +41,7 @@ pub struct RoleRecord {
     clippy::struct_excessive_bools,
     reason = "each is an attribute of PostgreSQL's roles"
 )]
-#[expect(missing_docs, reason = "the names are PostgreSQL's")]
-pub struct Attributes {
+pub struct RoleAttributes {
     pub superuser: bool,
     pub inherit: bool,
     pub createrole: bool,
@@ -54,7 +51,7 @@ pub struct Attributes {
     pub bypassrls: bool,
 }
 
-impl Attributes {
+impl RoleAttributes {
     /// Each attribute as SQL words it, and whether it is there.
     pub fn words(self) -> [(&'static str, bool); 7] {
         [

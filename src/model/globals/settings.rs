@@ -17,7 +17,7 @@ const NAME: &str = check_names::SETTINGS;
 /// What a setting is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Scope {
+pub enum SettingScope {
     /// Every session in the database.
     Database,
     /// Every session of a role; of all roles where none is named.
@@ -26,7 +26,7 @@ pub enum Scope {
     RoleInDatabase,
 }
 
-impl Scope {
+impl SettingScope {
     /// Its stable name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -41,10 +41,9 @@ impl Scope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// What it is of.
-    pub scope: Scope,
+    pub scope: SettingScope,
     /// The role it is of.
     pub role: Option<String>,
-    /// Its name.
     pub name: String,
     /// Its value, as the catalog has it.
     pub value: Secret,
@@ -66,11 +65,10 @@ impl Setting {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SettingDigest {
     /// What it is of.
-    pub scope: Scope,
+    pub scope: SettingScope,
     /// The role it is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// Its name.
     pub name: String,
     /// The keyed digest of its value, as lowercase hex.
     pub digest: String,
@@ -87,7 +85,7 @@ impl SettingDigest {
         }
     }
 
-    fn place(&self) -> (Scope, Option<&str>, &str) {
+    fn place(&self) -> (SettingScope, Option<&str>, &str) {
         (self.scope, self.role.as_deref(), &self.name)
     }
 
@@ -98,7 +96,7 @@ impl SettingDigest {
             .as_deref()
             .is_some_and(|role| profile.is_internal_role(role));
         let is_projects = profile == Profile::Supabase
-            && self.scope == Scope::Database
+            && self.scope == SettingScope::Database
             && self.name.starts_with("app.settings.");
         is_of_platform || is_projects
     }
@@ -108,22 +106,22 @@ impl fmt::Display for SettingDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.name;
         match (self.scope, &self.role) {
-            (Scope::Database, _) => write!(f, "{name} of the database"),
-            (Scope::Role, None) => write!(f, "{name} of all roles"),
-            (Scope::Role, Some(role)) => write!(f, "{name} of role {role}"),
-            (Scope::RoleInDatabase, Some(role)) => write!(f, "{name} of role {role} in the database"),
-            (Scope::RoleInDatabase, None) => write!(f, "{name} of all roles in the database"),
+            (SettingScope::Database, _) => write!(f, "{name} of the database"),
+            (SettingScope::Role, None) => write!(f, "{name} of all roles"),
+            (SettingScope::Role, Some(role)) => write!(f, "{name} of role {role}"),
+            (SettingScope::RoleInDatabase, Some(role)) => write!(f, "{name} of role {role} in the database"),
+            (SettingScope::RoleInDatabase, None) => write!(f, "{name} of all roles in the database"),
         }
     }
 }
 
 /// Whether the operator accepts that settings are missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Accepted(pub bool);
+pub struct MissingSettingsAccepted(pub bool);
 
 /// What is known of a backup's settings when a target is compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Known {
+pub enum KnownSettings {
     /// The backup does not record them.
     #[default]
     Nothing,
@@ -135,8 +133,7 @@ pub enum Known {
 
 /// A setting that a target does not have as it was, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference<'a> {
-    /// Which one.
+pub struct SettingDifference<'a> {
     pub setting: &'a SettingDigest,
     /// Whether the target has it and the source had not.
     pub is_extra: bool,
@@ -149,15 +146,15 @@ pub fn differences<'a>(
     expected: &'a [SettingDigest],
     found: &'a [SettingDigest],
     profile: Profile,
-) -> Vec<Difference<'a>> {
+) -> Vec<SettingDifference<'a>> {
     let by_place = |settings: &'a [SettingDigest]| -> BTreeMap<_, &'a SettingDigest> {
         let own = settings.iter().filter(|setting| !setting.is_platforms(profile));
         own.map(|setting| (setting.place(), setting)).collect()
     };
     let (then, now) = (by_place(expected), by_place(found));
     let extra = now.iter().filter(|(place, _)| !then.contains_key(*place));
-    let mut differences: Vec<Difference<'_>> = extra
-        .map(|(_, setting)| Difference {
+    let mut differences: Vec<SettingDifference<'_>> = extra
+        .map(|(_, setting)| SettingDifference {
             setting,
             is_extra: true,
             is_other: false,
@@ -166,7 +163,7 @@ pub fn differences<'a>(
     for (place, setting) in then {
         let there = now.get(&place);
         if there.is_none_or(|there| there.digest != setting.digest) {
-            differences.push(Difference {
+            differences.push(SettingDifference {
                 setting,
                 is_extra: false,
                 is_other: there.is_some(),
@@ -178,11 +175,11 @@ pub fn differences<'a>(
 
 /// Compares the settings of a target with those recorded.
 pub fn settings_check(
-    known: &Known,
+    known: &KnownSettings,
     expected: &[SettingDigest],
     found: &[SettingDigest],
     profile: Profile,
-    accepted: Accepted,
+    accepted: MissingSettingsAccepted,
     accepts_unknown: bool,
 ) -> Check {
     let doubtful = |why: &str, flag: &str, is_accepted: bool| match is_accepted {
@@ -190,9 +187,9 @@ pub fn settings_check(
         false => Check::skipped(NAME, format!("{why}; {flag} does without them")),
     };
     match known {
-        Known::Nothing => return doubtful(NOT_RECORDED, "--accept-unknown-rights", accepts_unknown),
-        Known::Unreadable(why) => return doubtful(why, "--accept-missing-settings", accepted.0),
-        Known::Key(_) => {}
+        KnownSettings::Nothing => return doubtful(NOT_RECORDED, "--accept-unknown-rights", accepts_unknown),
+        KnownSettings::Unreadable(why) => return doubtful(why, "--accept-missing-settings", accepted.0),
+        KnownSettings::Key(_) => {}
     }
     let problems: Vec<String> = differences(expected, found, profile)
         .iter()

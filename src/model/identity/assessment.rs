@@ -38,7 +38,7 @@ pub enum SourceAnswer {
 
 /// All that is known when a target is assessed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evidence {
+pub struct TargetEvidence {
     /// What the backup recorded of its source.
     pub backup: DatabaseFacts,
     /// What the target says of itself.
@@ -62,8 +62,7 @@ pub enum Assessment {
     Unknown(Vec<String>),
 }
 
-/// Assesses a target.
-pub fn assess(evidence: &Evidence) -> Assessment {
+pub fn assess(evidence: &TargetEvidence) -> Assessment {
     let mut unknown = Vec::new();
     for claim in [of_source(evidence), of_backup(evidence)] {
         match claim {
@@ -80,7 +79,7 @@ pub fn assess(evidence: &Evidence) -> Assessment {
 }
 
 /// Whether the target is the database that the backup was made of.
-fn of_backup(evidence: &Evidence) -> Likeness {
+fn of_backup(evidence: &TargetEvidence) -> Likeness {
     if evidence.is_other_project_than_backup {
         return Likeness::Different("its project is another".into());
     }
@@ -123,7 +122,7 @@ fn worded(own: Likeness, told: impl Fn(&str) -> String) -> Likeness {
 }
 
 /// Whether the target is the configured source.
-fn of_source(evidence: &Evidence) -> Likeness {
+fn of_source(evidence: &TargetEvidence) -> Likeness {
     const NAME: &str = "is the source database by another name";
     let (facts, challenge) = match &evidence.source {
         SourceAnswer::NotConfigured => return Likeness::Different("no source is configured".into()),

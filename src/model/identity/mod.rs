@@ -9,7 +9,7 @@ mod likeness;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::assessment::{Assessment, Challenge, Evidence, SourceAnswer, assess};
+pub use self::assessment::{Assessment, Challenge, SourceAnswer, TargetEvidence, assess};
 pub use self::likeness::{Likeness, is_certainly, likeness};
 
 /// What a database says of itself, besides its name and its server's system identifier. What is not known is `None`.
@@ -42,18 +42,14 @@ pub struct Identity {
 /// A table and its OID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableOid {
-    /// Its schema.
     pub schema: String,
-    /// Its name.
     pub name: String,
-    /// Its OID.
     pub oid: u32,
 }
 
 /// All that is known of one database at one instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DatabaseFacts {
-    /// Its name.
     pub database: String,
     /// The cluster's system identifier, where the role may read it.
     pub system_identifier: Option<String>,

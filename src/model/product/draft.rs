@@ -8,7 +8,6 @@ use super::ProductionIdentities;
 /// What is known of a product before it has a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// Its name.
     pub name: String,
     /// Address of the store of its backups.
     pub endpoint: Option<String>,

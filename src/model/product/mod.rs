@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::draft::Draft;
 pub use self::names::general_name;
-pub use self::tables::{CountedTable, CountedTables, Rule, TableCounts, short_name};
+pub use self::tables::{CountRule, CountedTable, CountedTables, TableCounts, short_name};
 use super::objective::Objectives;
 use super::schedule::Schedule;
 
@@ -30,7 +30,6 @@ pub struct Product {
     pub production: ProductionIdentities,
     /// The tables that are counted.
     pub tables: CountedTables,
-    /// What is promised.
     pub objectives: Objectives,
     /// When backups and drills are due.
     pub schedule: Schedule,

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{CountedTable, CountedTables, Product, ProductionIdentities, Rule};
+use super::{CountRule, CountedTable, CountedTables, Product, ProductionIdentities};
 use crate::model::objective::Objectives;
 use crate::model::schedule::Schedule;
 
-/// The product's name.
 pub const NAME: &str = "paycraft";
 
 /// The bucket of its backups.
@@ -17,14 +16,14 @@ pub const PRODUCTION_PROJECT: &str = "mlwfgytjxlqyfxcgpysm";
 
 /// The tables of its runbook, in that order. People subscribe while they are counted; the tiers are always free, pro and enterprise.
 static TABLES: [CountedTable; 5] = [
-    public("tenants", Rule::Exact),
-    public("tenant_providers", Rule::Exact),
-    public("tenant_products", Rule::Exact),
-    public("tier_definitions", Rule::Always(3)),
-    public("subscriptions", Rule::Within(1)),
+    public("tenants", CountRule::Exact),
+    public("tenant_providers", CountRule::Exact),
+    public("tenant_products", CountRule::Exact),
+    public("tier_definitions", CountRule::Always(3)),
+    public("subscriptions", CountRule::Within(1)),
 ];
 
-const fn public(name: &'static str, rule: Rule) -> CountedTable {
+const fn public(name: &'static str, rule: CountRule) -> CountedTable {
     CountedTable {
         schema: Cow::Borrowed("public"),
         name: Cow::Borrowed(name),

@@ -14,7 +14,6 @@ use crate::model::schedule::{DrillDay, Schedule};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ProductSection {
-    /// The product's name.
     #[serde(deserialize_with = "name")]
     pub(super) name: Option<String>,
     /// The bucket of its backups.

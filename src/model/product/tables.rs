@@ -8,19 +8,17 @@ use serde::Deserialize;
 
 /// A table that is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Written")]
+#[serde(try_from = "WrittenTable")]
 pub struct CountedTable {
-    /// Its schema.
     pub schema: Cow<'static, str>,
-    /// Its name.
     pub name: Cow<'static, str>,
     /// What its count is held to.
-    pub rule: Rule,
+    pub rule: CountRule,
 }
 
 /// What the rows of a table are held to, where two databases are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rule {
+pub enum CountRule {
     /// They are as many in both.
     #[default]
     Exact,
@@ -46,7 +44,6 @@ impl CountedTables {
     /// No table is counted.
     pub const NONE: Self = Self::Known(&[]);
 
-    /// Each of them.
     pub fn iter(&self) -> std::slice::Iter<'_, CountedTable> {
         match self {
             Self::Known(tables) => tables.iter(),
@@ -113,7 +110,7 @@ impl fmt::Display for CountedTable {
 }
 
 /// As a configuration writes it.
-impl fmt::Display for Rule {
+impl fmt::Display for CountRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exact => f.write_str("exact"),
@@ -126,7 +123,7 @@ impl fmt::Display for Rule {
 /// A table as a configuration writes it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct WrittenTable {
     name: String,
     #[serde(default = "public")]
     schema: String,
@@ -139,11 +136,11 @@ fn public() -> String {
     "public".to_owned()
 }
 
-impl TryFrom<Written> for CountedTable {
+impl TryFrom<WrittenTable> for CountedTable {
     type Error = String;
 
-    fn try_from(written: Written) -> Result<Self, String> {
-        let Written {
+    fn try_from(written: WrittenTable) -> Result<Self, String> {
+        let WrittenTable {
             name,
             schema,
             exact,
@@ -154,9 +151,9 @@ impl TryFrom<Written> for CountedTable {
             return Err("a counted table has a name and a schema that are not empty".to_owned());
         }
         let rule = match (exact, within, always) {
-            (None | Some(true), None, None) => Rule::Exact,
-            (None, Some(rows), None) => Rule::Within(rows),
-            (None, None, Some(rows)) => Rule::Always(rows),
+            (None | Some(true), None, None) => CountRule::Exact,
+            (None, Some(rows), None) => CountRule::Within(rows),
+            (None, None, Some(rows)) => CountRule::Always(rows),
             _ => {
                 return Err(format!(
                     "table {name:?}: write one of exact = true, within = N, always = N"

@@ -14,9 +14,9 @@ use tokio_postgres::Config;
 use tokio_postgres::config::ChannelBinding;
 
 pub use self::parameters::Surroundings;
-use self::parameters::{Parameters, Unreadable};
-use self::project::{Parts, SESSION_PORT, is_direct, is_supabase, is_transaction_pooler, normalised};
-use super::patience::Patience;
+use self::parameters::{ConninfoError, Parameters};
+use self::project::{ConninfoParts, SESSION_PORT, is_direct, is_supabase, is_transaction_pooler, normalised};
+use super::patience::ServerTimeouts;
 pub use super::side::Side;
 use super::tls::{Roots, Tls, Trust};
 use crate::error::{Error, Kind, Result};
@@ -103,7 +103,7 @@ pub struct Conninfo {
     port: u16,
     database: String,
     user: String,
-    patience: Patience,
+    patience: ServerTimeouts,
 }
 
 impl Conninfo {
@@ -140,7 +140,7 @@ impl Conninfo {
         side: Side,
         parameters: &Parameters,
         surroundings: &Surroundings<'_>,
-    ) -> std::result::Result<Self, Unreadable> {
+    ) -> std::result::Result<Self, ConninfoError> {
         let known =
             |name: &&String| UNDERSTOOD.contains(&name.as_str()) || WITHOUT_EFFECT.contains(&name.as_str());
         if let Some(unknown) = parameters.keys().find(|name| !known(name)) {
@@ -221,7 +221,7 @@ impl Conninfo {
             port,
             database,
             user,
-            patience: Patience::default(),
+            patience: ServerTimeouts::default(),
         })
     }
 
@@ -257,7 +257,7 @@ impl Conninfo {
     }
 
     /// How long its server is waited for.
-    pub fn patience(&self) -> Patience {
+    pub fn patience(&self) -> ServerTimeouts {
         self.patience
     }
 
@@ -271,7 +271,6 @@ impl Conninfo {
         self.side
     }
 
-    /// The database's name.
     pub fn database(&self) -> &str {
         &self.database
     }
@@ -336,8 +335,8 @@ impl Conninfo {
         !host.is_empty() && (normalised(&self.host) == host || self.address.as_ref().is_some_and(has_address))
     }
 
-    fn parts(&self) -> Parts<'_> {
-        Parts {
+    fn parts(&self) -> ConninfoParts<'_> {
+        ConninfoParts {
             host: &self.host,
             user: &self.user,
             options: self.config.get_options().unwrap_or_default(),
@@ -423,7 +422,7 @@ fn add_host(config: &mut Config, host: &str, address: Option<IpAddr>) {
     };
 }
 
-fn channel_binding(value: Option<&str>) -> std::result::Result<ChannelBinding, Unreadable> {
+fn channel_binding(value: Option<&str>) -> std::result::Result<ChannelBinding, ConninfoError> {
     match value {
         None | Some("prefer") => Ok(ChannelBinding::Prefer),
         Some("disable") => Ok(ChannelBinding::Disable),

@@ -12,7 +12,6 @@ use percent_encoding::percent_decode_str;
 /// What libpq looks at besides the connection string.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
-    /// The environment variables.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
 }
 
@@ -38,7 +37,7 @@ const VARIABLES: [(&str, &str); 14] = [
 ];
 
 /// Why a connection string cannot be read. Holds nothing of the string, as any piece of it may be one of a password.
-pub(super) type Unreadable = String;
+pub(super) type ConninfoError = String;
 
 impl Surroundings<'_> {
     /// No variables, no files: only what the string says.
@@ -56,7 +55,7 @@ impl Surroundings<'_> {
     }
 
     /// What `text` says, then its service, then the variables.
-    pub(super) fn complete(&self, text: &str) -> Result<Parameters, Unreadable> {
+    pub(super) fn complete(&self, text: &str) -> Result<Parameters, ConninfoError> {
         let mut parameters = read(text)?;
         let variables = VARIABLES
             .iter()
@@ -73,7 +72,7 @@ impl Surroundings<'_> {
         Ok(parameters)
     }
 
-    fn service(&self, service: &str) -> Result<Parameters, Unreadable> {
+    fn service(&self, service: &str) -> Result<Parameters, ConninfoError> {
         let own = self.get("PGSERVICEFILE").map(PathBuf::from);
         let own = own.or_else(|| self.at_home(".pg_service.conf"));
         let shared = self
@@ -135,7 +134,7 @@ pub(super) fn is_quoted(text: &str) -> bool {
 }
 
 /// Reads a URL or `key = value` pairs.
-pub(super) fn read(text: &str) -> Result<Parameters, Unreadable> {
+pub(super) fn read(text: &str) -> Result<Parameters, ConninfoError> {
     if is_quoted(text) {
         return Err("begins with a quote".to_owned());
     }
@@ -150,9 +149,9 @@ pub(super) fn read(text: &str) -> Result<Parameters, Unreadable> {
 }
 
 /// `USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?NAME=VALUE&…`
-fn read_url(text: &str) -> Result<Parameters, Unreadable> {
+fn read_url(text: &str) -> Result<Parameters, ConninfoError> {
     let mut parameters = Parameters::new();
-    let mut put = |name: &str, value: &str| -> Result<(), Unreadable> {
+    let mut put = |name: &str, value: &str| -> Result<(), ConninfoError> {
         if !value.is_empty() {
             parameters.insert(name.to_owned(), decoded(value)?);
         }
@@ -197,7 +196,7 @@ fn read_url(text: &str) -> Result<Parameters, Unreadable> {
 }
 
 /// `host:5432`, `[::1]:5432`, and either without a port.
-fn split_port(host: &str) -> Result<(&str, &str), Unreadable> {
+fn split_port(host: &str) -> Result<(&str, &str), ConninfoError> {
     if let Some(rest) = host.strip_prefix('[') {
         let (address, port) = rest.split_once(']').ok_or("has an IPv6 address without its ]")?;
         return Ok((address, port.strip_prefix(':').unwrap_or(port)));
@@ -205,7 +204,7 @@ fn split_port(host: &str) -> Result<(&str, &str), Unreadable> {
     Ok(host.split_once(':').unwrap_or((host, "")))
 }
 
-fn decoded(text: &str) -> Result<String, Unreadable> {
+fn decoded(text: &str) -> Result<String, ConninfoError> {
     let is_hex = |mark: Option<&u8>| mark.is_some_and(u8::is_ascii_hexdigit);
     let bytes = text.as_bytes();
     let is_whole = |at: usize| is_hex(bytes.get(at + 1)) && is_hex(bytes.get(at + 2));
@@ -217,7 +216,7 @@ fn decoded(text: &str) -> Result<String, Unreadable> {
 }
 
 /// `host = localhost password = 'it''s \'secret\''`
-fn read_pairs(text: &str) -> Result<Parameters, Unreadable> {
+fn read_pairs(text: &str) -> Result<Parameters, ConninfoError> {
     let mut parameters = Parameters::new();
     let mut marks = text.chars().peekable();
     loop {

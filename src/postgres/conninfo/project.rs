@@ -17,7 +17,7 @@ const DIRECT_DOMAINS: [&str; 3] = ["supabase.co", "supabase.com", "supabase.in"]
 const POOLER_DOMAIN: &str = "pooler.supabase.com";
 
 /// The parts of a connection string that can name a project.
-pub(super) struct Parts<'a> {
+pub(super) struct ConninfoParts<'a> {
     pub(super) host: &'a str,
     pub(super) user: &'a str,
     pub(super) options: &'a str,
@@ -28,7 +28,7 @@ pub(super) fn normalised(host: &str) -> String {
     host.trim().trim_end_matches('.').to_lowercase()
 }
 
-impl Parts<'_> {
+impl ConninfoParts<'_> {
     /// Every project that some part names.
     pub(super) fn projects(&self) -> BTreeSet<String> {
         let host = normalised(self.host);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use tokio_postgres::Config;
 
 use super::{APPLICATION, CONNECTION_CHECK_MS, Conninfo, Side, add_host};
-use crate::postgres::patience::Patience;
+use crate::postgres::patience::ServerTimeouts;
 
 impl Conninfo {
     /// The same server and credentials, as the given side and with another database.
@@ -28,7 +28,7 @@ impl Conninfo {
 
     /// The same database, waited for as long as this.
     #[must_use]
-    pub fn with_patience(&self, patience: Patience) -> Self {
+    pub fn with_patience(&self, patience: ServerTimeouts) -> Self {
         let mut other = self.clone();
         other.patience = patience;
         other

@@ -25,7 +25,6 @@ const CONTENT: [&str; 8] = [
 pub struct UserObject {
     /// The catalog that describes it.
     pub class: u32,
-    /// Its oid there.
     pub oid: u32,
     /// What it is, in pg_dump's words.
     pub kind: String,
@@ -68,14 +67,14 @@ impl fmt::Display for UserObject {
 
 /// All that users made in a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct UserContents {
     /// What has a name.
     pub objects: Vec<UserObject>,
     /// The ids of large objects.
     pub large_objects: Vec<u32>,
 }
 
-impl Held {
+impl UserContents {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty() && self.large_objects.is_empty()
@@ -101,7 +100,7 @@ impl Held {
 }
 
 /// All that users made: nothing of PostgreSQL's, nothing that an extension made.
-pub async fn user_objects(session: &Session) -> Result<Held> {
+pub async fn user_objects(session: &Session) -> Result<UserContents> {
     let what = "cannot list what the database holds";
     // Names of types are worded with their schemas only where no search path leads to them.
     one(
@@ -125,7 +124,7 @@ pub async fn user_objects(session: &Session) -> Result<Held> {
         is_ours: row.get(8),
         locks: u64::try_from(row.get::<_, i64>(9)).unwrap_or(0),
     });
-    Ok(Held {
+    Ok(UserContents {
         objects: objects.collect(),
         large_objects: large_objects(session).await?,
     })

@@ -64,8 +64,7 @@ pub async fn table_sizes(session: &Session) -> Result<HashMap<Name, TableSize>> 
 
 /// Which rows of a table are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rows {
-    /// All.
+pub enum RowSelection {
     All,
     /// Those that begin in these pages.
     Pages(Range<u32>),
@@ -79,17 +78,17 @@ pub async fn copy_out(
     schema: &str,
     table: &str,
     columns: &str,
-    rows: &Rows,
+    rows: &RowSelection,
 ) -> Result<Option<CopyOutStream>> {
     let name = qualified(schema, table);
     let listed = columns
         .strip_prefix('(')
         .and_then(|columns| columns.strip_suffix(')'));
     let statement = match (rows, listed) {
-        (Rows::Where(condition), Some(listed)) => {
+        (RowSelection::Where(condition), Some(listed)) => {
             format!("COPY (SELECT {listed} FROM {name} {condition}) TO STDOUT")
         }
-        (Rows::Pages(pages), Some(listed)) => format!(
+        (RowSelection::Pages(pages), Some(listed)) => format!(
             "COPY (SELECT {listed} FROM ONLY {name} WHERE ctid >= '({},0)' AND ctid < '({},0)') TO STDOUT",
             pages.start, pages.end
         ),

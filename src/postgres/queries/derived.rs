@@ -13,9 +13,7 @@ use crate::postgres::session::Session;
 /// A relation with computed content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
-    /// Its schema.
     pub schema: String,
-    /// Its name.
     pub name: String,
     /// Which part of it is computed.
     pub computed: Computed,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Facts, SYSTEM_SCHEMAS, batch, identifier, one};
+use super::{SYSTEM_SCHEMAS, ServerFacts, batch, identifier, one};
 use crate::error::Result;
 use crate::model::identity::{DatabaseFacts, Identity, TableOid};
 use crate::model::profile::PLATFORM_SCHEMAS;
@@ -61,7 +61,7 @@ pub async fn identity(session: &Session) -> Result<Identity> {
 }
 
 /// What is known of the session's database.
-pub async fn database_facts(session: &Session, facts: &Facts) -> Result<DatabaseFacts> {
+pub async fn database_facts(session: &Session, facts: &ServerFacts) -> Result<DatabaseFacts> {
     let what = "cannot ask whether the server is a standby";
     let is_standby = one(session, what, "SELECT pg_is_in_recovery()", &[])
         .await?

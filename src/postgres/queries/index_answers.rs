@@ -17,10 +17,8 @@ const SAMPLED_PAGES: i64 = 200;
 
 /// An index to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Index {
-    /// Its schema.
+pub struct IndexToCheck {
     pub schema: String,
-    /// Its name.
     pub name: String,
     /// The table's name, in the same schema.
     table: String,
@@ -72,7 +70,7 @@ pub async fn damage_of_btree(session: &Session, schema: &str, index: u32) -> Res
 }
 
 /// The valid indexes over expressions and with predicates that an equality can use.
-pub async fn computed_indexes(session: &Session) -> Result<Vec<Index>> {
+pub async fn computed_indexes(session: &Session) -> Result<Vec<IndexToCheck>> {
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text, t.relname::text, pg_get_expr(i.indpred, i.indrelid),
                 ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, true) FROM generate_series(1, i.indnkeyatts) AS k ORDER BY k),
@@ -84,7 +82,7 @@ pub async fn computed_indexes(session: &Session) -> Result<Vec<Index>> {
           ORDER BY 1, 2"
     );
     let rows = all(session, "cannot list the indexes", &sql, &[]).await?;
-    let indexes = rows.iter().map(|row| Index {
+    let indexes = rows.iter().map(|row| IndexToCheck {
         schema: row.get(0),
         name: row.get(1),
         table: row.get(2),
@@ -104,8 +102,7 @@ pub async fn prefer_indexes(session: &Session) -> Result<()> {
 
 /// What became of rows that were looked up over an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// All were found.
+pub enum IndexLookup {
     Found,
     /// So many of the rows of a sample were not.
     NotFound(i64),
@@ -114,7 +111,7 @@ pub enum Answer {
 }
 
 /// Looks a sample of the table's rows up over the index, and asks whether each is found by what its expressions give now.
-pub async fn ask(session: &Session, index: &Index) -> Result<Answer> {
+pub async fn ask(session: &Session, index: &IndexToCheck) -> Result<IndexLookup> {
     let what = format!("cannot look rows up over {}.{}", index.schema, index.name);
     let sql = sample_lookup(index);
     let plan = all(session, &what, &format!("EXPLAIN {sql}"), &[]).await?;
@@ -131,18 +128,18 @@ pub async fn ask(session: &Session, index: &Index) -> Result<Answer> {
         .iter()
         .any(|row| row.get::<_, &str>(0).contains(&format!(" {name} ")));
     if !is_used {
-        return Ok(Answer::NotUsed);
+        return Ok(IndexLookup::NotUsed);
     }
     let lost: i64 = one(session, &what, &sql, &[]).await?.get(0);
     Ok(if lost == 0 {
-        Answer::Found
+        IndexLookup::Found
     } else {
-        Answer::NotFound(lost)
+        IndexLookup::NotFound(lost)
     })
 }
 
 /// The number of sampled rows that are not found by their keys.
-fn sample_lookup(index: &Index) -> String {
+fn sample_lookup(index: &IndexToCheck) -> String {
     let table = qualified(&index.schema, &index.table);
     let holds = index.predicate.as_deref().unwrap_or("true");
     let keys: Vec<String> = (1..)

@@ -19,7 +19,6 @@ const COPY_COLUMNS: i16 = 3;
 /// Bytes of one large object, which exists.
 #[derive(Clone, Debug)]
 pub struct Piece {
-    /// Its number.
     pub oid: u32,
     /// Where in it the bytes go.
     pub offset: i64,

@@ -12,7 +12,7 @@ const TABLES_ALTERED_AT_ONCE: usize = 50;
 
 /// How an archive's SQL and rows are to be read.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings<'a> {
+pub struct ArchiveSettings<'a> {
     /// Their encoding, as `client_encoding` takes it.
     pub encoding: &'a str,
     /// Whether a backslash is an ordinary character in string constants.
@@ -20,7 +20,7 @@ pub struct Settings<'a> {
 }
 
 /// Makes the session ready to take rows as the dump wrote them.
-pub async fn prepare_load(session: &Session, settings: &Settings<'_>) -> Result<()> {
+pub async fn prepare_load(session: &Session, settings: &ArchiveSettings<'_>) -> Result<()> {
     let strings = if settings.has_standard_strings {
         "on"
     } else {

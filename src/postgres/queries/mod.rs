@@ -60,8 +60,7 @@ pub(super) const MISSING: [SqlState; 3] = [
 
 /// What is known of a database before it is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// Its name.
+pub struct ServerFacts {
     pub database: String,
     /// The server's version, as it words it.
     pub server_version: String,
@@ -76,7 +75,7 @@ pub struct Facts {
 }
 
 /// Reads what is known of the database.
-pub async fn facts(session: &Session) -> Result<Facts> {
+pub async fn facts(session: &Session) -> Result<ServerFacts> {
     let row = one(
         session,
         "cannot read the server's facts",
@@ -89,7 +88,7 @@ pub async fn facts(session: &Session) -> Result<Facts> {
     // Not every role may read the control file; without it the guard has one fact less.
     let sql = "SELECT system_identifier::text FROM pg_control_system()";
     let identifier = session.with_timeout(session.query_one(sql, &[])).await?;
-    Ok(Facts {
+    Ok(ServerFacts {
         database: row.get(0),
         server_version: row.get(1),
         major: u32::try_from(row.get::<_, i32>(2)).unwrap_or(0) / 10_000,

@@ -12,7 +12,7 @@ use crate::postgres::session::Session;
 const FIRST_OWN_OID: u32 = 16_384;
 
 /// How an object of a catalog is known to be no temporary one.
-enum Place {
+enum PersistenceTest {
     /// By its schema, in this column.
     Schema(&'static str),
     /// By the schema of its table or view, in this column.
@@ -23,94 +23,139 @@ enum Place {
 
 /// Catalogs whose rows pg_dump reads in part by functions that see the newest state and not the snapshot's: what it is in plain
 /// words, the catalog, the column with its name, its place.
-const DEFINITIONS: [(&str, &str, &str, Place); 27] = [
+const DEFINITIONS: [(&str, &str, &str, PersistenceTest); 27] = [
     (
         "constraint",
         "pg_constraint",
         "conname",
-        Place::Schema("connamespace"),
+        PersistenceTest::Schema("connamespace"),
     ),
-    ("type", "pg_type", "typname", Place::Schema("typnamespace")),
-    ("function", "pg_proc", "proname", Place::Schema("pronamespace")),
+    (
+        "type",
+        "pg_type",
+        "typname",
+        PersistenceTest::Schema("typnamespace"),
+    ),
+    (
+        "function",
+        "pg_proc",
+        "proname",
+        PersistenceTest::Schema("pronamespace"),
+    ),
     (
         "operator",
         "pg_operator",
         "oprname",
-        Place::Schema("oprnamespace"),
+        PersistenceTest::Schema("oprnamespace"),
     ),
     (
         "operator class",
         "pg_opclass",
         "opcname",
-        Place::Schema("opcnamespace"),
+        PersistenceTest::Schema("opcnamespace"),
     ),
     (
         "operator family",
         "pg_opfamily",
         "opfname",
-        Place::Schema("opfnamespace"),
+        PersistenceTest::Schema("opfnamespace"),
     ),
     (
         "collation",
         "pg_collation",
         "collname",
-        Place::Schema("collnamespace"),
+        PersistenceTest::Schema("collnamespace"),
     ),
     (
         "conversion",
         "pg_conversion",
         "conname",
-        Place::Schema("connamespace"),
+        PersistenceTest::Schema("connamespace"),
     ),
     (
         "text search configuration",
         "pg_ts_config",
         "cfgname",
-        Place::Schema("cfgnamespace"),
+        PersistenceTest::Schema("cfgnamespace"),
     ),
     (
         "text search dictionary",
         "pg_ts_dict",
         "dictname",
-        Place::Schema("dictnamespace"),
+        PersistenceTest::Schema("dictnamespace"),
     ),
     (
         "text search parser",
         "pg_ts_parser",
         "prsname",
-        Place::Schema("prsnamespace"),
+        PersistenceTest::Schema("prsnamespace"),
     ),
     (
         "text search template",
         "pg_ts_template",
         "tmplname",
-        Place::Schema("tmplnamespace"),
+        PersistenceTest::Schema("tmplnamespace"),
     ),
     (
         "statistics object",
         "pg_statistic_ext",
         "stxname",
-        Place::Schema("stxnamespace"),
+        PersistenceTest::Schema("stxnamespace"),
     ),
-    ("rule", "pg_rewrite", "rulename", Place::Relation("ev_class")),
-    ("trigger", "pg_trigger", "tgname", Place::Relation("tgrelid")),
-    ("policy", "pg_policy", "polname", Place::Relation("polrelid")),
-    ("enum label", "pg_enum", "enumlabel", Place::Database),
-    ("cast", "pg_cast", "oid", Place::Database),
-    ("transform", "pg_transform", "oid", Place::Database),
-    ("event trigger", "pg_event_trigger", "evtname", Place::Database),
-    ("publication", "pg_publication", "pubname", Place::Database),
-    ("published table", "pg_publication_rel", "oid", Place::Database),
-    ("extension", "pg_extension", "extname", Place::Database),
-    ("foreign server", "pg_foreign_server", "srvname", Place::Database),
+    (
+        "rule",
+        "pg_rewrite",
+        "rulename",
+        PersistenceTest::Relation("ev_class"),
+    ),
+    (
+        "trigger",
+        "pg_trigger",
+        "tgname",
+        PersistenceTest::Relation("tgrelid"),
+    ),
+    (
+        "policy",
+        "pg_policy",
+        "polname",
+        PersistenceTest::Relation("polrelid"),
+    ),
+    ("enum label", "pg_enum", "enumlabel", PersistenceTest::Database),
+    ("cast", "pg_cast", "oid", PersistenceTest::Database),
+    ("transform", "pg_transform", "oid", PersistenceTest::Database),
+    (
+        "event trigger",
+        "pg_event_trigger",
+        "evtname",
+        PersistenceTest::Database,
+    ),
+    (
+        "publication",
+        "pg_publication",
+        "pubname",
+        PersistenceTest::Database,
+    ),
+    (
+        "published table",
+        "pg_publication_rel",
+        "oid",
+        PersistenceTest::Database,
+    ),
+    ("extension", "pg_extension", "extname", PersistenceTest::Database),
+    (
+        "foreign server",
+        "pg_foreign_server",
+        "srvname",
+        PersistenceTest::Database,
+    ),
     (
         "foreign-data wrapper",
         "pg_foreign_data_wrapper",
         "fdwname",
-        Place::Database,
+        PersistenceTest::Database,
     ),
-    ("access method", "pg_am", "amname", Place::Database),
-    ("language", "pg_language", "lanname", Place::Database),
+    ("access method", "pg_am", "amname", PersistenceTest::Database),
+    ("language", "pg_language", "lanname", PersistenceTest::Database),
 ];
 
 /// Begins the transaction in which a snapshot is exported. Each of its statements sees what is committed when that begins.
@@ -229,14 +274,14 @@ fn state_sql(concerned: Concerned) -> String {
     let definitions = DEFINITIONS.iter().filter(|(kind, ..)| concerned.concerns(kind));
     let definitions = definitions.map(|(kind, catalog, name, place)| {
         let place = match place {
-            Place::Schema(column) => {
+            PersistenceTest::Schema(column) => {
                 format!("JOIN pg_catalog.pg_namespace n ON n.oid = d.{column} AND {SYSTEM_SCHEMAS}")
             }
-            Place::Relation(column) => format!(
+            PersistenceTest::Relation(column) => format!(
                 "JOIN pg_catalog.pg_class c ON c.oid = d.{column}
                  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND {SYSTEM_SCHEMAS}"
             ),
-            Place::Database => String::new(),
+            PersistenceTest::Database => String::new(),
         };
         let name = match place.is_empty() {
             true => format!("d.{name}::text"),

@@ -9,7 +9,7 @@ use crate::postgres::session::Session;
 
 /// What a question is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum QuestionKind {
     /// Whether rows break a key or check.
     Rows,
     /// Whether an expression can be computed where no schema is searched.
@@ -22,7 +22,7 @@ enum Asked {
     Extension,
 }
 
-impl Asked {
+impl QuestionKind {
     fn read(word: &str) -> Self {
         match word {
             "expression" => Self::Expression,
@@ -47,19 +47,17 @@ impl Asked {
 
 /// One question to a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
+pub struct TroubleQuestion {
     /// What is asked about, as in `foreign key public.child child_p_fkey`.
     about: String,
-    asked: Asked,
+    asked: QuestionKind,
     sql: String,
 }
 
 /// What came of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// Nothing is wrong.
+pub enum TroubleAnswer {
     Well,
-    /// This is.
     Trouble(String),
     /// The server did not answer it.
     Unanswered,
@@ -67,7 +65,7 @@ pub enum Told {
 
 /// All questions about the database, the cheapest first: what is small is asked before what is large. Nothing is asked about extensions
 /// that a `platform` brings.
-pub async fn questions(session: &Session, platform: &[&str]) -> Result<Vec<Question>> {
+pub async fn questions(session: &Session, platform: &[&str]) -> Result<Vec<TroubleQuestion>> {
     // `format` words the statements, so that every name is quoted by the server itself.
     let sql = format!(
         "
@@ -144,9 +142,9 @@ pub async fn questions(session: &Session, platform: &[&str]) -> Result<Vec<Quest
         SELECT about, asked, sql FROM asked WHERE sql IS NOT NULL ORDER BY bytes, about"
     );
     let rows = all(session, "cannot list the keys and checks", &sql, &[&platform]).await?;
-    let questions = rows.iter().map(|row| Question {
+    let questions = rows.iter().map(|row| TroubleQuestion {
         about: row.get(0),
-        asked: Asked::read(row.get(1)),
+        asked: QuestionKind::read(row.get(1)),
         sql: row.get(2),
     });
     Ok(questions.collect())
@@ -161,22 +159,26 @@ pub async fn distrust_indexes(session: &Session) -> Result<()> {
 }
 
 /// Asks one. An expression or a view that the server cannot read is what was looked for; rows that it cannot look at are not known to be right.
-pub async fn ask(session: &Session, question: &Question) -> Result<Told> {
+pub async fn ask(session: &Session, question: &TroubleQuestion) -> Result<TroubleAnswer> {
     const WHAT: &str = "cannot ask about the source";
     let about = &question.about;
     // A failure must not end the transaction that holds the snapshot.
     batch(session, WHAT, "SAVEPOINT asked").await?;
     let told = match answer(session, question).await {
-        Ok(false) => Told::Well,
-        Ok(true) => Told::Trouble(format!("{about}: {}", question.asked.found())),
+        Ok(false) => TroubleAnswer::Well,
+        Ok(true) => TroubleAnswer::Trouble(format!("{about}: {}", question.asked.found())),
         Err(error) => match (error.as_db_error(), question.asked) {
             (None, _) => return Err(session.failed(WHAT, error)),
             // Views that read each other are made again as they are: pg_dump begins with one that reads nothing.
-            (Some(why), Asked::View) if *why.code() == SqlState::INVALID_OBJECT_DEFINITION => Told::Well,
-            (Some(why), Asked::Expression | Asked::View) if is_about_the_question(why.code()) => {
-                Told::Trouble(format!("{about}: {}: {}", question.asked.found(), why.message()))
+            (Some(why), QuestionKind::View) if *why.code() == SqlState::INVALID_OBJECT_DEFINITION => {
+                TroubleAnswer::Well
             }
-            (Some(_), _) => Told::Unanswered,
+            (Some(why), QuestionKind::Expression | QuestionKind::View)
+                if is_about_the_question(why.code()) =>
+            {
+                TroubleAnswer::Trouble(format!("{about}: {}: {}", question.asked.found(), why.message()))
+            }
+            (Some(_), _) => TroubleAnswer::Unanswered,
         },
     };
     batch(session, WHAT, "ROLLBACK TO SAVEPOINT asked").await?;
@@ -192,9 +194,9 @@ fn is_about_the_question(code: &SqlState) -> bool {
 }
 
 /// Whether what is asked for was found.
-async fn answer(session: &Session, question: &Question) -> Result<bool, tokio_postgres::Error> {
+async fn answer(session: &Session, question: &TroubleQuestion) -> Result<bool, tokio_postgres::Error> {
     let client = session.client();
-    if question.asked == Asked::View {
+    if question.asked == QuestionKind::View {
         // The server reads the query and puts in the views that it reads, and runs nothing.
         let text = format!("PREPARE asked AS {}", question.sql);
         client.batch_execute(&text).await?;

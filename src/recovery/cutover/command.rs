@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use super::{Means, Trouble};
+use super::{StepContext, StepFailure};
 use crate::child::{Child, shown};
 use crate::model::cutover::step::{CommandLine, SecretSource};
 use crate::model::secret::Secret;
 
 /// Runs the program to its end. What it said is told only where it failed, and without the secrets that are known.
-pub(super) async fn run(line: &CommandLine, means: &Means<'_>) -> Result<String, Trouble> {
+pub(super) async fn run(line: &CommandLine, means: &StepContext<'_>) -> Result<String, StepFailure> {
     let mut command = Command::new(&line.program);
     command.args(&line.arguments);
     for name in means.withheld {
@@ -48,14 +48,14 @@ pub(super) async fn run(line: &CommandLine, means: &Means<'_>) -> Result<String,
         .iter()
         .filter(|line| !line.trim().is_empty())
         .map(|line| shown(&means.redactor.redact(line)));
-    Err(Trouble {
+    Err(StepFailure {
         what: means.redactor.redact(&what),
         said: said.collect(),
     })
 }
 
 /// What would keep the program from being started as it must be.
-pub(super) fn problem(line: &CommandLine, means: &Means<'_>) -> Option<String> {
+pub(super) fn problem(line: &CommandLine, means: &StepContext<'_>) -> Option<String> {
     let mut words = [&line.program].into_iter().chain(&line.arguments);
     if words.any(|word| means.redactor.finds(word)) {
         return Some("its command repeats a secret; give that with secret_env or stdin".to_owned());
@@ -70,7 +70,7 @@ pub(super) fn problem(line: &CommandLine, means: &Means<'_>) -> Option<String> {
     (!is_there(line, directory, means)).then(|| format!("there is no program {:?}", line.program))
 }
 
-fn is_there(line: &CommandLine, directory: &Path, means: &Means<'_>) -> bool {
+fn is_there(line: &CommandLine, directory: &Path, means: &StepContext<'_>) -> bool {
     if line.program.contains('/') {
         return is_program(&directory.join(&line.program));
     }

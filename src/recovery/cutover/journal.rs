@@ -5,18 +5,18 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
-use crate::model::cutover::journal::{Record, read, whole_lines};
+use crate::model::cutover::journal::{JournalRecord, read, whole_lines};
 use crate::recovery::whole_file::folder_of;
 
 /// An open journal with one writer.
 pub(super) struct JournalFile {
     path: PathBuf,
     file: File,
-    written: Vec<Record>,
+    written: Vec<JournalRecord>,
 }
 
 /// The records in the file, without taking hold of it; none where there is no file.
-pub(super) fn peek(path: &Path) -> Result<Vec<Record>> {
+pub(super) fn peek(path: &Path) -> Result<Vec<JournalRecord>> {
     match std::fs::read(path) {
         Ok(text) => read(whole_lines(&text)),
         Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Vec::new()),
@@ -58,12 +58,12 @@ impl JournalFile {
     }
 
     /// The records it held when it was opened.
-    pub(super) fn written(&self) -> &[Record] {
+    pub(super) fn written(&self) -> &[JournalRecord] {
         &self.written
     }
 
     /// Adds a record, which is on the disk when this returns.
-    pub(super) fn append(&mut self, record: &Record) -> Result<()> {
+    pub(super) fn append(&mut self, record: &JournalRecord) -> Result<()> {
         let mut line = serde_json::to_vec(record)
             .map_err(|cause| Error::new(Kind::Internal, "cannot write a record").caused_by(cause))?;
         line.push(b'\n');

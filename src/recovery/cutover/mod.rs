@@ -16,31 +16,29 @@ use super::backup::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::http::Address;
 use crate::model::cutover::Secrets;
-use crate::model::cutover::journal::{self as records, Opening, Record, Remaining, StepState};
+use crate::model::cutover::journal::{self as records, JournalRecord, Opening, Remaining, StepState};
 use crate::model::cutover::step::{Action, Step};
 use crate::model::redaction::Redactor;
 use crate::model::timeline::{Event, Observer, Phase};
 
 /// What is to be done, and where it is written down.
 #[derive(Clone, Copy)]
-pub struct Request<'a> {
+pub struct CutoverRequest<'a> {
     /// Every step, in order.
     pub steps: &'a [Step],
     /// The database that goes into service, without secrets.
     pub target: &'a str,
-    /// The journal's file.
     pub journal: &'a Path,
     /// Whether to begin again in spite of the journal.
     pub restart: bool,
     /// What the steps are run with.
-    pub means: Means<'a>,
-    /// Tells the time.
+    pub means: StepContext<'a>,
     pub clock: Clock<'a>,
 }
 
 /// What steps are run with.
 #[derive(Clone, Copy)]
-pub struct Means<'a> {
+pub struct StepContext<'a> {
     /// The secrets that steps name.
     pub secrets: &'a Secrets,
     /// Knows every secret that what a step says may repeat.
@@ -53,7 +51,7 @@ pub struct Means<'a> {
 
 /// A cutover that can begin, with its journal locked.
 pub struct Prepared<'a> {
-    request: Request<'a>,
+    request: CutoverRequest<'a>,
     remaining: Remaining,
     journal: JournalFile,
 }
@@ -63,14 +61,12 @@ pub struct Prepared<'a> {
 pub struct Applied {
     /// Every step and what became of it.
     pub steps: Vec<StepReport>,
-    /// Why it stopped.
     pub failure: Option<Error>,
 }
 
 /// What became of one step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepReport {
-    /// Its name.
     pub name: String,
     /// What became of it.
     pub outcome: StepOutcome,
@@ -84,11 +80,9 @@ pub struct StepReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepOutcome {
-    /// It ended well.
     Done,
     /// An earlier run did it.
     DoneBefore,
-    /// It failed.
     Failed,
     /// It was not begun, as one before it failed.
     NotRun,
@@ -96,12 +90,12 @@ pub enum StepOutcome {
 
 /// Why a step failed. Neither part repeats a secret.
 #[derive(Debug)]
-struct Trouble {
+struct StepFailure {
     what: String,
     said: Vec<String>,
 }
 
-impl Trouble {
+impl StepFailure {
     fn new(what: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -123,7 +117,7 @@ impl Trouble {
 }
 
 /// What `apply` would do. Nothing is changed, and nothing is run.
-pub fn plan(request: &Request<'_>) -> Result<Remaining> {
+pub fn plan(request: &CutoverRequest<'_>) -> Result<Remaining> {
     check_configured(request.steps)?;
     request.remaining(&journal::peek(request.journal)?)
 }
@@ -137,18 +131,18 @@ fn check_configured(steps: &[Step]) -> Result<()> {
 }
 
 /// What would keep each step from being run, where that can be known first.
-pub fn problems(steps: &[Step], means: &Means<'_>) -> Vec<Option<String>> {
+pub fn problems(steps: &[Step], means: &StepContext<'_>) -> Vec<Option<String>> {
     steps.iter().map(|step| means.problem(step)).collect()
 }
 
-impl Request<'_> {
-    fn remaining(&self, written: &[Record]) -> Result<Remaining> {
+impl CutoverRequest<'_> {
+    fn remaining(&self, written: &[JournalRecord]) -> Result<Remaining> {
         let now = (self.clock)();
         records::remaining(self.steps, written, self.target, now, self.restart)
     }
 }
 
-impl Means<'_> {
+impl StepContext<'_> {
     fn problem(&self, step: &Step) -> Option<String> {
         let missing = step.secrets().find(|source| !self.secrets.contains_key(source));
         if let Some(source) = missing {
@@ -163,7 +157,7 @@ impl Means<'_> {
         }
     }
 
-    async fn run(&self, step: &Step, observer: &dyn Observer) -> Result<String, Trouble> {
+    async fn run(&self, step: &Step, observer: &dyn Observer) -> Result<String, StepFailure> {
         match &step.action {
             Action::Command(line) => command::run(line, self).await,
             Action::Http(check) => polling::health(check, observer).await,
@@ -174,7 +168,7 @@ impl Means<'_> {
 
 impl<'a> Prepared<'a> {
     /// Locks the journal and looks for anything that would stop a step halfway. Nothing is run, and nothing is written down yet.
-    pub fn new(request: Request<'a>) -> Result<Self> {
+    pub fn new(request: CutoverRequest<'a>) -> Result<Self> {
         check_configured(request.steps)?;
         for (step, problem) in request.steps.iter().zip(problems(request.steps, &request.means)) {
             if let Some(problem) = problem {
@@ -197,12 +191,12 @@ impl<'a> Prepared<'a> {
     /// Runs what remains, and stops at the first failure. An error means that the journal could not be kept.
     pub async fn apply(mut self, observer: &dyn Observer) -> Result<Applied> {
         observer.observe(Event::Began(Phase::Cutover));
-        let Request { steps, clock, .. } = self.request;
+        let CutoverRequest { steps, clock, .. } = self.request;
         if let Opening::BeginsInstead(why) = &self.remaining.opening {
             observer.observe(Event::Noted(format!("the cutover begins anew: {why}")));
         }
         if self.remaining.opening != Opening::GoesOn {
-            let opened = Record::opened(clock(), self.request.target);
+            let opened = JournalRecord::opened(clock(), self.request.target);
             self.journal.append(&opened)?;
         }
         let mut applied = Applied {
@@ -222,7 +216,7 @@ impl<'a> Prepared<'a> {
         }
         if applied.failure.is_none() {
             if self.remaining.first < steps.len() {
-                self.journal.append(&Record::Completed { at: clock() })?;
+                self.journal.append(&JournalRecord::Completed { at: clock() })?;
             }
             observer.observe(Event::Ended(Phase::Cutover));
         }
@@ -236,14 +230,14 @@ impl<'a> Prepared<'a> {
         failure: &mut Option<Error>,
         observer: &dyn Observer,
     ) -> Result<StepReport> {
-        let Request {
+        let CutoverRequest {
             steps, means, clock, ..
         } = self.request;
         let step = &steps[place];
         let label = format!("step {} of {}, {}", place + 1, steps.len(), step.name);
         observer.observe(Event::Noted(format!("{label}: {}", step.why)));
         let (name, digest) = (step.name.clone(), step.digest());
-        self.journal.append(&Record::Began {
+        self.journal.append(&JournalRecord::Began {
             at: clock(),
             step: name.clone(),
             digest: digest.clone(),
@@ -254,7 +248,7 @@ impl<'a> Prepared<'a> {
         let (at, step_name) = (clock(), name);
         let report = match outcome {
             Ok(detail) => {
-                self.journal.append(&Record::Ended {
+                self.journal.append(&JournalRecord::Ended {
                     at,
                     step: step_name,
                     digest,
@@ -262,7 +256,7 @@ impl<'a> Prepared<'a> {
                 StepReport::of(step, StepOutcome::Done, detail)
             }
             Err(trouble) => {
-                self.journal.append(&Record::Failed {
+                self.journal.append(&JournalRecord::Failed {
                     at,
                     step: step_name,
                     digest,

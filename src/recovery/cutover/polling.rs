@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Trouble;
+use super::StepFailure;
 use crate::http::{Address, Message};
 use crate::model::cutover::step::{HealthCheck, NameCheck};
 use crate::model::timeline::{Event, Observer};
@@ -15,8 +15,9 @@ use crate::model::timeline::{Event, Observer};
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Asks the address until it is healthy or the time is over. A service that begins is degraded first.
-pub(super) async fn health(check: &HealthCheck, observer: &dyn Observer) -> Result<String, Trouble> {
-    let address = Address::parse(&check.url).map_err(|problem| Trouble::new(format!("its url {problem}")))?;
+pub(super) async fn health(check: &HealthCheck, observer: &dyn Observer) -> Result<String, StepFailure> {
+    let address =
+        Address::parse(&check.url).map_err(|problem| StepFailure::new(format!("its url {problem}")))?;
     let ask = async || match address.send(&Message::Get, check.timeout).await {
         Err(failure) => Some(failure.to_string()),
         Ok(answer) => {
@@ -32,12 +33,12 @@ pub(super) async fn health(check: &HealthCheck, observer: &dyn Observer) -> Resu
     };
     let asked = poll(check.every, check.patience, ask, observer)
         .await
-        .map_err(|problem| Trouble::new(format!("{address} is not healthy: {problem}")))?;
+        .map_err(|problem| StepFailure::new(format!("{address} is not healthy: {problem}")))?;
     Ok(format!("{address} is healthy, asked {asked}"))
 }
 
 /// Looks the name up until it leads where it should or the time is over.
-pub(super) async fn name(check: &NameCheck, observer: &dyn Observer) -> Result<String, Trouble> {
+pub(super) async fn name(check: &NameCheck, observer: &dyn Observer) -> Result<String, StepFailure> {
     let ask = async || {
         let looked_up = timeout(LOOK_UP_TIMEOUT, async {
             let found = addresses(&check.name).await?;
@@ -55,7 +56,7 @@ pub(super) async fn name(check: &NameCheck, observer: &dyn Observer) -> Result<S
     };
     let asked = poll(check.every, check.patience, ask, observer)
         .await
-        .map_err(|problem| Trouble::new(format!("{problem}; change the record of {}", check.name)))?;
+        .map_err(|problem| StepFailure::new(format!("{problem}; change the record of {}", check.name)))?;
     Ok(format!("{} leads where it should, asked {asked}", check.name))
 }
 

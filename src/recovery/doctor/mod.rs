@@ -48,7 +48,6 @@ pub struct Examination<'a> {
     pub write: bool,
     /// Where a restore keeps the head of the archive.
     pub scratch: &'a Path,
-    /// Tells the time.
     pub clock: Clock<'a>,
 }
 

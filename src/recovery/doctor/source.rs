@@ -9,14 +9,14 @@ use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::examination;
 use crate::postgres::pooling;
-use crate::postgres::queries::{self, Facts};
+use crate::postgres::queries::{self, ServerFacts};
 use crate::postgres::session::Session;
 
 /// What was found of a database.
 pub(super) struct OfDatabase {
     pub(super) found: Vec<Finding>,
     /// What it says of itself, where it answers.
-    pub(super) facts: Option<Facts>,
+    pub(super) facts: Option<ServerFacts>,
     /// How to reach it at the address that answered.
     pub(super) reached: Option<Conninfo>,
 }

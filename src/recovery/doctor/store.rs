@@ -13,7 +13,7 @@ use crate::model::standing;
 use crate::model::timeline::Observer;
 use crate::model::units::size;
 use crate::model::verdict::Check;
-use crate::recovery::choosing::{self, Newest};
+use crate::recovery::choosing::{self, SourceBackups};
 use crate::recovery::{catalog, object};
 use crate::store::Store;
 
@@ -154,7 +154,7 @@ async fn examine_newest(
     (found, Some(manifest))
 }
 
-fn no_backup(newest: &Newest, objects: usize) -> Finding {
+fn no_backup(newest: &SourceBackups, objects: usize) -> Finding {
     let of_source = match &newest.source {
         Some(source) => format!(" for the source {source}"),
         None => String::new(),
@@ -171,7 +171,7 @@ fn no_backup(newest: &Newest, objects: usize) -> Finding {
     Finding::failed("newest backup", detail).hint(hint)
 }
 
-fn suspicion(newest: &Newest) -> Finding {
+fn suspicion(newest: &SourceBackups) -> Finding {
     const NAME: &str = "suspicion";
     match newest.suspicious.first() {
         Some((key, reasons)) => {

@@ -12,7 +12,7 @@ use crate::postgres::examination::{self, Openness};
 use crate::postgres::queries;
 use crate::postgres::session::Session;
 use crate::recovery::access;
-use crate::recovery::guard::{self, Terms};
+use crate::recovery::guard::{self, GuardOptions};
 
 /// What a restore needs besides the connections that work side by side: one that looks, and one that loads.
 const OTHER_CONNECTIONS: usize = 2;
@@ -130,7 +130,7 @@ pub(super) async fn examine_guard(
     let Ok(tools) = what.tools else {
         return Finding::skipped(NAME, "there are no PostgreSQL programs");
     };
-    let terms = Terms {
+    let terms = GuardOptions {
         production: what.production,
         consent: None,
         clean: what.clean,

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::finding::Finding;
 use crate::model::manifest::Manifest;
 use crate::model::units::size;
-use crate::postgres::queries::Facts;
+use crate::postgres::queries::ServerFacts;
 use crate::postgres::tools::{Tools, major_version};
 
 const FOR_SOURCE: &str = "client for source";
@@ -22,8 +22,8 @@ const LISTS_BYTES: u64 = 1 << 20;
 pub(super) fn examine(
     what: Examination<'_>,
     newest: Option<&Manifest>,
-    source: Option<&Facts>,
-    target: Option<&Facts>,
+    source: Option<&ServerFacts>,
+    target: Option<&ServerFacts>,
 ) -> Vec<Finding> {
     let mut found = match what.tools {
         Ok(tools) => vec![
@@ -46,7 +46,7 @@ pub(super) fn examine(
 }
 
 /// Whether some client is not older than the server it would work with.
-fn for_server(name: &'static str, tools: &Tools, kind: Kind, server: Option<&Facts>) -> Finding {
+fn for_server(name: &'static str, tools: &Tools, kind: Kind, server: Option<&ServerFacts>) -> Finding {
     let Some(major) = server.map(|facts| facts.major) else {
         return Finding::skipped(name, "the server's version is not known");
     };
@@ -61,7 +61,7 @@ fn for_server(name: &'static str, tools: &Tools, kind: Kind, server: Option<&Fac
 }
 
 /// Whether some client can restore the newest backup, into the target where that is known.
-fn for_backup(tools: &Tools, newest: Option<&Manifest>, target: Option<&Facts>) -> Finding {
+fn for_backup(tools: &Tools, newest: Option<&Manifest>, target: Option<&ServerFacts>) -> Finding {
     let Some(major) = newest.and_then(|manifest| major_version(&manifest.pg_dump_version)) else {
         return Finding::skipped(FOR_BACKUP, "there is no attested backup");
     };

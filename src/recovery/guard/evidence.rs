@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::production::Production;
 use crate::error::{Error, Result};
-use crate::model::identity::{Challenge, DatabaseFacts, Evidence, SourceAnswer};
+use crate::model::identity::{Challenge, DatabaseFacts, SourceAnswer, TargetEvidence};
 use crate::model::manifest;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries::identity::{Sight, Token, database_facts, hold, look_for};
-use crate::postgres::queries::{self, Facts};
+use crate::postgres::queries::{self, ServerFacts};
 use crate::postgres::session::Session;
 
 /// Timeout for the source to say who it is. In a real disaster it does not answer at all.
@@ -26,10 +26,10 @@ struct AnsweringSource {
 pub(super) async fn gather(
     target: &Conninfo,
     session: &Session,
-    facts: &Facts,
+    facts: &ServerFacts,
     backup: &manifest::Source,
     production: &Production,
-) -> Result<Evidence> {
+) -> Result<TargetEvidence> {
     let is_other_project_than_backup = target.leads_to_another_project(backup.project_ref.as_deref());
     let project = production.source.as_ref().and_then(Conninfo::leads_to_project);
     let is_other_project_than_source = target.leads_to_another_project(project.as_deref());
@@ -53,7 +53,7 @@ pub(super) async fn gather(
             facts: Box::new(source.facts),
         },
     };
-    Ok(Evidence {
+    Ok(TargetEvidence {
         backup: backup.facts(),
         target: target_facts,
         source,

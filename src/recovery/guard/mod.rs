@@ -18,15 +18,15 @@ use crate::model::profile::{PLATFORM_EXTENSIONS, Profile};
 use crate::postgres::address;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::pooling;
-use crate::postgres::queries::clearing::Held;
+use crate::postgres::queries::clearing::UserContents;
 use crate::postgres::queries::occupancy::RESTORING;
-use crate::postgres::queries::{self, Facts};
+use crate::postgres::queries::{self, ServerFacts};
 use crate::postgres::session::Session;
 use crate::postgres::tools::{Installation, Tools, major_version};
 
 /// What the operator allows.
 #[derive(Clone, Copy)]
-pub struct Terms<'a> {
+pub struct GuardOptions<'a> {
     /// What is known of production.
     pub production: &'a Production,
     /// Asked before production is written; without it, production is refused.
@@ -101,7 +101,7 @@ impl ClearedTarget {
 ///
 /// Refused are: production, by any name and by identity; a target that may be production and holds what would be lost; one that
 /// takes no writes; one whose server is older than the backup's, or that no programs of `tools` can restore it into; one that
-/// lacks roles or extensions; one that holds anything, or with [`Terms::clean`] anything that the backup would not replace. What a
+/// lacks roles or extensions; one that holds anything, or with [`GuardOptions::clean`] anything that the backup would not replace. What a
 /// platform makes itself is not looked at; without a `profile` the target tells whether it is on one.
 ///
 /// The target is this restore's alone as long as what is returned lives. What an earlier restore that was killed left at work there is
@@ -110,10 +110,10 @@ pub async fn clear(
     target: &Conninfo,
     manifest: &Manifest,
     tools: &Tools,
-    terms: Terms<'_>,
+    terms: GuardOptions<'_>,
     profile: Option<Profile>,
 ) -> Result<ClearedTarget> {
-    examine(target, manifest, tools, terms, profile, Claim::Take).await
+    examine(target, manifest, tools, terms, profile, TargetUse::Take).await
 }
 
 /// Says what [`clear`] would, and leaves the target to others. Returns why it may be production.
@@ -121,19 +121,19 @@ pub async fn look(
     target: &Conninfo,
     manifest: &Manifest,
     tools: &Tools,
-    terms: Terms<'_>,
+    terms: GuardOptions<'_>,
     profile: Option<Profile>,
 ) -> Result<Vec<String>> {
-    let examined = examine(target, manifest, tools, terms, profile, Claim::Look).await;
+    let examined = examine(target, manifest, tools, terms, profile, TargetUse::Look).await;
     examined.map(|looked_at| looked_at.doubts)
 }
 
 /// Whether a restore follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Claim {
+enum TargetUse {
     /// It does, and wants the target alone.
     Take,
-    /// It does not.
+    /// No restore follows.
     Look,
 }
 
@@ -141,9 +141,9 @@ async fn examine(
     target: &Conninfo,
     manifest: &Manifest,
     tools: &Tools,
-    terms: Terms<'_>,
+    terms: GuardOptions<'_>,
     profile: Option<Profile>,
-    claim: Claim,
+    claim: TargetUse,
 ) -> Result<ClearedTarget> {
     let source = &manifest.source;
     let named = terms.production.is_named_by(target, Some(source));
@@ -203,8 +203,8 @@ async fn examine(
         check_present("extension", &missing)?;
     }
     match claim {
-        Claim::Take => occupancy::claim(target, &session).await?,
-        Claim::Look => occupancy::check(target, &session).await?,
+        TargetUse::Take => occupancy::claim(target, &session).await?,
+        TargetUse::Look => occupancy::check(target, &session).await?,
     }
     let mut present = objects(&session, profile, terms).await?;
     if terms.clean {
@@ -217,7 +217,7 @@ async fn examine(
         }
     }
     // What may be production keeps all its sessions.
-    if claim == Claim::Take && occupancy::end_leftovers(target, &session).await? {
+    if claim == TargetUse::Take && occupancy::end_leftovers(target, &session).await? {
         present = objects(&session, profile, terms).await?;
     }
     if terms.clean {
@@ -242,13 +242,13 @@ async fn examine(
 }
 
 /// What the database holds that is not its platform's. Types and schemas alone stop no restore that drops nothing.
-async fn objects(session: &Session, profile: Profile, terms: Terms<'_>) -> Result<Held> {
+async fn objects(session: &Session, profile: Profile, terms: GuardOptions<'_>) -> Result<UserContents> {
     let present = queries::clearing::user_objects(session).await?;
     let present = replaced::without_platforms(present, profile);
     Ok(if terms.clean { present } else { present.content() })
 }
 
-fn check_version(target: &Conninfo, facts: &Facts, manifest: &Manifest) -> Result<()> {
+fn check_version(target: &Conninfo, facts: &ServerFacts, manifest: &Manifest) -> Result<()> {
     let archived = major_version(&manifest.source.server_version).unwrap_or(0);
     if archived <= facts.major {
         return Ok(());

@@ -15,12 +15,12 @@ use super::trees::Trees;
 use crate::archive::{Contents, DumpId, Entry};
 use crate::postgres::queries::unknown::{HARMLESS_EXTENSIONS, Unknown};
 use crate::postgres::statement;
-use crate::recovery::plan::{self, Turn};
+use crate::recovery::plan::{self, RestoreStage};
 use crate::recovery::platform::Selection;
 
 /// How much a step keeps from the steps beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Claim {
+pub(super) enum Exclusivity {
     /// Others may work on the table too.
     Shared,
     /// No other works on the table.
@@ -34,7 +34,7 @@ pub(super) enum Claim {
 pub(super) struct Claimed {
     pub(super) table: DumpId,
     pub(super) tree: DumpId,
-    pub(super) claim: Claim,
+    pub(super) claim: Exclusivity,
 }
 
 /// Which rows must be there before a step begins.
@@ -42,7 +42,6 @@ pub(super) struct Claimed {
 pub(super) enum Start {
     /// Those of its own tables.
     OwnRows,
-    /// All.
     AllRows,
     /// All, and everything before it in the archive's order must be done.
     InOrder,
@@ -72,7 +71,8 @@ impl Build {
             other.claims.iter().any(|theirs| {
                 let claim = own.claim.max(theirs.claim);
                 own.tree == theirs.tree
-                    && (claim == Claim::Tree || claim == Claim::Table && own.table == theirs.table)
+                    && (claim == Exclusivity::Tree
+                        || claim == Exclusivity::Table && own.table == theirs.table)
             })
         })
     }
@@ -109,11 +109,11 @@ impl Builds {
         keeps_tablespaces: bool,
     ) -> Self {
         let mut found = Self::default();
-        let mut survey = Survey::new(contents, unknown);
+        let mut survey = EntryFacts::new(contents, unknown);
         // The archive's order is one in which everything comes behind what it needs.
         let mut available: HashSet<DumpId> = HashSet::new();
         for (place, (entry, turn)) in plan::turns(contents).enumerate() {
-            if turn != Turn::After {
+            if turn != RestoreStage::After {
                 available.insert(entry.id);
                 continue;
             }
@@ -160,7 +160,7 @@ impl Builds {
 }
 
 /// What is known of an archive's entries.
-struct Survey<'a> {
+struct EntryFacts<'a> {
     contents: &'a Contents,
     unknown: &'a Unknown,
     trees: Trees,
@@ -171,7 +171,7 @@ struct Survey<'a> {
     has_escapes: bool,
 }
 
-impl<'a> Survey<'a> {
+impl<'a> EntryFacts<'a> {
     fn new(contents: &'a Contents, unknown: &'a Unknown) -> Self {
         let data = contents.entries.iter();
         let data = data.filter(|entry| entry.kind == "TABLE DATA" && entry.has_data);
@@ -195,10 +195,10 @@ impl<'a> Survey<'a> {
             needed.any(|id| !self.rows_of.contains_key(id) && !self.trees.partitions(*id).is_empty())
         };
         let claim = match entry.kind.as_str() {
-            "INDEX ATTACH" => Claim::Tree,
-            "CONSTRAINT" if is_of_parent() => Claim::Tree,
-            "INDEX" if is_one_statement() => Claim::Shared,
-            _ => Claim::Table,
+            "INDEX ATTACH" => Exclusivity::Tree,
+            "CONSTRAINT" if is_of_parent() => Exclusivity::Tree,
+            "INDEX" if is_one_statement() => Exclusivity::Shared,
+            _ => Exclusivity::Table,
         };
         let start = self.start(entry);
         self.build(entry, place, claim, start)
@@ -210,12 +210,12 @@ impl<'a> Survey<'a> {
             true => Start::InOrder,
             false => Start::AllRows,
         };
-        self.build(entry, place, Claim::Table, start)
+        self.build(entry, place, Exclusivity::Table, start)
     }
 
     /// A foreign key that takes one step.
     fn whole_key(&self, entry: &Entry, place: usize) -> Build {
-        self.build(entry, place, Claim::Tree, Start::AllRows)
+        self.build(entry, place, Exclusivity::Tree, Start::AllRows)
     }
 
     /// The steps of a foreign key, where it takes more than one.
@@ -233,9 +233,9 @@ impl<'a> Survey<'a> {
         };
         let claims = build.claims.iter().map(|claimed| Claimed {
             claim: if is_own(claimed) {
-                Claim::Table
+                Exclusivity::Table
             } else {
-                Claim::Shared
+                Exclusivity::Shared
             },
             ..claimed.clone()
         });
@@ -252,7 +252,7 @@ impl<'a> Survey<'a> {
         Some(ForeignKey { attach, check })
     }
 
-    fn build(&self, entry: &Entry, place: usize, claim: Claim, start: Start) -> Build {
+    fn build(&self, entry: &Entry, place: usize, claim: Exclusivity, start: Start) -> Build {
         let mut needed = entry.dependencies.clone();
         needed.sort_unstable();
         needed.dedup();

@@ -14,7 +14,7 @@ const PIECE_BYTES: usize = 256 << 10;
 
 /// Writes large objects that exist.
 #[derive(Debug, Default)]
-pub(super) struct LargeObjects {
+pub(super) struct LargeObjectWriter {
     way: Option<Way>,
     /// The one whose bytes are coming, and how many of them went before `data`.
     current: (u32, i64),
@@ -23,7 +23,7 @@ pub(super) struct LargeObjects {
     waiting_bytes: usize,
 }
 
-impl LargeObjects {
+impl LargeObjectWriter {
     pub(super) fn began(&mut self, oid: u32) {
         self.current = (oid, 0);
     }

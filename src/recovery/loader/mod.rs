@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use self::analyses::{Analyses, Analysis};
 pub use self::builds::Builds;
 use self::connection::{Common, make, work};
-use self::large_objects::LargeObjects;
+use self::large_objects::LargeObjectWriter;
 pub use self::queue::Counts;
 use self::queue::Queue;
 use self::schedule::{Analyzes, Batch};
@@ -35,11 +35,11 @@ use super::plan;
 use super::platform::Selection;
 use super::refused::RefusedStep;
 use super::silence::silence;
-use crate::archive::{Contents, DumpId, Event};
+use crate::archive::{ArchiveEvent, Contents, DumpId};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
-use crate::postgres::queries::loading::Settings;
+use crate::postgres::queries::loading::ArchiveSettings;
 use crate::postgres::rights::Name;
 use crate::postgres::session::Session;
 use crate::postgres::tools::Leniency;
@@ -49,7 +49,7 @@ const BATCH_BYTES: usize = 256 << 10;
 
 /// How a load is worked off.
 #[derive(Clone, Copy, Debug)]
-pub struct Means {
+pub struct LoadOptions {
     /// What ends it, and which parts of the source are not kept.
     pub leniency: Leniency,
     /// How many connections work side by side.
@@ -80,7 +80,7 @@ pub struct Loader<'a> {
     held_off: Vec<String>,
     /// The table whose rows are coming, where they are wanted.
     table: Option<DumpId>,
-    large_objects: LargeObjects,
+    large_objects: LargeObjectWriter,
     waiting: BytesMut,
 }
 
@@ -94,9 +94,9 @@ impl<'a> Loader<'a> {
         contents: &Arc<Contents>,
         selection: Selection,
         absent: HashSet<DumpId>,
-        means: Means,
+        means: LoadOptions,
     ) -> Result<Self> {
-        let Means {
+        let LoadOptions {
             leniency,
             connections,
             gathers_statistics,
@@ -133,7 +133,7 @@ impl<'a> Loader<'a> {
             late_analyses: analyses.late,
             held_off,
             table: None,
-            large_objects: LargeObjects::default(),
+            large_objects: LargeObjectWriter::default(),
             waiting: BytesMut::with_capacity(BATCH_BYTES),
         };
         loader.connect();
@@ -147,10 +147,10 @@ impl<'a> Loader<'a> {
     }
 
     /// Takes the next thing read. Waits while enough is under way.
-    pub async fn take(&mut self, event: Event<'_>) -> Result<()> {
+    pub async fn take(&mut self, event: ArchiveEvent<'_>) -> Result<()> {
         match event {
-            Event::Contents(_) => {}
-            Event::TableBegan(id) => {
+            ArchiveEvent::Contents(_) => {}
+            ArchiveEvent::TableBegan(id) => {
                 let is_wanted = self.selection.keeps(id) && !self.absent.contains(&id);
                 self.table = is_wanted.then_some(id);
                 if self.loaded_alone.contains(&id) {
@@ -158,7 +158,7 @@ impl<'a> Loader<'a> {
                     self.common.queue.begin_alone(id);
                 }
             }
-            Event::Rows(rows) => {
+            ArchiveEvent::Rows(rows) => {
                 if self.table.is_some() {
                     self.waiting.extend_from_slice(rows);
                 }
@@ -166,7 +166,7 @@ impl<'a> Loader<'a> {
                     self.hand_in().await?;
                 }
             }
-            Event::TableEnded(id) => {
+            ArchiveEvent::TableEnded(id) => {
                 self.hand_in().await?;
                 self.table = None;
                 self.common.queue.table_ended(id);
@@ -175,9 +175,9 @@ impl<'a> Loader<'a> {
                     self.common.queue.end_alone();
                 }
             }
-            Event::LargeObjectBegan(oid) => self.large_objects.began(oid),
-            Event::LargeObjectData(data) => self.large_objects.data(self.session, data).await?,
-            Event::LargeObjectEnded(_) => self.large_objects.ended(self.session).await?,
+            ArchiveEvent::LargeObjectBegan(oid) => self.large_objects.began(oid),
+            ArchiveEvent::LargeObjectData(data) => self.large_objects.data(self.session, data).await?,
+            ArchiveEvent::LargeObjectEnded(_) => self.large_objects.ended(self.session).await?,
         }
         Ok(())
     }
@@ -381,8 +381,8 @@ pub async fn prepare(session: &Session, contents: &Contents) -> Result<()> {
 }
 
 /// The settings under which the archive's SQL and rows are read.
-fn settings(contents: &Contents) -> Settings<'_> {
-    Settings {
+fn settings(contents: &Contents) -> ArchiveSettings<'_> {
+    ArchiveSettings {
         encoding: plan::encoding(contents),
         has_standard_strings: plan::has_standard_strings(contents),
     }

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, watch};
 
 use super::analyses::Analysis;
 use super::builds::Build;
-use super::schedule::{Analyzes, Batch, Schedule, Work};
+use super::schedule::{Analyzes, Batch, LoadSchedule, Work};
 use super::waiting::Need;
 use crate::archive::DumpId;
 use crate::recovery::refused::RefusedStep;
@@ -17,7 +17,7 @@ use crate::recovery::refused::RefusedStep;
 pub struct Counts {
     /// So many are done.
     pub done: u64,
-    /// Of so many.
+    /// The total.
     pub of: u64,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Queue {
     /// All statistics that are gathered.
     analyses: watch::Sender<Counts>,
     connections: usize,
-    state: Mutex<Schedule>,
+    state: Mutex<LoadSchedule>,
     changed: Notify,
 }
 
@@ -155,7 +155,7 @@ impl Queue {
 
     /// Waits until all rows handed in are permanent.
     pub(super) async fn loaded(&self) {
-        self.once(Schedule::has_all_rows).await;
+        self.once(LoadSchedule::has_all_rows).await;
     }
 
     /// Waits until everything handed in is built.
@@ -176,7 +176,6 @@ impl Queue {
         });
     }
 
-    /// This is built.
     pub(super) fn made(&self, build: &Build) {
         self.change(|state| {
             state.end(|other| other == build);
@@ -229,7 +228,7 @@ impl Queue {
         }
     }
 
-    async fn once(&self, holds: impl Fn(&Schedule) -> bool) {
+    async fn once(&self, holds: impl Fn(&LoadSchedule) -> bool) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -241,12 +240,12 @@ impl Queue {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Schedule)) {
+    fn change(&self, change: impl FnOnce(&mut LoadSchedule)) {
         change(&mut self.lock());
         self.changed.notify_waiters();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Schedule> {
+    fn lock(&self) -> MutexGuard<'_, LoadSchedule> {
         self.state.lock()
     }
 }

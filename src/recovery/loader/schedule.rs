@@ -26,25 +26,21 @@ pub(super) struct Batch {
 /// What a connection does next.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// Load these.
     Rows(Batch),
     /// Make the rows loaded so far permanent.
     EndCopy,
-    /// Build this.
     Build {
         build: Build,
         /// Whether every other connection builds too, now or next.
         is_crowded: bool,
     },
-    /// Gather these statistics.
     Analyze(Analysis),
-    /// Nothing any more.
     Nothing,
 }
 
 /// What is to be done and what is done.
 #[derive(Debug, Default)]
-pub(super) struct Schedule {
+pub(super) struct LoadSchedule {
     pub(super) batches: VecDeque<Batch>,
     /// The connection over which a row has begun that has not ended.
     pub(super) within_row: Option<usize>,
@@ -81,7 +77,6 @@ pub(super) enum Analyzes {
     Beside,
     /// Not now: tables must be free of locks.
     Never,
-    /// Until all are.
     ToTheEnd,
 }
 
@@ -94,7 +89,7 @@ pub(super) struct Loading {
     pub(super) has_ended: bool,
 }
 
-impl Schedule {
+impl LoadSchedule {
     pub(super) fn next(
         &mut self,
         connection: usize,

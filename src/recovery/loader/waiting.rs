@@ -22,7 +22,7 @@ pub(super) enum Need {
 /// Work by its number, until it is taken.
 #[derive(Debug)]
 pub(super) struct Waiting<T> {
-    work: HashMap<usize, Held<T>>,
+    work: HashMap<usize, WaitingItem<T>>,
     next_number: usize,
     /// Which work waits for each need.
     by_need: HashMap<Need, Vec<usize>>,
@@ -31,7 +31,7 @@ pub(super) struct Waiting<T> {
 }
 
 #[derive(Debug)]
-struct Held<T> {
+struct WaitingItem<T> {
     what: T,
     /// Of its needs, so many are not there.
     missing: usize,
@@ -70,7 +70,7 @@ impl<T> Waiting<T> {
         if missing == 0 {
             self.free.insert((rank, Reverse(number)));
         }
-        self.work.insert(number, Held { what, missing, rank });
+        self.work.insert(number, WaitingItem { what, missing, rank });
         number
     }
 
@@ -100,7 +100,6 @@ impl<T> Waiting<T> {
         (work.missing == 0).then_some(&work.what)
     }
 
-    /// Takes work out.
     pub(super) fn take(&mut self, number: usize) -> Option<T> {
         let work = self.work.remove(&number)?;
         self.free.remove(&(work.rank, Reverse(number)));

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::rule::Rule;
+use super::rule::OmissionRule;
 use crate::archive::{Contents, Entry};
 use crate::model::profile::Profile;
-use crate::postgres::rights::{Name, Rights, TableRights};
+use crate::postgres::rights::{Name, SessionRights, TableRights};
 
 /// The platform's own record of the migrations it applied. The target's must never be overwritten.
 const MIGRATION_TABLES: [&str; 2] = ["migrations", "schema_migrations"];
@@ -38,12 +38,12 @@ pub struct KnownTarget {
     /// Everything it defines: kind, schema and name as pg_dump words them.
     pub present: HashSet<(String, String, String)>,
     /// What the role may do there.
-    pub rights: Rights,
+    pub rights: SessionRights,
 }
 
 impl KnownTarget {
     /// A target that holds what `contents`, a dump of its definitions, says.
-    pub fn new(contents: &Contents, rights: Rights) -> Self {
+    pub fn new(contents: &Contents, rights: SessionRights) -> Self {
         let present = contents.entries.iter().map(|entry| {
             let schema = entry.schema.clone().unwrap_or_default();
             (entry.kind.clone(), schema, entry.tag.clone())
@@ -81,51 +81,55 @@ pub fn is_platforms(contents: &Contents, entry: &Entry) -> bool {
 }
 
 /// The rule by which the entry is left out, or `None` where it is restored.
-pub fn rule(contents: &Contents, entry: &Entry, target: &KnownTarget) -> Option<Rule> {
+pub fn rule(contents: &Contents, entry: &Entry, target: &KnownTarget) -> Option<OmissionRule> {
     let (kind, tag) = (entry.kind.as_str(), entry.tag.as_str());
     let schema = entry.schema.as_deref().unwrap_or_default();
     let is_there = target.has(kind, schema, tag);
     match kind {
         // Grants are not restored at all.
         "ACL" | "DEFAULT ACL" => None,
-        "SCHEMA" if is_platform_schema(tag) && is_there => Some(Rule::Schema),
-        "SCHEMA" if is_platform_schema(tag) => Some(Rule::LackingDefinition),
-        "EXTENSION" if is_there => Some(Rule::Extension),
+        "SCHEMA" if is_platform_schema(tag) && is_there => Some(OmissionRule::Schema),
+        "SCHEMA" if is_platform_schema(tag) => Some(OmissionRule::LackingDefinition),
+        "EXTENSION" if is_there => Some(OmissionRule::Extension),
         "EXTENSION" => unless(
             target.rights.creatable_extensions.contains(tag),
-            Rule::ForbiddenExtension,
+            OmissionRule::ForbiddenExtension,
         ),
-        "PUBLICATION" if is_there => Some(Rule::Publication),
-        "EVENT TRIGGER" if is_platforms(contents, entry) => Some(Rule::EventTrigger),
-        "COMMENT" | "SECURITY LABEL" if is_platforms(contents, entry) => Some(Rule::Comment),
+        "PUBLICATION" if is_there => Some(OmissionRule::Publication),
+        "EVENT TRIGGER" if is_platforms(contents, entry) => Some(OmissionRule::EventTrigger),
+        "COMMENT" | "SECURITY LABEL" if is_platforms(contents, entry) => Some(OmissionRule::Comment),
         "EVENT TRIGGER" | "PUBLICATION TABLE" | "PUBLICATION TABLES IN SCHEMA" if is_there => {
-            Some(Rule::Present)
+            Some(OmissionRule::Present)
         }
-        "EVENT TRIGGER" => unless(target.rights.may_make_event_triggers, Rule::ForbiddenEventTrigger),
-        "PUBLICATION TABLE" | "PUBLICATION TABLES IN SCHEMA" => {
-            unless(may_publish(contents, entry, target), Rule::ForbiddenPublication)
-        }
+        "EVENT TRIGGER" => unless(
+            target.rights.may_make_event_triggers,
+            OmissionRule::ForbiddenEventTrigger,
+        ),
+        "PUBLICATION TABLE" | "PUBLICATION TABLES IN SCHEMA" => unless(
+            may_publish(contents, entry, target),
+            OmissionRule::ForbiddenPublication,
+        ),
         _ if !is_platform_schema(schema) => None,
         "TABLE DATA" => rows_rule(entry, target),
         "SEQUENCE SET" => sequence_rule(contents, entry, target),
         "POLICY" | "TRIGGER" if !is_platforms(contents, entry) => {
             guest_rule(contents, entry, target, is_there)
         }
-        _ if is_there => Some(Rule::Definition),
+        _ if is_there => Some(OmissionRule::Definition),
         _ if OWN_THINGS.contains(&kind) => unless(
             target.rights.creatable_in.contains(schema),
-            Rule::LackingDefinition,
+            OmissionRule::LackingDefinition,
         ),
         // A part of a table is made with its table.
         _ => {
             let table = table_of(contents, entry);
             let is_made = table.is_some_and(|table| rule(contents, table, target).is_none());
-            unless(is_made, Rule::LackingDefinition)
+            unless(is_made, OmissionRule::LackingDefinition)
         }
     }
 }
 
-fn unless(is_allowed: bool, otherwise: Rule) -> Option<Rule> {
+fn unless(is_allowed: bool, otherwise: OmissionRule) -> Option<OmissionRule> {
     (!is_allowed).then_some(otherwise)
 }
 
@@ -139,45 +143,50 @@ fn may_publish(contents: &Contents, entry: &Entry, target: &KnownTarget) -> bool
 }
 
 /// A policy or trigger of the product's on a table of the platform's.
-fn guest_rule(contents: &Contents, entry: &Entry, target: &KnownTarget, is_there: bool) -> Option<Rule> {
+fn guest_rule(
+    contents: &Contents,
+    entry: &Entry,
+    target: &KnownTarget,
+    is_there: bool,
+) -> Option<OmissionRule> {
     if is_there {
-        return Some(Rule::Present);
+        return Some(OmissionRule::Present);
     }
     let table = table_of(contents, entry);
     let Some(rights) = table.and_then(|table| target.rights.tables.get(&name(table))) else {
-        return Some(Rule::LackingDefinition);
+        return Some(OmissionRule::LackingDefinition);
     };
     match entry.kind.as_str() {
-        "POLICY" => unless(rights.may_make_policies, Rule::ForbiddenPolicy),
-        _ => unless(rights.may_make_triggers, Rule::ForbiddenTrigger),
+        "POLICY" => unless(rights.may_make_policies, OmissionRule::ForbiddenPolicy),
+        _ => unless(rights.may_make_triggers, OmissionRule::ForbiddenTrigger),
     }
 }
 
-fn rows_rule(entry: &Entry, target: &KnownTarget) -> Option<Rule> {
+fn rows_rule(entry: &Entry, target: &KnownTarget) -> Option<OmissionRule> {
     let table = name(entry);
     if MIGRATION_TABLES.contains(&table.1.as_str()) {
-        return Some(Rule::MigrationRows);
+        return Some(OmissionRule::MigrationRows);
     }
     if SECRET_SCHEMAS.contains(&table.0.as_str()) {
-        return Some(Rule::SecretRows);
+        return Some(OmissionRule::SecretRows);
     }
     match rule_against_rows(entry, target.rights.tables.get(&table)) {
-        Some(_) if is_passing(&table) => Some(Rule::PassingRows),
+        Some(_) if is_passing(&table) => Some(OmissionRule::PassingRows),
         rule => rule,
     }
 }
 
 /// What keeps rows out of a table of which the role has these rights.
-fn rule_against_rows(entry: &Entry, rights: Option<&TableRights>) -> Option<Rule> {
+fn rule_against_rows(entry: &Entry, rights: Option<&TableRights>) -> Option<OmissionRule> {
     let Some(rights) = rights else {
-        return Some(Rule::LackingRows);
+        return Some(OmissionRule::LackingRows);
     };
     if !rights.may_insert {
-        return Some(Rule::ForbiddenRows);
+        return Some(OmissionRule::ForbiddenRows);
     }
     let columns = entry.copied_column_names();
     let fits = columns.iter().all(|column| rights.columns.contains(column));
-    unless(fits, Rule::OtherColumns)
+    unless(fits, OmissionRule::OtherColumns)
 }
 
 /// Whether the table holds what Realtime keeps for as long as a client is connected, or for some days in a partition for each.
@@ -188,14 +197,14 @@ fn is_passing((schema, table): &Name) -> bool {
 }
 
 /// A sequence goes with the rows of the table it counts.
-fn sequence_rule(contents: &Contents, entry: &Entry, target: &KnownTarget) -> Option<Rule> {
+fn sequence_rule(contents: &Contents, entry: &Entry, target: &KnownTarget) -> Option<OmissionRule> {
     let Some(Some(table)) = target.rights.settable_sequences.get(&name(entry)) else {
-        return Some(Rule::Sequence);
+        return Some(OmissionRule::Sequence);
     };
     let mut rows = contents.entries.iter().filter(|entry| entry.kind == "TABLE DATA");
     let rows = rows.find(|entry| name(entry) == *table);
     let are_loaded = rows.is_some_and(|rows| rule(contents, rows, target).is_none());
-    unless(are_loaded, Rule::Sequence)
+    unless(are_loaded, OmissionRule::Sequence)
 }
 
 /// The entries that `entry` depends on.

@@ -13,8 +13,8 @@ mod selection;
 use std::sync::Arc;
 
 pub use judge::{KnownTarget, is_platforms, rule};
-pub use rule::Rule;
-pub use scope::Scope;
+pub use rule::OmissionRule;
+pub use scope::RestoreScope;
 pub use selection::Selection;
 
 use crate::archive::Contents;

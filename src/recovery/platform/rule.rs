@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why an entry is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Rule {
+pub enum OmissionRule {
     /// A schema of the platform's.
     Schema,
     /// Something in such a schema that the target has.
@@ -51,8 +51,7 @@ pub enum Rule {
     NeedsLeftOut,
 }
 
-impl Rule {
-    /// Every rule.
+impl OmissionRule {
     pub const ALL: [Self; 22] = [
         Self::Schema,
         Self::Definition,
@@ -179,7 +178,7 @@ impl Rule {
     }
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for OmissionRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

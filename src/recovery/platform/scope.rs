@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::judge::{is_platforms, name};
-use super::rule::Rule;
+use super::rule::OmissionRule;
 use super::selection::Selection;
 use crate::archive::Contents;
-use crate::model::access::Accepted;
+use crate::model::access::UnknownRightsAccepted;
 use crate::model::check_names;
 use crate::model::depth::Depth;
-use crate::model::globals::Known;
+use crate::model::globals::KnownSettings;
 use crate::model::manifest::{EntryDigest, Manifest, Sequence};
 use crate::model::profile::Profile;
 use crate::model::verdict::Check;
@@ -19,22 +19,22 @@ use crate::recovery::plan;
 
 /// What was left out of a target and is not asked for.
 #[derive(Clone, Debug)]
-pub struct Scope {
+pub struct RestoreScope {
     profile: Profile,
     depth: Depth,
     entries: HashSet<(String, String, String)>,
-    rows: HashMap<Name, Rule>,
+    rows: HashMap<Name, OmissionRule>,
     filled: Vec<Name>,
     unvalidated: Vec<String>,
     meaning: Meaning,
-    rules: BTreeMap<Rule, usize>,
+    rules: BTreeMap<OmissionRule, usize>,
     accepts_lost_rows: bool,
-    accepts_unknown_rights: Accepted,
+    accepts_unknown_rights: UnknownRightsAccepted,
     accepts_missing_settings: bool,
-    settings: Known,
+    settings: KnownSettings,
 }
 
-impl Scope {
+impl RestoreScope {
     /// Everything is asked for.
     pub fn everything() -> Self {
         Self {
@@ -47,9 +47,9 @@ impl Scope {
             meaning: Meaning::default(),
             rules: BTreeMap::new(),
             accepts_lost_rows: false,
-            accepts_unknown_rights: Accepted(false),
+            accepts_unknown_rights: UnknownRightsAccepted(false),
             accepts_missing_settings: false,
-            settings: Known::Nothing,
+            settings: KnownSettings::Nothing,
         }
     }
 
@@ -96,13 +96,13 @@ impl Scope {
     #[must_use]
     pub fn accepting_unknown_rights(self, accepts: bool) -> Self {
         Self {
-            accepts_unknown_rights: Accepted(accepts),
+            accepts_unknown_rights: UnknownRightsAccepted(accepts),
             ..self
         }
     }
 
     /// Whether a target will do whose rights no backup records.
-    pub fn accepts_unknown_rights(&self) -> Accepted {
+    pub fn accepts_unknown_rights(&self) -> UnknownRightsAccepted {
         self.accepts_unknown_rights
     }
 
@@ -117,7 +117,7 @@ impl Scope {
 
     /// The same, with what is known of the backup's settings.
     #[must_use]
-    pub fn knowing(self, settings: Known) -> Self {
+    pub fn knowing(self, settings: KnownSettings) -> Self {
         Self { settings, ..self }
     }
 
@@ -127,7 +127,7 @@ impl Scope {
     }
 
     /// What is known of the backup's settings.
-    pub fn settings(&self) -> &Known {
+    pub fn settings(&self) -> &KnownSettings {
         &self.settings
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::judge::{self, KnownTarget, name, rule};
-use super::rule::Rule;
+use super::rule::OmissionRule;
 use crate::archive::{Contents, DumpId, Entry};
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::{Manifest, Table};
@@ -15,7 +15,7 @@ use crate::recovery::plan::{self, SkippedEntry};
 #[derive(Clone, Debug)]
 pub struct Selection {
     profile: Profile,
-    left_out: BTreeMap<DumpId, Rule>,
+    left_out: BTreeMap<DumpId, OmissionRule>,
     /// Tables of the platform that receive rows.
     filled: Vec<Name>,
 }
@@ -58,7 +58,7 @@ impl Selection {
         let rows = entries()
             .filter(|entry| entry.kind == "TABLE DATA" && is_in_lacking_schema(entry) && !is_made(entry));
         let left_out = lacking.iter().copied().chain(rows);
-        let left_out = left_out.map(|entry| (entry.id, Rule::PlatformExtension));
+        let left_out = left_out.map(|entry| (entry.id, OmissionRule::PlatformExtension));
         Self {
             left_out: with_stranded(contents, left_out.collect()),
             ..Self::everything()
@@ -87,7 +87,7 @@ impl Selection {
         let entries = contents.entries.iter();
         let present = entries.filter(|entry| entry.kind == "SCHEMA" && schemas.contains(&entry.tag));
         self.left_out
-            .extend(present.map(|entry| (entry.id, Rule::Present)));
+            .extend(present.map(|entry| (entry.id, OmissionRule::Present)));
         self
     }
 
@@ -107,7 +107,7 @@ impl Selection {
     }
 
     /// The rule by which the entry is left out.
-    pub fn rule(&self, id: DumpId) -> Option<Rule> {
+    pub fn rule(&self, id: DumpId) -> Option<OmissionRule> {
         self.left_out.get(&id).copied()
     }
 
@@ -133,7 +133,7 @@ impl Selection {
         let lost = tables.filter_map(|table| {
             let rule = *rules.get(&(table.schema.clone(), table.name.clone()))?;
             let (rows, plural) = (table.content.rows, if table.content.rows == 1 { "" } else { "s" });
-            (rule != Rule::MigrationRows).then(|| {
+            (rule != OmissionRule::MigrationRows).then(|| {
                 let Table { schema, name, .. } = table;
                 format!(
                     "{rows} row{plural} of {schema}.{name} left out: {}",
@@ -145,7 +145,7 @@ impl Selection {
     }
 
     /// The tables whose rows are left out, each with the rule.
-    fn rows_rules(&self, contents: &Contents) -> HashMap<Name, Rule> {
+    fn rows_rules(&self, contents: &Contents) -> HashMap<Name, OmissionRule> {
         let rows = contents.entries.iter().filter(|entry| entry.kind == "TABLE DATA");
         let left_out = rows.filter_map(|entry| {
             let rule = self.rule(entry.id).filter(|rule| rule.is_excused())?;
@@ -192,9 +192,12 @@ impl Selection {
 }
 
 /// What is left out, with what is built on it, and on that, and so on: on what cannot be made nothing can be.
-fn with_stranded(contents: &Contents, mut left_out: BTreeMap<DumpId, Rule>) -> BTreeMap<DumpId, Rule> {
+fn with_stranded(
+    contents: &Contents,
+    mut left_out: BTreeMap<DumpId, OmissionRule>,
+) -> BTreeMap<DumpId, OmissionRule> {
     loop {
-        let stranded: Vec<(DumpId, Rule)> = contents
+        let stranded: Vec<(DumpId, OmissionRule)> = contents
             .entries
             .iter()
             .filter(|entry| !left_out.contains_key(&entry.id) && !plan::is_grant(entry))
@@ -212,11 +215,11 @@ fn with_stranded(contents: &Contents, mut left_out: BTreeMap<DumpId, Rule>) -> B
 }
 
 /// The comment on an extension goes with it; everything else is missed.
-fn stranded_by(gap: Rule, entry: &Entry) -> Rule {
-    if gap == Rule::PlatformExtension && entry.kind == "COMMENT" {
+fn stranded_by(gap: OmissionRule, entry: &Entry) -> OmissionRule {
+    if gap == OmissionRule::PlatformExtension && entry.kind == "COMMENT" {
         gap
     } else {
-        Rule::NeedsLeftOut
+        OmissionRule::NeedsLeftOut
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::failure::Failed;
+use super::failure::FileError;
 
 /// Only the owner reads and writes: a backup holds what the database holds.
 const FILE_MODE: u32 = 0o600;
@@ -16,7 +16,7 @@ const DIRECTORY_MODE: u32 = 0o700;
 const TRIES: u32 = 10;
 
 /// Makes the directory and those above it, and sees to it that they last.
-pub(super) fn make_directories(path: &Path) -> Result<(), Failed> {
+pub(super) fn make_directories(path: &Path) -> Result<(), FileError> {
     if path.is_dir() {
         return Ok(());
     }
@@ -25,14 +25,14 @@ pub(super) fn make_directories(path: &Path) -> Result<(), Failed> {
     }
     match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
         Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => {
-            Err(Failed::at(path, cause))
+            Err(FileError::at(path, cause))
         }
         _ => sync_directory_of(path),
     }
 }
 
 /// Makes a new file, and the directories that it is in.
-pub(super) fn create(path: &Path) -> Result<File, Failed> {
+pub(super) fn create(path: &Path) -> Result<File, FileError> {
     in_directory_of(path, || {
         OpenOptions::new()
             .read(true)
@@ -44,7 +44,7 @@ pub(super) fn create(path: &Path) -> Result<File, Failed> {
 }
 
 /// Writes an empty file, or finds it written.
-pub(super) fn mark(path: &Path) -> Result<(), Failed> {
+pub(super) fn mark(path: &Path) -> Result<(), FileError> {
     match create(path) {
         Err(failed) if failed.cause.kind() != io::ErrorKind::AlreadyExists => Err(failed),
         _ => sync_directory_of(path),
@@ -52,7 +52,7 @@ pub(super) fn mark(path: &Path) -> Result<(), Failed> {
 }
 
 /// Gives the file at `from`, which is written and on the disk, the name `to`. Whether it has it now: no other file loses it.
-pub(super) fn name_once(from: &Path, to: &Path) -> Result<bool, Failed> {
+pub(super) fn name_once(from: &Path, to: &Path) -> Result<bool, FileError> {
     let named = in_directory_of(to, || match std::fs::hard_link(from, to) {
         // File systems for exchange, such as exFAT, know one name for each file.
         Err(cause) if is_unable(&cause) => {
@@ -79,7 +79,7 @@ fn is_unable(cause: &io::Error) -> bool {
 }
 
 /// Does what needs the directory of `path`, which is made where it is missing.
-fn in_directory_of<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> Result<T, Failed> {
+fn in_directory_of<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> Result<T, FileError> {
     let mut tries = 1;
     loop {
         if let Some(directory) = path.parent() {
@@ -87,17 +87,17 @@ fn in_directory_of<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> Result<T,
         }
         match act() {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
-            done => return done.map_err(|cause| Failed::at(path, cause)),
+            done => return done.map_err(|cause| FileError::at(path, cause)),
         }
     }
 }
 
 /// Removes a file, and what is empty then of the directories between it and `root`. Nothing there is no error.
-pub(super) fn remove(path: &Path, root: &Path) -> Result<(), Failed> {
+pub(super) fn remove(path: &Path, root: &Path) -> Result<(), FileError> {
     match std::fs::remove_file(path) {
         Ok(()) => sync_directory_of(path)?,
         Err(cause) => {
-            let failed = Failed::at(path, cause);
+            let failed = FileError::at(path, cause);
             if !failed.is_missing() {
                 return Err(failed);
             }
@@ -114,7 +114,7 @@ pub(super) fn remove(path: &Path, root: &Path) -> Result<(), Failed> {
 }
 
 /// Sees to it that a name made or removed in the directory of `path` is so after a power cut, too.
-fn sync_directory_of(path: &Path) -> Result<(), Failed> {
+fn sync_directory_of(path: &Path) -> Result<(), FileError> {
     let Some(directory) = path.parent() else {
         return Ok(());
     };
@@ -123,6 +123,6 @@ fn sync_directory_of(path: &Path) -> Result<(), Failed> {
         Err(cause) if cause.kind() == io::ErrorKind::InvalidInput => Ok(()),
         // Another process may have removed it since, as it was empty.
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
-        synced => synced.map_err(|cause| Failed::at(directory, cause)),
+        synced => synced.map_err(|cause| FileError::at(directory, cause)),
     }
 }

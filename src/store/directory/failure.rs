@@ -8,12 +8,12 @@ use crate::error::{Error, Kind};
 
 /// What the file system refused, and for which path.
 #[derive(Debug)]
-pub(super) struct Failed {
+pub(super) struct FileError {
     path: PathBuf,
     pub(super) cause: io::Error,
 }
 
-impl Failed {
+impl FileError {
     pub(super) fn at(path: &Path, cause: impl Into<io::Error>) -> Self {
         Self {
             path: path.to_owned(),
@@ -56,7 +56,7 @@ impl Failed {
 
 impl Directory {
     /// The error of `what` that the file system refused.
-    pub(super) fn failed(&self, what: &str, failed: Failed) -> Error {
+    pub(super) fn failed(&self, what: &str, failed: FileError) -> Error {
         let hint = failed.hint();
         Error::new(Kind::Store, format!("{what} at {}", self.describe()))
             .caused_by(failed.told())

@@ -5,23 +5,23 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::failure::Failed;
+use super::failure::FileError;
 use super::keys::is_reserved;
 use super::upload::begun_at;
 use super::{Directory, OWN, UPLOADS};
 use crate::error::Result;
-use crate::model::catalog::Listed;
+use crate::model::catalog::ListedObject;
 use crate::store::object::{ObjectFacts, UnfinishedUpload};
 
 impl Directory {
     /// Everything under `prefix`, sorted by key.
-    pub(in crate::store) async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+    pub(in crate::store) async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>> {
         const WHAT: &str = "cannot list the directory";
         let full = self.full(prefix);
         self.blocking("list", prefix, move |store| {
             store.check_root(WHAT)?;
             let found = store.files(WHAT, &store.root, &full)?;
-            let listed = found.into_iter().map(|(name, facts)| Listed {
+            let listed = found.into_iter().map(|(name, facts)| ListedObject {
                 key: store.relative(name),
                 bytes: facts.len(),
             });
@@ -37,7 +37,7 @@ impl Directory {
             let key = owned;
             let what = format!("cannot look at {key}");
             let path = store.file_of(&what, &key)?;
-            match std::fs::symlink_metadata(&path).map_err(|cause| Failed::at(&path, cause)) {
+            match std::fs::symlink_metadata(&path).map_err(|cause| FileError::at(&path, cause)) {
                 Ok(facts) if facts.is_file() => Ok(Some(ObjectFacts {
                     bytes: facts.len(),
                     is_ours: store.mark_of(&store.full(&key)).exists(),
@@ -93,7 +93,7 @@ impl Directory {
             let entries = match std::fs::read_dir(&place) {
                 Ok(entries) => entries,
                 Err(cause) => {
-                    let failed = Failed::at(&place, cause);
+                    let failed = FileError::at(&place, cause);
                     // Another process may have removed it, as it was empty.
                     if failed.is_missing() {
                         continue;
@@ -102,7 +102,7 @@ impl Directory {
                 }
             };
             for entry in entries {
-                let entry = entry.map_err(|cause| self.failed(what, Failed::at(&place, cause)))?;
+                let entry = entry.map_err(|cause| self.failed(what, FileError::at(&place, cause)))?;
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
                 let is_at_top = directory.is_empty();
@@ -118,11 +118,12 @@ impl Directory {
                     continue;
                 }
                 let path = entry.path();
-                let facts = match std::fs::symlink_metadata(&path).map_err(|cause| Failed::at(&path, cause)) {
-                    Ok(facts) => facts,
-                    Err(failed) if failed.is_missing() => continue,
-                    Err(failed) => return Err(self.failed(what, failed)),
-                };
+                let facts =
+                    match std::fs::symlink_metadata(&path).map_err(|cause| FileError::at(&path, cause)) {
+                        Ok(facts) => facts,
+                        Err(failed) if failed.is_missing() => continue,
+                        Err(failed) => return Err(self.failed(what, failed)),
+                    };
                 if facts.is_dir() {
                     left.push(name);
                 } else if facts.is_symlink() {

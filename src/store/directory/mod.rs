@@ -22,8 +22,8 @@ mod read;
 mod upload;
 mod write;
 
-use failure::Failed;
-pub(super) use upload::Upload;
+use failure::FileError;
+pub(super) use upload::FileUpload;
 
 /// What belongs to the store and is no object.
 const OWN: &str = ".paycraft-dr";
@@ -76,7 +76,7 @@ impl Directory {
         self.blocking("look at", "it", |store| {
             store.check_root(WHAT)?;
             rustix::fs::access(&*store.root, Access::WRITE_OK | Access::EXEC_OK)
-                .map_err(|cause| store.failed(WHAT, Failed::at(&store.root, cause)))
+                .map_err(|cause| store.failed(WHAT, FileError::at(&store.root, cause)))
         })
         .await
     }
@@ -87,7 +87,7 @@ impl Directory {
         self.blocking("look at", "it", |store| {
             store.check_root(WHAT)?;
             let facts = rustix::fs::statvfs(&*store.root)
-                .map_err(|cause| store.failed(WHAT, Failed::at(&store.root, cause)))?;
+                .map_err(|cause| store.failed(WHAT, FileError::at(&store.root, cause)))?;
             Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
         })
         .await
@@ -129,7 +129,7 @@ impl Directory {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
                 Err(self.no_root(what, "there is no such directory"))
             }
-            Err(cause) => Err(self.failed(what, Failed::at(&self.root, cause))),
+            Err(cause) => Err(self.failed(what, FileError::at(&self.root, cause))),
         }
     }
 

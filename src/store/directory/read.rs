@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rustix::fs::OFlags;
 
 use super::Directory;
-use super::failure::Failed;
+use super::failure::FileError;
 use crate::error::{Error, Kind, Result};
 
 impl Directory {
@@ -65,7 +65,7 @@ impl Directory {
         read: impl FnOnce(&File, &Metadata) -> std::io::Result<T>,
     ) -> Result<T> {
         let path = self.file_of(what, key)?;
-        let failed = |cause| self.failed(what, Failed::at(&path, cause));
+        let failed = |cause| self.failed(what, FileError::at(&path, cause));
         let file = open(&path).map_err(failed)?;
         let before = file.metadata().map_err(failed)?;
         if !before.is_file() {

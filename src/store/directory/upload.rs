@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use super::failure::Failed;
+use super::failure::FileError;
 use super::{Directory, OWN, UPLOADS, durable};
 use crate::error::{Error, Kind, Result};
 use crate::store::object::StoredPart;
@@ -18,25 +18,25 @@ use crate::store::open_uploads::OpenUpload;
 
 /// A file that is being written.
 #[derive(Clone, Debug)]
-pub(in crate::store) struct Upload {
+pub(in crate::store) struct FileUpload {
     store: Directory,
     /// How the store knows it among its open uploads.
     number: u64,
     key: String,
     id: String,
-    parts: Arc<Mutex<Parts>>,
+    parts: Arc<Mutex<PartLayout>>,
 }
 
 /// Where parts belong, as far as that is known.
 #[derive(Debug, Default)]
-struct Parts {
+struct PartLayout {
     /// The size of every part but the last: that of the first.
     bytes: Option<u64>,
     /// Parts that came before the first.
     early: Vec<(i32, Bytes)>,
 }
 
-impl Upload {
+impl FileUpload {
     pub(in crate::store) fn id(&self) -> &str {
         &self.id
     }
@@ -59,7 +59,7 @@ impl Upload {
                 let file = upload.open().map_err(failed)?;
                 for (offset, bytes) in due {
                     let written = file.write_all_at(&bytes, offset);
-                    written.map_err(|cause| failed(Failed::at(&upload.path(), cause)))?;
+                    written.map_err(|cause| failed(FileError::at(&upload.path(), cause)))?;
                 }
                 Ok(())
             })
@@ -117,7 +117,7 @@ impl Upload {
         let bytes = parts.iter().map(|part| part.bytes).sum();
         let file = self.open().map_err(failed)?;
         let settled = file.set_len(bytes).and_then(|()| file.sync_all());
-        settled.map_err(|cause| failed(Failed::at(&own, cause)))?;
+        settled.map_err(|cause| failed(FileError::at(&own, cause)))?;
         let taken = || {
             let why = format!("{} is there already", path.display());
             self.store.refused(
@@ -141,12 +141,12 @@ impl Upload {
         self.store.uploads_of(&self.store.full(&self.key)).join(&self.id)
     }
 
-    fn open(&self) -> Result<File, Failed> {
+    fn open(&self) -> Result<File, FileError> {
         let path = self.path();
         let opened = OpenOptions::new().write(true).open(&path);
         opened.map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound => Failed::at(&path, io::Error::other("the upload was aborted")),
-            _ => Failed::at(&path, cause),
+            io::ErrorKind::NotFound => FileError::at(&path, io::Error::other("the upload was aborted")),
+            _ => FileError::at(&path, cause),
         })
     }
 }
@@ -166,12 +166,12 @@ fn check(parts: &[StoredPart]) -> Result<(), &'static str> {
 
 impl Directory {
     /// Begins an upload of `key`. It must be completed or aborted.
-    pub(in crate::store) async fn begin_upload(&self, key: &str) -> Result<Upload> {
+    pub(in crate::store) async fn begin_upload(&self, key: &str) -> Result<FileUpload> {
         let number = self.open.begin(key);
         let id = fresh_id();
         // Before the file: a run that is killed in between records nothing that is not there.
         self.open.name(number, &id);
-        let upload = Upload {
+        let upload = FileUpload {
             store: self.clone(),
             number,
             key: key.to_owned(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 
 use super::durable;
-use super::failure::Failed;
+use super::failure::FileError;
 use super::upload::{begun_at, fresh_id};
 use super::{Directory, MADE, NEW, OWN};
 use crate::error::Result;
@@ -28,7 +28,7 @@ impl Directory {
             let new = place.join(fresh_id());
             let written = durable::create(&new).and_then(|mut file| {
                 let written = file.write_all(&bytes).and_then(|()| file.sync_all());
-                written.map_err(|cause| Failed::at(&new, cause))?;
+                written.map_err(|cause| FileError::at(&new, cause))?;
                 durable::name_once(&new, &path)
             });
             let cleared = durable::remove(&new, &store.root);

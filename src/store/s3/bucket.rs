@@ -1,6 +1,6 @@
 //! Making a bucket: what only a rehearsal does, on a server of its own.
 
-use super::failure::{Access, status_of};
+use super::failure::{RequiredPermission, status_of};
 use super::store::S3Store;
 use crate::error::Result;
 
@@ -10,7 +10,7 @@ impl S3Store {
         let made = self.client.create_bucket().bucket(&*self.bucket).send().await;
         match made {
             Err(cause) if status_of(&cause) != Some(409) => {
-                Err(self.failed(Access::Write, "cannot make the bucket", &cause))
+                Err(self.failed(RequiredPermission::Write, "cannot make the bucket", &cause))
             }
             _ => Ok(()),
         }

@@ -18,7 +18,7 @@ const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
 /// What the token must allow for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum RequiredPermission {
     Read,
     Write,
 }
@@ -30,7 +30,7 @@ pub(super) fn status_of<E>(error: &SdkError<E>) -> Option<u16> {
 
 impl S3Store {
     /// A store error that says what failed, why in the server's words, and what to do.
-    pub(super) fn failed<E>(&self, access: Access, what: &str, cause: &SdkError<E>) -> Error
+    pub(super) fn failed<E>(&self, access: RequiredPermission, what: &str, cause: &SdkError<E>) -> Error
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
@@ -46,7 +46,7 @@ impl S3Store {
                 .caused_by(format!("this machine's clock is {} the store's", distance(ahead)))
                 .hint("set this machine's clock (timedatectl set-ntp true), and run the command again");
         }
-        let (cause, hint) = match Trouble::of(cause) {
+        let (cause, hint) = match ConnectionTrouble::of(cause) {
             Some(trouble) => (trouble.cause(cause), trouble.hint()),
             None => (answer(cause), refusal_hint(access, cause)),
         };
@@ -103,7 +103,7 @@ fn answer<E: ProvideErrorMetadata + StdError + 'static>(cause: &SdkError<E>) -> 
 }
 
 /// What to do about an answer that says no.
-fn refusal_hint<E: ProvideErrorMetadata>(access: Access, cause: &SdkError<E>) -> &'static str {
+fn refusal_hint<E: ProvideErrorMetadata>(access: RequiredPermission, cause: &SdkError<E>) -> &'static str {
     let code = cause.code().unwrap_or_default();
     // R2's own words for a key id that cannot be one.
     let is_about_key =
@@ -137,7 +137,7 @@ fn refusal_hint<E: ProvideErrorMetadata>(access: Access, cause: &SdkError<E>) ->
         ("", Some(401 | 403)) => {
             "check R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY, and that the API token may do this in this bucket"
         }
-        (_, Some(401 | 403)) if access == Access::Write => {
+        (_, Some(401 | 403)) if access == RequiredPermission::Write => {
             "the API token may not write here: it needs the permission Object Read & Write for this bucket"
         }
         (_, Some(401 | 403)) => {
@@ -150,7 +150,7 @@ fn refusal_hint<E: ProvideErrorMetadata>(access: Access, cause: &SdkError<E>) ->
 
 /// What kept a request from being answered by an S3 service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
+enum ConnectionTrouble {
     UnknownHost,
     NobodyListens,
     /// The two sides found no way to trust each other.
@@ -162,7 +162,7 @@ enum Trouble {
     Broken,
 }
 
-impl Trouble {
+impl ConnectionTrouble {
     fn of<E: ProvideErrorMetadata + StdError + 'static>(cause: &SdkError<E>) -> Option<Self> {
         match cause {
             SdkError::TimeoutError(_) => Some(Self::Silence),

@@ -16,4 +16,4 @@ mod upload;
 mod whole;
 
 pub(super) use store::S3Store;
-pub(super) use upload::Upload;
+pub(super) use upload::S3Upload;

@@ -1,6 +1,6 @@
 //! Whether the credentials may write, found out before it matters.
 
-use super::failure::{Access, status_of};
+use super::failure::{RequiredPermission, status_of};
 use super::store::S3Store;
 use crate::error::Result;
 
@@ -27,7 +27,7 @@ impl S3Store {
             .await;
         match answer {
             Err(cause) if status_of(&cause).is_none_or(|status| REFUSALS.contains(&status)) => {
-                Err(self.failed(Access::Write, "may not write", &cause))
+                Err(self.failed(RequiredPermission::Write, "may not write", &cause))
             }
             _ => Ok(()),
         }

@@ -8,7 +8,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::failure::{Access, status_of};
+use super::failure::{RequiredPermission, status_of};
 use super::requests::Body;
 use super::store::S3Store;
 use crate::error::{Error, Kind, Result};
@@ -18,7 +18,7 @@ use crate::store::retry;
 const FAIR_BYTES: usize = 64 << 10;
 
 /// What is asked for.
-struct Wanted<'a> {
+struct RangeRequest<'a> {
     key: &'a str,
     /// What is being done, for messages.
     what: String,
@@ -31,7 +31,7 @@ struct Wanted<'a> {
 impl S3Store {
     /// The whole of a small object; one larger than `limit_bytes` is refused before it is read.
     pub(in crate::store) async fn get(&self, key: &str, limit_bytes: u64) -> Result<Bytes> {
-        self.read(&Wanted {
+        self.read(&RangeRequest {
             key,
             what: format!("cannot read {key}"),
             start: 0,
@@ -46,7 +46,7 @@ impl S3Store {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
-        self.read(&Wanted {
+        self.read(&RangeRequest {
             key,
             what: format!("cannot read bytes {} to {} of {key}", range.start, range.end),
             start: range.start,
@@ -56,7 +56,7 @@ impl S3Store {
         .await
     }
 
-    async fn read(&self, wanted: &Wanted<'_>) -> Result<Bytes> {
+    async fn read(&self, wanted: &RangeRequest<'_>) -> Result<Bytes> {
         let mut read = BytesMut::new();
         let mut tag = None;
         let mut tries = 0;
@@ -103,7 +103,7 @@ impl S3Store {
     /// Nothing where the object ends before.
     async fn open_body(
         &self,
-        wanted: &Wanted<'_>,
+        wanted: &RangeRequest<'_>,
         read: u64,
         tag: Option<String>,
         left: Duration,
@@ -132,13 +132,13 @@ impl S3Store {
                         .hint("nothing may write over a backup: find out what did, and use another one"))
                 }
                 Some(416) => Ok(None),
-                _ => Err(self.failed(Access::Read, &wanted.what, &cause)),
+                _ => Err(self.failed(RequiredPermission::Read, &wanted.what, &cause)),
             },
         }
     }
 }
 
-impl Wanted<'_> {
+impl RangeRequest<'_> {
     /// Whether it is the whole of a small object.
     fn is_small(&self) -> bool {
         self.limit_bytes.is_some()

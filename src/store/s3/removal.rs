@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::EncodingType;
 use jiff::Timestamp;
 
-use super::failure::Access;
+use super::failure::RequiredPermission;
 use super::paging::{PageEnd, Paging, Unreliable};
 use super::store::{S3Store, decoded};
 use crate::error::Result;
@@ -21,7 +21,7 @@ impl S3Store {
             .await;
         answer
             .map(drop)
-            .map_err(|cause| self.failed(Access::Write, &format!("cannot remove {key}"), &cause))
+            .map_err(|cause| self.failed(RequiredPermission::Write, &format!("cannot remove {key}"), &cause))
     }
 
     /// Every unfinished upload whose key begins with `prefix`, over all pages. What the store does not date is left out. A listing that
@@ -41,7 +41,7 @@ impl S3Store {
                 .set_upload_id_marker(id_marker)
                 .send()
                 .await;
-            let page = answer.map_err(|cause| self.failed(Access::Read, WHAT, &cause))?;
+            let page = answer.map_err(|cause| self.failed(RequiredPermission::Read, WHAT, &cause))?;
             let read = |key: &str| match page.encoding_type() {
                 Some(EncodingType::Url) => decoded(key),
                 _ => key.to_owned(),

@@ -20,14 +20,14 @@ pub(super) struct RequestLog;
 
 /// An attempt under way.
 #[derive(Debug)]
-struct Attempt {
+struct RequestAttempt {
     span: Span,
     number: u32,
     began: Instant,
     wait: Wait,
 }
 
-impl Storable for Attempt {
+impl Storable for RequestAttempt {
     type Storer = StoreReplace<Self>;
 }
 
@@ -57,7 +57,7 @@ impl Intercept for RequestLog {
             span.in_scope(|| info!(attempt = number, "trying again"));
         }
         let wait = Wait::begin(&span, || format!("the store to answer {operation} {key}"));
-        bag.interceptor_state().store_put(Attempt {
+        bag.interceptor_state().store_put(RequestAttempt {
             span,
             number,
             began: Instant::now(),
@@ -72,7 +72,7 @@ impl Intercept for RequestLog {
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(attempt) = bag.load::<Attempt>() else {
+        let Some(attempt) = bag.load::<RequestAttempt>() else {
             return Ok(());
         };
         attempt.wait.end();

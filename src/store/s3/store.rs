@@ -18,17 +18,17 @@ use percent_encoding::percent_decode_str;
 
 use super::clock::StoreClock;
 use super::credentials::{LOAD_TIMEOUT, StandardChain};
-use super::failure::{Access, status_of};
+use super::failure::{RequiredPermission, status_of};
 use super::http_client::http_client;
 use super::paging::{PageEnd, Paging, Unreliable};
 use super::requests::RequestLog;
 use super::whole::WholeDocuments;
 use crate::error::Result;
-use crate::model::catalog::Listed;
+use crate::model::catalog::ListedObject;
 use crate::store::location::{Addressing, Location};
 use crate::store::object::{ObjectFacts, Published};
 use crate::store::open_uploads::OpenUploads;
-use crate::store::retry::{Patience, Retries};
+use crate::store::retry::{Retries, RetryPolicy};
 
 /// User metadata that tells an object of this program from one the shell workflow made.
 pub(super) const MADE_BY: (&str, &str) = ("made-by", "paycraft-dr");
@@ -43,13 +43,13 @@ pub(in crate::store) struct S3Store {
     pub(in crate::store) prefix: Arc<str>,
     pub(in crate::store) open: Arc<OpenUploads>,
     pub(super) clock: StoreClock,
-    pub(super) patience: Patience,
+    pub(super) patience: RetryPolicy,
     pub(super) retries: Retries,
 }
 
 impl S3Store {
     /// A handle on the bucket that waits as long as it is told.
-    pub(in crate::store) fn new(location: &Location, patience: Patience) -> Self {
+    pub(in crate::store) fn new(location: &Location, patience: RetryPolicy) -> Self {
         let (clock, retries) = (StoreClock::default(), Retries::default());
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -113,7 +113,7 @@ impl S3Store {
     }
 
     /// Everything under `prefix`, over all pages, sorted by key. A listing that cannot be relied on is an error.
-    pub(in crate::store) async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+    pub(in crate::store) async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>> {
         const WHAT: &str = "cannot list the bucket";
         let (mut listed, mut paging, mut token) = (Vec::new(), Paging::default(), None);
         loop {
@@ -127,7 +127,7 @@ impl S3Store {
                 .set_continuation_token(token)
                 .send()
                 .await;
-            let page = answer.map_err(|cause| self.failed(Access::Read, WHAT, &cause))?;
+            let page = answer.map_err(|cause| self.failed(RequiredPermission::Read, WHAT, &cause))?;
             let followed = self
                 .listed(&page)
                 .and_then(|found| {
@@ -150,7 +150,7 @@ impl S3Store {
     }
 
     /// The objects of one page.
-    fn listed(&self, page: &ListObjectsV2Output) -> Result<Vec<Listed>, Unreliable> {
+    fn listed(&self, page: &ListObjectsV2Output) -> Result<Vec<ListedObject>, Unreliable> {
         let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
         let expected = page.key_count().and_then(|count| usize::try_from(count).ok());
         if expected.is_some_and(|expected| page.contents().len() < expected) {
@@ -158,7 +158,7 @@ impl S3Store {
         }
         let listed = page.contents().iter().map(|object| {
             let key = object.key()?;
-            Some(Listed {
+            Some(ListedObject {
                 key: self.relative(if is_encoded { decoded(key) } else { key.to_owned() }),
                 bytes: u64::try_from(object.size()?).ok()?,
             })
@@ -190,7 +190,9 @@ impl S3Store {
                     .and_then(|stored| Timestamp::from_second(stored.secs()).ok()),
             })),
             Err(cause) if status_of(&cause) == Some(404) => Ok(None),
-            Err(cause) => Err(self.failed(Access::Read, &format!("cannot look at {key}"), &cause)),
+            Err(cause) => {
+                Err(self.failed(RequiredPermission::Read, &format!("cannot look at {key}"), &cause))
+            }
         }
     }
 
@@ -200,7 +202,7 @@ impl S3Store {
         match (answer, self.clock.last()) {
             (_, Some(clocks)) => Ok(Some(clocks.theirs)),
             (Ok(_), None) => Ok(None),
-            (Err(cause), None) => Err(self.failed(Access::Read, "cannot ask the store", &cause)),
+            (Err(cause), None) => Err(self.failed(RequiredPermission::Read, "cannot ask the store", &cause)),
         }
     }
 
@@ -227,7 +229,7 @@ impl S3Store {
         match answer {
             Ok(_) => Ok(Published::Now),
             Err(cause) if status_of(&cause) == Some(412) => Ok(Published::Before),
-            Err(cause) => Err(self.failed(Access::Write, &format!("cannot write {key}"), &cause)),
+            Err(cause) => Err(self.failed(RequiredPermission::Write, &format!("cannot write {key}"), &cause)),
         }
     }
 }

@@ -6,7 +6,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 
-use super::failure::{Access, status_of};
+use super::failure::{RequiredPermission, status_of};
 use super::store::{MADE_BY, S3Store};
 use crate::error::{Error, Kind, Result};
 use crate::store::object::StoredPart;
@@ -17,7 +17,7 @@ const MADE_IN: &str = "made-in";
 
 /// A multipart upload that was begun. The object appears when it is completed, and never otherwise.
 #[derive(Clone, Debug)]
-pub(in crate::store) struct Upload {
+pub(in crate::store) struct S3Upload {
     store: S3Store,
     /// How the store knows it among its open uploads.
     number: u64,
@@ -27,7 +27,7 @@ pub(in crate::store) struct Upload {
     mark: String,
 }
 
-impl Upload {
+impl S3Upload {
     /// Sends part `number` (from 1). All parts but the last must have one size, and that at least 5 MiB.
     pub(in crate::store) async fn put_part(&self, number: i32, bytes: Bytes) -> Result<StoredPart> {
         let transfer = self.store.patience.transfer(bytes.len());
@@ -47,7 +47,7 @@ impl Upload {
             .await;
         let part = answer.map_err(|cause| {
             let what = format!("cannot store part {number} of {}", self.key);
-            self.store.failed(Access::Write, &what, &cause)
+            self.store.failed(RequiredPermission::Write, &what, &cause)
         })?;
         Ok(StoredPart {
             number,
@@ -97,7 +97,7 @@ impl Upload {
             let may_be_done = matches!(status_of(&cause), Some(404 | 412));
             if !(may_be_done && Box::pin(self.is_complete()).await) {
                 let what = format!("cannot complete the upload of {}", self.key);
-                return Err(self.store.failed(Access::Write, &what, &cause));
+                return Err(self.store.failed(RequiredPermission::Write, &what, &cause));
             }
         }
         self.store.open.end(self.number);
@@ -123,7 +123,7 @@ impl Upload {
 
 impl S3Store {
     /// Begins a multipart upload of `key`. It must be completed or aborted.
-    pub(in crate::store) async fn begin_upload(&self, key: &str) -> Result<Upload> {
+    pub(in crate::store) async fn begin_upload(&self, key: &str) -> Result<S3Upload> {
         let number = self.open.begin(key);
         let (mark, retries) = (fresh_mark(), self.retries());
         let answer = self
@@ -137,7 +137,7 @@ impl S3Store {
             .send()
             .await;
         let what = format!("cannot begin the upload of {key}");
-        let created = answer.map_err(|cause| self.failed(Access::Write, &what, &cause))?;
+        let created = answer.map_err(|cause| self.failed(RequiredPermission::Write, &what, &cause))?;
         let id = created.upload_id().ok_or_else(|| {
             Error::new(
                 Kind::Store,
@@ -149,7 +149,7 @@ impl S3Store {
             // A try whose answer was lost may have begun an upload that is not known here.
             Box::pin(self.abort_all(key, Some(id))).await?;
         }
-        Ok(Upload {
+        Ok(S3Upload {
             store: self.clone(),
             number,
             key: key.to_owned(),
@@ -194,7 +194,7 @@ impl S3Store {
         match answer {
             Err(cause) if status_of(&cause) != Some(404) => {
                 let what = format!("cannot abort the upload of {key}");
-                Err(self.failed(Access::Write, &what, &cause))
+                Err(self.failed(RequiredPermission::Write, &what, &cause))
             }
             _ => Ok(()),
         }

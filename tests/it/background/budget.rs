@@ -1,3 +1,5 @@
+//! How many connections are opened.
+
 use crate::kit::{SMALL_SCHEMA, Silent, World, execute, failed, now, query, run, terms};
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::model::depth::Depth;
@@ -23,7 +25,7 @@ async fn restore_limited(world: &World, limit: u32) -> (Result<Restored, Error>,
     let url = world.postgres.url(&database);
     let (_, place) = url.split_once('@').expect("a host");
     let target = Conninfo::parse(Side::Target, &format!("postgresql://{role}:x@{place}")).expect("a target");
-    let request = restore::Request {
+    let request = restore::RestoreRequest {
         among: &Among::ANY,
         counted: &CountedTables::PAYCRAFT,
         store: &world.bucket.store,

@@ -1,3 +1,5 @@
+//! What children see of our environment.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Children end with the program.
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

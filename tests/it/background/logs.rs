@@ -1,3 +1,5 @@
+//! What a target's server writes down.
+
 use crate::kit::{World, assert_proven, execute, postgres, query, run};
 use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::server_user::ServerUser;

@@ -1,3 +1,5 @@
+//! One restore at a time.
+
 use std::time::{Duration, Instant};
 
 use crate::kit::{SMALL_SCHEMA, World, assert_proven, execute, query, run, terms};
@@ -5,7 +7,7 @@ use paycraft_dr::error::Kind;
 use paycraft_dr::model::key::Selector;
 use paycraft_dr::postgres::conninfo::Side;
 use paycraft_dr::postgres::session::Session;
-use paycraft_dr::recovery::guard::Terms;
+use paycraft_dr::recovery::guard::GuardOptions;
 
 /// What a restore holds, as the runbook words it.
 const LOCK: &str = "SELECT pg_advisory_lock(x'7061796372616674'::bigint)";
@@ -81,7 +83,7 @@ fn what_a_dead_restore_left_at_work_is_ended() {
             .client()
             .batch_execute("BEGIN; LOCK TABLE tenants; SELECT pg_sleep(600)");
         let began = Instant::now();
-        let clean = Terms {
+        let clean = GuardOptions {
             clean: true,
             ..terms()
         };

@@ -1,3 +1,5 @@
+//! Statements that hold a password.
+
 use std::os::unix::fs::PermissionsExt;
 
 use crate::kit::{World, execute, output, program, run, said};

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use paycraft_dr::cli::config::Config;
-use paycraft_dr::model::cutover::journal::{Opening, Record, StepState, remaining};
+use paycraft_dr::model::cutover::journal::{JournalRecord, Opening, StepState, remaining};
 use paycraft_dr::model::cutover::step::{Action, Step};
 
 use super::{Site, TARGET, assert_ends, logging, outcomes, step};
@@ -137,7 +137,10 @@ fn a_run_that_was_killed_is_gone_on_with_and_no_secret_was_in_any_command_line()
         assert_ends(&resumed, 0, &[]);
         assert_eq!(outcomes(&resumed), ["done-before", "done", "done"]);
         assert_eq!(site.log(), "vault\nsync\nsync\nredeploy\n");
-        assert!(matches!(site.journal().last(), Some(Record::Completed { .. })));
+        assert!(matches!(
+            site.journal().last(),
+            Some(JournalRecord::Completed { .. })
+        ));
     });
 }
 
@@ -154,18 +157,18 @@ fn what_remains_follows_from_the_journal() {
     let at = |text: &str| text.parse().expect("an instant");
     let (morning, noon) = (at("2026-11-23T08:00:00Z"), at("2026-11-23T12:00:00Z"));
     let all = steps(&["a", "b", "c"]);
-    let ended = |step: &Step| Record::Ended {
+    let ended = |step: &Step| JournalRecord::Ended {
         at: morning,
         step: step.name.clone(),
         digest: step.digest(),
     };
-    let began = |step: &Step| Record::Began {
+    let began = |step: &Step| JournalRecord::Began {
         at: morning,
         step: step.name.clone(),
         digest: step.digest(),
     };
-    let opened = || Record::opened(morning, "app@db:5432/app");
-    let look = |steps: &[Step], records: &[Record], target: &str, now| {
+    let opened = || JournalRecord::opened(morning, "app@db:5432/app");
+    let look = |steps: &[Step], records: &[JournalRecord], target: &str, now| {
         remaining(steps, records, target, now, false).expect("an answer")
     };
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use paycraft_dr::model::cutover::journal::Record;
+use paycraft_dr::model::cutover::journal::JournalRecord;
 
 use super::{Site, TARGET, assert_ends, logging, outcomes, said, step};
 use crate::certificates;
@@ -59,7 +59,10 @@ fn steps_run_in_order_once_and_wait_for_health() {
         let again = site.cutover(&["apply"]).await;
         assert_ends(&again, 0, &["done before", "Nothing was run"]);
         assert_eq!(health.asked().len(), 3);
-        assert!(matches!(site.journal().last(), Some(Record::Completed { .. })));
+        assert!(matches!(
+            site.journal().last(),
+            Some(JournalRecord::Completed { .. })
+        ));
         assert_ends(
             &site.cutover(&["plan"]).await,
             0,

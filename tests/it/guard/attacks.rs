@@ -12,7 +12,7 @@ use paycraft_dr::model::identity::Identity;
 use paycraft_dr::model::key::{BackupKey, Selector};
 use paycraft_dr::model::manifest::Manifest;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
-use paycraft_dr::recovery::guard::{Production, Terms};
+use paycraft_dr::recovery::guard::{GuardOptions, Production};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -209,7 +209,7 @@ impl Siege {
             source: self.source(attack.source),
             ..Production::default()
         };
-        let terms = Terms {
+        let terms = GuardOptions {
             production: &production,
             clean: attack.clean,
             not_production: attack.typed,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use paycraft_dr::cli::config::Config;
 use paycraft_dr::model::comparison::counts_against;
-use paycraft_dr::model::product::{CountedTables, Product, Rule, TableCounts};
-use paycraft_dr::model::verdict::Outcome;
+use paycraft_dr::model::product::{CountRule, CountedTables, Product, TableCounts};
+use paycraft_dr::model::verdict::CheckOutcome;
 
 use crate::docs::page::read;
 
@@ -38,7 +38,7 @@ fn without_a_name_it_is_paycrafts_and_with_one_nothing_of_it_is() {
 fn the_shipped_profile_of_another_product_is_one() {
     let shop = parse(&read("fixtures/django.toml")).expect("a profile");
     assert_eq!((shop.name.as_str(), shop.is_paycraft()), ("shop", false));
-    let rules: Vec<(String, Rule)> = shop
+    let rules: Vec<(String, CountRule)> = shop
         .tables
         .iter()
         .map(|table| (table.to_string(), table.rule))
@@ -46,9 +46,9 @@ fn the_shipped_profile_of_another_product_is_one() {
     assert_eq!(
         rules,
         [
-            ("public.auth_user".to_owned(), Rule::Exact),
-            ("public.shop_order".to_owned(), Rule::Within(5)),
-            ("public.shop_country".to_owned(), Rule::Always(3)),
+            ("public.auth_user".to_owned(), CountRule::Exact),
+            ("public.shop_order".to_owned(), CountRule::Within(5)),
+            ("public.shop_country".to_owned(), CountRule::Always(3)),
         ]
     );
     assert!(shop.production.hosts.contains("db.shop.example"));
@@ -105,32 +105,32 @@ fn each_table_is_held_to_its_rule() {
         (
             [Some(7), Some(100), Some(3)],
             [Some(7), Some(105), Some(3)],
-            Outcome::Passed,
+            CheckOutcome::Passed,
         ),
         (
             [Some(7), Some(100), Some(3)],
             [Some(8), Some(100), Some(3)],
-            Outcome::Failed,
+            CheckOutcome::Failed,
         ),
         (
             [Some(7), Some(100), Some(3)],
             [Some(7), Some(94), Some(3)],
-            Outcome::Failed,
+            CheckOutcome::Failed,
         ),
         (
             [Some(7), Some(100), Some(4)],
             [Some(7), Some(100), Some(4)],
-            Outcome::Failed,
+            CheckOutcome::Failed,
         ),
         (
             [None, Some(100), Some(3)],
             [Some(7), Some(100), Some(3)],
-            Outcome::Failed,
+            CheckOutcome::Failed,
         ),
         (
             [Some(7), Some(100), Some(3)],
             [Some(7), None, Some(3)],
-            Outcome::Failed,
+            CheckOutcome::Failed,
         ),
     ] {
         let check = counts_against(&shop.tables, &counts(found), &counts(other));

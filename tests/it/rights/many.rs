@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use paycraft_dr::model::access::{Accepted, Access, checks, compare};
+use paycraft_dr::model::access::{Access, UnknownRightsAccepted, checks, compare};
 use paycraft_dr::model::profile::Profile;
-use paycraft_dr::model::verdict::Outcome;
+use paycraft_dr::model::verdict::CheckOutcome;
 use paycraft_dr::postgres::conninfo::Conninfo;
 use paycraft_dr::postgres::queries::access as queries;
 use paycraft_dr::postgres::session::Session;
@@ -59,7 +59,7 @@ fn many_objects_and_roles_are_compared_in_little_time_and_space() {
         let found = recorded(&source).await;
         let asked = began.elapsed();
         let comparison = compare(&expected, &found, Profile::Plain, "postgres");
-        let checks = checks(&comparison, Accepted(false));
+        let checks = checks(&comparison, UnknownRightsAccepted(false));
         let all = began.elapsed();
         let bytes = serde_json::to_vec(&expected).expect("a document").len();
         super::super::kit::say(&format!(
@@ -68,7 +68,7 @@ fn many_objects_and_roles_are_compared_in_little_time_and_space() {
             all.saturating_sub(asked)
         ));
         assert!(
-            checks.iter().all(|check| check.outcome == Outcome::Passed),
+            checks.iter().all(|check| check.outcome == CheckOutcome::Passed),
             "{checks:?}"
         );
         assert!(bytes < MOST_BYTES, "{bytes}");

@@ -1,11 +1,11 @@
 //! Decisions about rights without any server.
 
 use paycraft_dr::model::access::{
-    Accepted, Access, AccessBuilder, AclItem, Effective, Grantee, Kind, Object, Privileges, Role, RoleId,
-    checks, compare, parse, unknown,
+    Access, AccessBuilder, AccessObject, AclItem, Effective, Grantee, ObjectKind, Privileges, Role, RoleId,
+    UnknownRightsAccepted, checks, compare, parse, unknown,
 };
 use paycraft_dr::model::profile::Profile;
-use paycraft_dr::model::verdict::Outcome;
+use paycraft_dr::model::verdict::CheckOutcome;
 use proptest::prelude::*;
 
 /// As PostgreSQL writes a name in an access list.
@@ -51,9 +51,9 @@ fn roles(names: &[&str]) -> Vec<Role> {
     made.collect()
 }
 
-fn table(name: &str, owner: u32, grants: usize) -> Object {
-    Object {
-        kind: Kind::Table,
+fn table(name: &str, owner: u32, grants: usize) -> AccessObject {
+    AccessObject {
+        kind: ObjectKind::Table,
         schema: "public".to_owned(),
         name: format!("public.{name}"),
         column: None,
@@ -77,9 +77,9 @@ fn access(names: &[&str], lists: &[&[&str]]) -> Access {
     builder.finish()
 }
 
-fn details(expected: &Access, found: &Access) -> Vec<(Outcome, String)> {
+fn details(expected: &Access, found: &Access) -> Vec<(CheckOutcome, String)> {
     let comparison = compare(expected, found, Profile::Plain, "root");
-    let checks = checks(&comparison, Accepted(false));
+    let checks = checks(&comparison, UnknownRightsAccepted(false));
     checks
         .into_iter()
         .map(|check| (check.outcome, check.detail))
@@ -104,14 +104,14 @@ fn too_much_comes_before_too_little_and_names_who_may_what() {
     assert_eq!(
         details[0],
         (
-            Outcome::Failed,
+            CheckOutcome::Failed,
             "too much: PUBLIC has SELECT on table public.t1; too much: anon has SELECT, DELETE on table public.t1; \
              too little: reader may not grant SELECT on table public.t1; too little: reader lacks SELECT on table public.t0"
                 .to_owned()
         )
     );
-    assert_eq!(details[1].0, Outcome::Passed, "owners");
-    assert_eq!(details[3].0, Outcome::Skipped, "nobody was asked");
+    assert_eq!(details[1].0, CheckOutcome::Passed, "owners");
+    assert_eq!(details[3].0, CheckOutcome::Skipped, "nobody was asked");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn an_owner_is_compared_by_itself_and_its_own_grants_follow_it() {
     assert_eq!(
         details[1],
         (
-            Outcome::Failed,
+            CheckOutcome::Failed,
             "table public.t0 belongs to other instead of app".to_owned()
         )
     );
@@ -140,7 +140,7 @@ fn a_grant_of_a_role_that_is_gone_grants_nothing() {
     let with = access(&names, &[&["app=r/app", "16403=r/app"]]);
     assert_eq!(with.grants_of_gone_roles, 1);
     let without = access(&names, &[&["app=r/app"]]);
-    assert_eq!(details(&with, &without)[0].0, Outcome::Passed);
+    assert_eq!(details(&with, &without)[0].0, CheckOutcome::Passed);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_role_that_became_a_superuser_may_too_much() {
     assert_eq!(
         details[3],
         (
-            Outcome::Failed,
+            CheckOutcome::Failed,
             "too much: clerk is a superuser, and may do everything".to_owned()
         )
     );
@@ -171,14 +171,14 @@ fn a_role_that_became_a_superuser_may_too_much() {
 #[test]
 fn a_manifest_without_rights_skips_every_check_until_that_is_accepted() {
     assert!(
-        unknown(Accepted(false))
+        unknown(UnknownRightsAccepted(false))
             .iter()
-            .all(|check| check.outcome == Outcome::Skipped)
+            .all(|check| check.outcome == CheckOutcome::Skipped)
     );
     assert!(
-        unknown(Accepted(true))
+        unknown(UnknownRightsAccepted(true))
             .iter()
-            .all(|check| check.outcome == Outcome::Passed)
+            .all(|check| check.outcome == CheckOutcome::Passed)
     );
 }
 
@@ -223,13 +223,13 @@ proptest! {
         let comparison = compare(&expected, &found, Profile::Plain, "root");
         let mut held = held(&found);
         for change in &comparison.changes {
-            use paycraft_dr::model::access::Verb;
+            use paycraft_dr::model::access::GrantAction;
             let entry = held.entry((name(change.grantee), name(change.grantor))).or_default();
             match change.verb {
-                Verb::Grant => entry.0 = entry.0.and(change.privileges),
-                Verb::GrantWithOption => *entry = (entry.0.and(change.privileges), entry.1.and(change.privileges)),
-                Verb::Revoke => *entry = (entry.0.without(change.privileges), entry.1.without(change.privileges)),
-                Verb::RevokeOption => entry.1 = entry.1.without(change.privileges),
+                GrantAction::Grant => entry.0 = entry.0.and(change.privileges),
+                GrantAction::GrantWithOption => *entry = (entry.0.and(change.privileges), entry.1.and(change.privileges)),
+                GrantAction::Revoke => *entry = (entry.0.without(change.privileges), entry.1.without(change.privileges)),
+                GrantAction::RevokeOption => entry.1 = entry.1.without(change.privileges),
             }
         }
         held.retain(|_, (privileges, _)| !privileges.is_empty());

@@ -287,7 +287,7 @@ async fn play(
     let drawn = draw(seed, unique);
     try_all(&source, &drawn).await;
     let at: jiff::Timestamp = "2026-11-23T02:00:07Z".parse().expect("an instant");
-    let made = backup::Request {
+    let made = backup::BackupRequest {
         limits: &ShrinkLimits::USUAL,
         source: &source,
         tools: servers.tools,

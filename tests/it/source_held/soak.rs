@@ -97,7 +97,7 @@ fn migrations_that_never_end_cost_attempts_and_never_a_row() {
                 let number = attested + failed;
                 let at = jiff::Timestamp::from_second(1_795_000_000 + i64::from(number) * 3600)
                     .expect("an instant");
-                let request = backup::Request {
+                let request = backup::BackupRequest {
                     limits: &paycraft_dr::model::shrinking::ShrinkLimits::USUAL,
                     source: &source,
                     tools: &world.postgres.tools,

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use paycraft_dr::error::{Error, Kind};
-use paycraft_dr::model::catalog::{Found, choose};
+use paycraft_dr::model::catalog::{StoredBackup, choose};
 use paycraft_dr::model::key::{BackupKey, Selector};
-use paycraft_dr::model::selection::{Among, Candidate, Known, check, narrow, source_of};
+use paycraft_dr::model::selection::{Among, BackupSummary, Candidate, check, narrow, source_of};
 use paycraft_dr::model::source::{SourceChoice, SourceName};
 
 const NOW: &str = "2026-11-24T12:00:00Z";
@@ -29,9 +29,9 @@ fn name(text: &str) -> SourceName {
 }
 
 /// An attested backup of a day's 02:00.
-fn backup(day: u32, source: &str, suspicion: &[&str]) -> (Found, Known) {
+fn backup(day: u32, source: &str, suspicion: &[&str]) -> (StoredBackup, BackupSummary) {
     let started_at = at(&format!("2026-11-{day:02}T02:00:00Z"));
-    let found = Found {
+    let found = StoredBackup {
         key: BackupKey::at(started_at),
         stored_bytes: Some(1),
         has_manifest: true,
@@ -40,7 +40,7 @@ fn backup(day: u32, source: &str, suspicion: &[&str]) -> (Found, Known) {
         has_confirmation: false,
         has_pin: false,
     };
-    let known = Known {
+    let known = BackupSummary {
         source: name(source),
         is_recorded: true,
         started_at,
@@ -50,7 +50,7 @@ fn backup(day: u32, source: &str, suspicion: &[&str]) -> (Found, Known) {
 }
 
 /// The day of what is chosen.
-fn chosen(backups: &[(Found, Known)], selector: Selector, among: &Among) -> Result<i8, Error> {
+fn chosen(backups: &[(StoredBackup, BackupSummary)], selector: Selector, among: &Among) -> Result<i8, Error> {
     let mut candidates: Vec<Candidate<'_>> = backups
         .iter()
         .map(|(found, known)| Candidate {
@@ -237,7 +237,7 @@ fn a_key_that_is_named_must_be_of_the_source_or_its_source_be_named() {
         );
     }
     // An object that was attested later tells no project.
-    let legacy = Known {
+    let legacy = BackupSummary {
         is_recorded: false,
         suspicion: Vec::new(),
         ..backup(21, "app", &[]).1

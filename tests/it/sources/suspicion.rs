@@ -6,11 +6,11 @@ use std::num::NonZeroU32;
 
 use jiff::{SignedDuration, Timestamp};
 use paycraft_dr::model::catalog::Condition;
-use paycraft_dr::model::history::{History, Told};
+use paycraft_dr::model::history::{History, HistoryEntry};
 use paycraft_dr::model::identity::Identity;
 use paycraft_dr::model::key::BackupKey;
 use paycraft_dr::model::manifest::Source;
-use paycraft_dr::model::retention::{Attestation, Decision, Held, Inventory, Policy, plan};
+use paycraft_dr::model::retention::{Attestation, Decision, HeldBackup, Inventory, Policy, plan};
 use paycraft_dr::model::shape::Shape;
 use paycraft_dr::model::shrinking::{ShrinkLimits, reasons};
 use paycraft_dr::model::source::{Sameness, SourceName, attribute, compare};
@@ -48,8 +48,8 @@ fn product(rows: u64) -> Shape {
     )
 }
 
-fn told(source: Source, shape: Shape) -> Told {
-    Told {
+fn told(source: Source, shape: Shape) -> HistoryEntry {
+    HistoryEntry {
         source,
         is_recorded: true,
         started_at: START,
@@ -248,7 +248,7 @@ fn first_backups_and_empty_products_are_no_nuisance() {
 /// A store of attested backups, by the pure model alone.
 #[derive(Default)]
 struct Model {
-    backups: BTreeMap<BackupKey, Told>,
+    backups: BTreeMap<BackupKey, HistoryEntry>,
     now: Timestamp,
 }
 
@@ -283,7 +283,7 @@ impl Model {
         let suspicious = self.suspicious();
         let held = self.backups.iter().map(|(key, told)| {
             let source = SourceName::from(&told.source);
-            Held {
+            HeldBackup {
                 pin: None,
                 key: *key,
                 condition: Condition::Attested,

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use paycraft_dr::drill::s3_faults::{Failure, Operation};
+use paycraft_dr::drill::s3_faults::{Operation, RequestFailure};
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::store::Store;
-use paycraft_dr::store::retry::Patience;
+use paycraft_dr::store::retry::RetryPolicy;
 
 use super::hasty;
 use crate::kit::{TestStore, output, program, run, said};
@@ -21,7 +21,7 @@ async fn listing(bucket: &TestStore, body: &str) -> Error {
     let document = format!("{HEAD}{body}");
     bucket
         .server
-        .fail_next(Operation::List, Failure::Answered(document), 1000);
+        .fail_next(Operation::List, RequestFailure::Answered(document), 1000);
     let error = hasty(bucket).list("").await.expect_err(body);
     bucket.server.heal();
     error
@@ -32,7 +32,7 @@ async fn uploads(bucket: &TestStore, body: &str) -> Error {
     let document = format!("{UPLOADS}{body}");
     bucket
         .server
-        .fail_next(Operation::ListUploads, Failure::Answered(document), 1000);
+        .fail_next(Operation::ListUploads, RequestFailure::Answered(document), 1000);
     let error = hasty(bucket).unfinished_uploads("").await.expect_err(body);
     bucket.server.heal();
     error
@@ -98,7 +98,7 @@ fn a_listing_whose_document_ends_in_its_middle_is_an_error() {
             );
         }
         for garbage in ["not a document", "", "<Other/>"] {
-            let document = Failure::Answered(garbage.to_owned());
+            let document = RequestFailure::Answered(garbage.to_owned());
             bucket.server.fail_next(Operation::List, document, 1000);
             let error = hasty(&bucket).list("").await.expect_err(garbage);
             assert_eq!(error.kind(), Kind::Store, "{garbage}: {error}");
@@ -147,10 +147,10 @@ fn what_is_small_has_one_limit_of_time_for_all_its_tries() {
     run(async {
         let bucket = TestStore::start().await;
         bucket.put("k", b"x");
-        let patience = Patience {
+        let patience = RetryPolicy {
             answer: Duration::from_millis(400),
             total: Duration::from_secs(1),
-            ..Patience::default()
+            ..RetryPolicy::default()
         };
         let store = Store::with_patience(&bucket.location(), patience);
         for operation in [
@@ -162,7 +162,7 @@ fn what_is_small_has_one_limit_of_time_for_all_its_tries() {
             Operation::Delete,
             Operation::BeginUpload,
         ] {
-            bucket.server.fail_next(operation, Failure::Silence, 1000);
+            bucket.server.fail_next(operation, RequestFailure::Silence, 1000);
             let began = Instant::now();
             let error = match operation {
                 Operation::List => store.list("").await.map(drop),
@@ -187,7 +187,9 @@ fn what_is_small_has_one_limit_of_time_for_all_its_tries() {
 fn the_program_ends_where_a_store_takes_connections_and_never_answers() {
     run(async {
         let bucket = TestStore::start().await;
-        bucket.server.fail_next(Operation::List, Failure::Silence, 1000);
+        bucket
+            .server
+            .fail_next(Operation::List, RequestFailure::Silence, 1000);
         let mut command = program(&["list"]);
         command.envs(bucket.environment());
         let began = Instant::now();

@@ -1,6 +1,6 @@
 //! Reading objects over lines that break.
 
-use paycraft_dr::drill::s3_faults::{Failure, Operation};
+use paycraft_dr::drill::s3_faults::{Operation, RequestFailure};
 use paycraft_dr::error::Kind;
 use paycraft_dr::store::Store;
 use tokio::io::AsyncWriteExt;
@@ -25,17 +25,19 @@ fn a_body_that_breaks_off_is_resumed_where_it_stopped() {
         bucket.server.overwrite("k", &object).expect("an object");
         bucket
             .server
-            .fail_next(Operation::Get, Failure::BodyCut(300_001), 2);
+            .fail_next(Operation::Get, RequestFailure::BodyCut(300_001), 2);
         let read = store.get_range("k", 7..899_999).await.expect("all of it");
         assert!(read == object[7..899_999], "every byte once and in order");
         assert_eq!(store.retries(), 2);
-        bucket.server.fail_next(Operation::Get, Failure::BodyCut(11), 1);
+        bucket
+            .server
+            .fail_next(Operation::Get, RequestFailure::BodyCut(11), 1);
         let read = store.get("k", 1_000_000).await.expect("all of it");
         assert!(read == object);
         // A reader that still gets a fair amount goes on for longer than there are tries.
         bucket
             .server
-            .fail_next(Operation::Get, Failure::BodyCut(70_000), 12);
+            .fail_next(Operation::Get, RequestFailure::BodyCut(70_000), 12);
         let read = store.get("k", 1_000_000).await.expect("all of it");
         assert!(read == object);
         assert_eq!(bucket.server.failures_left(), 0);
@@ -50,7 +52,7 @@ fn a_store_that_gives_nothing_any_more_is_given_up() {
         for bytes in [0, 3] {
             bucket
                 .server
-                .fail_next(Operation::Get, Failure::BodyCut(bytes), 100);
+                .fail_next(Operation::Get, RequestFailure::BodyCut(bytes), 100);
             let error = hasty(&bucket)
                 .get_range("k", 0..1000)
                 .await
@@ -70,10 +72,12 @@ fn an_object_that_was_replaced_is_not_read_in_halves() {
         let store = hasty(&bucket);
         let put = |bytes| bucket.server.overwrite("k", &pattern(bytes)).expect("an object");
         put(100_000);
-        bucket.server.fail_next(Operation::Get, Failure::BodyCut(1000), 1);
+        bucket
+            .server
+            .fail_next(Operation::Get, RequestFailure::BodyCut(1000), 1);
         bucket.server.fail_next(
             Operation::Get,
-            Failure::Refused(503, "ServiceUnavailable", "not now"),
+            RequestFailure::Refused(503, "ServiceUnavailable", "not now"),
             8,
         );
         // While the second half is refused, another object takes the place of the first. Nothing here

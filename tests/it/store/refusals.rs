@@ -1,7 +1,7 @@
 //! What a refusal says to the person who has to act on it.
 
 use jiff::{SignedDuration, Timestamp};
-use paycraft_dr::drill::s3_faults::{Failure, Operation};
+use paycraft_dr::drill::s3_faults::{Operation, RequestFailure};
 use paycraft_dr::error::{Error, Kind};
 use paycraft_dr::store::Store;
 
@@ -40,7 +40,7 @@ fn wrong_credentials_are_told_apart() {
         assert_says(&error, "Unauthorized", "R2_ACCESS_KEY_ID");
 
         let length = "Invalid Argument: Credential access key has length 8, should be 32";
-        let failure = Failure::Refused(400, "InvalidArgument", length);
+        let failure = RequestFailure::Refused(400, "InvalidArgument", length);
         bucket.server.fail_next(Operation::List, failure, 1);
         let error = bucket.store.list("").await.expect_err("refused");
         assert_says(&error, "has length 8", "R2_ACCESS_KEY_ID");
@@ -75,7 +75,7 @@ fn another_region_and_credentials_that_expired_are_named() {
             (400, "ExpiredToken", "the token has expired", "get new ones"),
             (403, "InvalidToken", "malformed", "session token"),
         ] {
-            let failure = Failure::Refused(status, code, words);
+            let failure = RequestFailure::Refused(status, code, words);
             bucket.server.fail_next(Operation::List, failure, 1);
             let error = bucket.store.list("").await.expect_err("refused");
             assert_says(&error, words, hint);
@@ -87,7 +87,7 @@ fn another_region_and_credentials_that_expired_are_named() {
 fn a_token_without_the_right_says_which_it_needs() {
     run(async {
         let bucket = TestStore::start().await;
-        let denied = Failure::Refused(403, "AccessDenied", "Access Denied");
+        let denied = RequestFailure::Refused(403, "AccessDenied", "Access Denied");
         for operation in [Operation::BeginUpload, Operation::Put, Operation::Delete] {
             bucket.server.fail_next(operation, denied.clone(), 1);
         }
@@ -165,7 +165,7 @@ fn an_address_without_a_store_says_what_is_wrong_with_it() {
         let hasty_at = |endpoint: &str| {
             let mut settings = location(endpoint, "guess");
             settings.endpoint = endpoint.to_owned();
-            let patience = paycraft_dr::store::retry::Patience {
+            let patience = paycraft_dr::store::retry::RetryPolicy {
                 attempts: 1,
                 ..Default::default()
             };

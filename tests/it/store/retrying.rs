@@ -3,22 +3,23 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use paycraft_dr::drill::s3_faults::{Failure, Operation};
+use paycraft_dr::drill::s3_faults::{Operation, RequestFailure};
 use paycraft_dr::error::Kind;
 use paycraft_dr::model::key::Selector;
-use paycraft_dr::store::retry::{Patience, is_temporary};
+use paycraft_dr::store::retry::{RetryPolicy, is_temporary};
 use paycraft_dr::store::{Published, Store};
 use proptest::prelude::*;
 
 use super::hasty;
 use crate::kit::{self, SMALL_SCHEMA, TestStore, World, run};
 
-const DOWN: Failure = Failure::Refused(503, "ServiceUnavailable", "Service is temporarily unavailable.");
+const DOWN: RequestFailure =
+    RequestFailure::Refused(503, "ServiceUnavailable", "Service is temporarily unavailable.");
 
 proptest! {
     #[test]
     fn pauses_grow_and_stay_bounded(tries in 1..40_u32, random in 0.0..1.0) {
-        let patience = Patience::default();
+        let patience = RetryPolicy::default();
         let pause = patience.pause(tries, random);
         prop_assert!(pause >= patience.first_pause / 2);
         prop_assert!(pause <= patience.longest_pause);
@@ -63,12 +64,12 @@ fn what_is_temporary_is_tried_again_and_what_is_not_is_not() {
         bucket.server.overwrite("k", b"x").expect("an object");
         let store = hasty(&bucket);
         for (count, failure) in (1..).zip([
-            Failure::Refused(500, "InternalError", ""),
-            Failure::Refused(503, "SlowDown", ""),
-            Failure::Refused(429, "TooManyRequests", ""),
-            Failure::Refused(522, "", ""),
-            Failure::Refused(400, "IncompleteBody", ""),
-            Failure::AnswerLost,
+            RequestFailure::Refused(500, "InternalError", ""),
+            RequestFailure::Refused(503, "SlowDown", ""),
+            RequestFailure::Refused(429, "TooManyRequests", ""),
+            RequestFailure::Refused(522, "", ""),
+            RequestFailure::Refused(400, "IncompleteBody", ""),
+            RequestFailure::AnswerLost,
         ]) {
             bucket.server.fail_next(Operation::List, failure.clone(), 2);
             assert_eq!(
@@ -79,9 +80,9 @@ fn what_is_temporary_is_tried_again_and_what_is_not_is_not() {
             assert_eq!(store.retries(), 2 * count, "{failure:?}");
         }
         for failure in [
-            Failure::Refused(403, "AccessDenied", ""),
-            Failure::Refused(404, "NoSuchBucket", ""),
-            Failure::Refused(501, "NotImplemented", ""),
+            RequestFailure::Refused(403, "AccessDenied", ""),
+            RequestFailure::Refused(404, "NoSuchBucket", ""),
+            RequestFailure::Refused(501, "NotImplemented", ""),
         ] {
             bucket.server.fail_next(Operation::List, failure, 2);
             store.list("").await.expect_err("refused");
@@ -111,13 +112,15 @@ fn tries_are_bounded_and_a_transfer_is_worth_more_of_them() {
 fn a_store_that_says_nothing_is_asked_again() {
     run(async {
         let bucket = TestStore::start().await;
-        let patience = Patience {
+        let patience = RetryPolicy {
             attempts: 2,
             answer: Duration::from_millis(300),
-            ..Patience::default()
+            ..RetryPolicy::default()
         };
         let store = Store::with_patience(&bucket.location(), patience);
-        bucket.server.fail_next(Operation::List, Failure::Silence, 2);
+        bucket
+            .server
+            .fail_next(Operation::List, RequestFailure::Silence, 2);
         let error = store.list("").await.expect_err("no answer");
         assert_eq!(error.causes(), ["no answer came in time"]);
         assert_eq!((store.retries(), bucket.server.failures_left()), (1, 0));
@@ -132,11 +135,11 @@ fn a_failed_part_is_sent_again_by_itself() {
         let upload = store.begin_upload("k").await.expect("an upload");
         let part = Bytes::from(vec![1; 5 << 20]);
         let first = upload.put_part(1, part).await.expect("a part");
-        let failure = Failure::Refused(500, "InternalError", "");
+        let failure = RequestFailure::Refused(500, "InternalError", "");
         bucket.server.fail_next(Operation::PutPart, failure, 1);
         bucket
             .server
-            .fail_next(Operation::PutPart, Failure::AnswerLost, 1);
+            .fail_next(Operation::PutPart, RequestFailure::AnswerLost, 1);
         let second = upload
             .put_part(2, Bytes::from_static(b"end"))
             .await
@@ -153,7 +156,7 @@ fn an_upload_whose_beginning_was_not_heard_of_is_let_go_of() {
         let bucket = TestStore::start().await;
         bucket
             .server
-            .fail_next(Operation::BeginUpload, Failure::AnswerLost, 2);
+            .fail_next(Operation::BeginUpload, RequestFailure::AnswerLost, 2);
         let upload = hasty(&bucket).begin_upload("k").await.expect("the third try");
         assert_eq!(bucket.server.open_uploads(), ["k"]);
         let part = upload
@@ -169,7 +172,7 @@ fn an_upload_whose_beginning_was_not_heard_of_is_let_go_of() {
 fn an_object_whose_completion_was_not_heard_of_is_complete() {
     run(async {
         let bucket = TestStore::start().await;
-        let lose = |operation| bucket.server.fail_next(operation, Failure::AnswerLost, 1);
+        let lose = |operation| bucket.server.fail_next(operation, RequestFailure::AnswerLost, 1);
         let upload = bucket.store.begin_upload("k").await.expect("an upload");
         let part = upload
             .put_part(1, Bytes::from_static(b"x"))
@@ -219,15 +222,15 @@ fn a_backup_is_made_and_restored_over_a_line_that_breaks() {
             server.fail_next(operation, DOWN, 1);
         }
         for operation in [Operation::BeginUpload, Operation::Complete, Operation::Put] {
-            server.fail_next(operation, Failure::AnswerLost, 1);
+            server.fail_next(operation, RequestFailure::AnswerLost, 1);
         }
         world.back_up(&source).await.expect("a backup");
         assert_eq!(server.failures_left(), 0);
         assert!(server.open_uploads().is_empty());
 
         server.fail_next(Operation::List, DOWN, 1);
-        server.fail_next(Operation::Get, Failure::BodyCut(100), 3);
-        server.fail_next(Operation::Head, Failure::AnswerLost, 1);
+        server.fail_next(Operation::Get, RequestFailure::BodyCut(100), 3);
+        server.fail_next(Operation::Head, RequestFailure::AnswerLost, 1);
         let restored = world.restore(Selector::Latest).await.expect("a restore");
         assert_eq!(server.failures_left(), 0);
         assert_eq!(kit::failed(&restored.verification), [""; 0]);

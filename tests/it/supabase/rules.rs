@@ -6,7 +6,7 @@ use paycraft_dr::archive::{Contents, Entry};
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::rights::{self, TableRights};
 use paycraft_dr::postgres::session::Session;
-use paycraft_dr::recovery::platform::{KnownTarget, Rule, Selection};
+use paycraft_dr::recovery::platform::{KnownTarget, OmissionRule, Selection};
 use paycraft_dr::recovery::survey::Survey;
 
 use super::project::supabase;
@@ -15,26 +15,26 @@ use crate::kit::{Postgres, execute, postgres, run};
 type Change = fn(&mut KnownTarget);
 
 /// Each entry, what is changed in a fresh target, and the rule the entry then falls under.
-const CASES: [(&str, Change, Option<Rule>); 39] = [
-    ("SCHEMA auth", |_| (), Some(Rule::Schema)),
+const CASES: [(&str, Change, Option<OmissionRule>); 39] = [
+    ("SCHEMA auth", |_| (), Some(OmissionRule::Schema)),
     (
         "SCHEMA auth",
         |target| lose(target, "SCHEMA auth"),
-        Some(Rule::LackingDefinition),
+        Some(OmissionRule::LackingDefinition),
     ),
     ("SCHEMA supabase_migrations", |_| (), None),
-    ("TABLE auth.users", |_| (), Some(Rule::Definition)),
-    ("FUNCTION auth.uid()", |_| (), Some(Rule::Definition)),
+    ("TABLE auth.users", |_| (), Some(OmissionRule::Definition)),
+    ("FUNCTION auth.uid()", |_| (), Some(OmissionRule::Definition)),
     (
         "FUNCTION auth.uid()",
         |target| lose(target, "FUNCTION auth.uid()"),
-        Some(Rule::LackingDefinition),
+        Some(OmissionRule::LackingDefinition),
     ),
     ("POLICY public.profiles own profile", |_| (), None),
     (
         "POLICY public.profiles own profile",
         |target| lose(target, "FUNCTION auth.uid()"),
-        Some(Rule::NeedsLeftOut),
+        Some(OmissionRule::NeedsLeftOut),
     ),
     // The role may make things in this schema of the platform's.
     (
@@ -42,16 +42,20 @@ const CASES: [(&str, Change, Option<Rule>); 39] = [
         |target| lose(target, "FUNCTION extensions.pgrst_ddl_watch()"),
         None,
     ),
-    ("CONSTRAINT auth.users users_pkey", |_| (), Some(Rule::Definition)),
+    (
+        "CONSTRAINT auth.users users_pkey",
+        |_| (),
+        Some(OmissionRule::Definition),
+    ),
     (
         "INDEX storage.bname",
         |target| lose(target, "INDEX storage.bname"),
-        Some(Rule::LackingDefinition),
+        Some(OmissionRule::LackingDefinition),
     ),
     ("FK CONSTRAINT public.profiles profiles_id_fkey", |_| (), None),
-    ("COMMENT auth.TABLE users", |_| (), Some(Rule::Comment)),
-    ("COMMENT EXTENSION pgcrypto", |_| (), Some(Rule::Comment)),
-    ("EXTENSION pgcrypto", |_| (), Some(Rule::Extension)),
+    ("COMMENT auth.TABLE users", |_| (), Some(OmissionRule::Comment)),
+    ("COMMENT EXTENSION pgcrypto", |_| (), Some(OmissionRule::Comment)),
+    ("EXTENSION pgcrypto", |_| (), Some(OmissionRule::Extension)),
     (
         "EXTENSION pgcrypto",
         |target| lose(target, "EXTENSION pgcrypto"),
@@ -60,15 +64,23 @@ const CASES: [(&str, Change, Option<Rule>); 39] = [
     (
         "EXTENSION pg_stat_statements",
         |target| lose(target, "EXTENSION pg_stat_statements"),
-        Some(Rule::ForbiddenExtension),
+        Some(OmissionRule::ForbiddenExtension),
     ),
-    ("EVENT TRIGGER pgrst_ddl_watch", |_| (), Some(Rule::EventTrigger)),
+    (
+        "EVENT TRIGGER pgrst_ddl_watch",
+        |_| (),
+        Some(OmissionRule::EventTrigger),
+    ),
     (
         "EVENT TRIGGER pgrst_ddl_watch",
         |target| lose(target, "EVENT TRIGGER pgrst_ddl_watch"),
-        Some(Rule::EventTrigger),
+        Some(OmissionRule::EventTrigger),
     ),
-    ("PUBLICATION supabase_realtime", |_| (), Some(Rule::Publication)),
+    (
+        "PUBLICATION supabase_realtime",
+        |_| (),
+        Some(OmissionRule::Publication),
+    ),
     (
         "PUBLICATION supabase_realtime",
         |target| lose(target, "PUBLICATION supabase_realtime"),
@@ -82,23 +94,23 @@ const CASES: [(&str, Change, Option<Rule>); 39] = [
     (
         "PUBLICATION TABLE public.supabase_realtime profiles",
         |target| target.rights.own_publications.clear(),
-        Some(Rule::ForbiddenPublication),
+        Some(OmissionRule::ForbiddenPublication),
     ),
     ("TRIGGER auth.users on_auth_user_created", |_| (), None),
     (
         "TRIGGER auth.users on_auth_user_created",
         |target| users(target).may_make_triggers = false,
-        Some(Rule::ForbiddenTrigger),
+        Some(OmissionRule::ForbiddenTrigger),
     ),
     (
         "TRIGGER auth.users on_auth_user_created",
         |target| gain(target, "TRIGGER", "auth", "users on_auth_user_created"),
-        Some(Rule::Present),
+        Some(OmissionRule::Present),
     ),
     (
         "TRIGGER storage.objects protect_objects_delete",
         |_| (),
-        Some(Rule::Definition),
+        Some(OmissionRule::Definition),
     ),
     ("TRIGGER public.tenants tenants_webhook", |_| (), None),
     (
@@ -107,41 +119,41 @@ const CASES: [(&str, Change, Option<Rule>); 39] = [
             lose(target, "FUNCTION supabase_functions.http_request()");
             target.rights.creatable_in.remove("supabase_functions");
         },
-        Some(Rule::NeedsLeftOut),
+        Some(OmissionRule::NeedsLeftOut),
     ),
     ("TABLE DATA auth.users", |_| (), None),
     (
         "TABLE DATA auth.users",
         |target| users(target).may_insert = false,
-        Some(Rule::ForbiddenRows),
+        Some(OmissionRule::ForbiddenRows),
     ),
     (
         "TABLE DATA auth.users",
         |target| users(target).columns.retain(|name| name != "phone"),
-        Some(Rule::OtherColumns),
+        Some(OmissionRule::OtherColumns),
     ),
     (
         "TABLE DATA auth.users",
         |target| lose_table(target, "auth", "users"),
-        Some(Rule::LackingRows),
+        Some(OmissionRule::LackingRows),
     ),
     (
         "TABLE DATA realtime.subscription",
         |_| (),
-        Some(Rule::PassingRows),
+        Some(OmissionRule::PassingRows),
     ),
     (
         "TABLE DATA auth.schema_migrations",
         |_| (),
-        Some(Rule::MigrationRows),
+        Some(OmissionRule::MigrationRows),
     ),
     ("TABLE DATA supabase_migrations.schema_migrations", |_| (), None),
-    ("TABLE DATA vault.secrets", |_| (), Some(Rule::SecretRows)),
+    ("TABLE DATA vault.secrets", |_| (), Some(OmissionRule::SecretRows)),
     ("SEQUENCE SET auth.refresh_tokens_id_seq", |_| (), None),
     (
         "SEQUENCE SET realtime.subscription_id_seq",
         |_| (),
-        Some(Rule::Sequence),
+        Some(OmissionRule::Sequence),
     ),
 ];
 
@@ -250,12 +262,12 @@ fn rights_are_read_from_privileges_and_from_supautils() {
 
 #[test]
 fn every_rule_has_a_name_and_a_reason_of_its_own() {
-    let mut names: Vec<&str> = Rule::ALL.iter().map(|rule| rule.name()).collect();
+    let mut names: Vec<&str> = OmissionRule::ALL.iter().map(|rule| rule.name()).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), Rule::ALL.len());
+    assert_eq!(names.len(), OmissionRule::ALL.len());
     assert!(
-        Rule::ALL
+        OmissionRule::ALL
             .iter()
             .all(|rule| rule.reason().len() > 10 && !rule.reason().ends_with('.'))
     );

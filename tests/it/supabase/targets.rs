@@ -6,10 +6,10 @@ use paycraft_dr::model::key::Selector;
 use paycraft_dr::model::product::CountedTables;
 use paycraft_dr::model::profile::Profile;
 use paycraft_dr::model::selection::Among;
-use paycraft_dr::model::verdict::Outcome;
+use paycraft_dr::model::verdict::CheckOutcome;
 use paycraft_dr::postgres::conninfo::{Conninfo, Side};
 use paycraft_dr::postgres::tools::Leniency;
-use paycraft_dr::recovery::guard::Terms;
+use paycraft_dr::recovery::guard::GuardOptions;
 use paycraft_dr::recovery::restore::{self, Restored};
 
 use super::project::supabase;
@@ -29,7 +29,7 @@ fn a_project_taken_for_a_plain_target_is_refused_as_not_empty() {
             return;
         };
         let fresh = supabase.fresh(Side::Target).await;
-        let request = restore::Request {
+        let request = restore::RestoreRequest {
             store: &world.bucket.store,
             among: &Among::ANY,
             counted: &CountedTables::PAYCRAFT,
@@ -73,7 +73,7 @@ fn rows_in_the_platforms_tables_are_replaced_only_when_asked() {
         assert!(error.message().contains("auth.users"), "{error}");
         assert_untouched(&fresh).await;
 
-        let clean = || Terms {
+        let clean = || GuardOptions {
             clean: true,
             ..kit::terms()
         };
@@ -160,7 +160,7 @@ fn rows_that_a_project_cannot_take_are_no_proof_until_they_are_done_without() {
             );
             let mut checks = verification.checks.iter();
             let lost = checks.find(|check| check.name == "lost rows").expect("the check");
-            assert_eq!(lost.outcome, Outcome::Skipped);
+            assert_eq!(lost.outcome, CheckOutcome::Skipped);
             let says = format!("rows of auth.identities ({rule}:");
             assert!(lost.detail.contains(&says), "{}", lost.detail);
 

@@ -2,7 +2,7 @@
 
 use super::{MIB, fields, table, text};
 use crate::kit;
-use paycraft_dr::drill::workload::{Loaded, Workload};
+use paycraft_dr::drill::workload::{LoadStatistics, Workload};
 use paycraft_dr::error::Kind;
 use paycraft_dr::postgres::conninfo::Side;
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ async fn connect(config: &Config) -> Client {
     client
 }
 
-async fn load(workload: Workload, client: &Client) -> Loaded {
+async fn load(workload: Workload, client: &Client) -> LoadStatistics {
     let mut heard = 0;
     let loaded = workload
         .load(client, &mut |bytes| heard += bytes)

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::ShowArguments;
 use crate::cli::context::Context;
-use crate::cli::settings::{Found, Origin, SOURCE, Settings};
+use crate::cli::settings::{FoundSetting, SOURCE, SettingOrigin, Settings};
 use crate::error::Result;
 use crate::model::retention::{DAYS, FLOOR};
 use crate::postgres::conninfo::{Conninfo, Side};
@@ -15,9 +15,8 @@ use crate::store::{NO_REGION, region_of_aws};
 const DEFAULT: &str = "default";
 const UNSET: &str = "not set";
 
-/// One setting.
 #[derive(Debug, Serialize)]
-pub(super) struct Row {
+pub(super) struct SettingRow {
     /// As the configuration writes it.
     pub(super) setting: String,
     /// Its value; of a secret none.
@@ -30,13 +29,13 @@ pub(super) struct Row {
 }
 
 /// What is told of a setting whose value must not be shown.
-enum Shown {
+enum ShownValue {
     Value,
     SetAlone,
 }
 
 /// All settings in the order of the configuration.
-pub(super) fn rows(context: &Context<'_>, own: &ShowArguments) -> Result<Vec<Row>> {
+pub(super) fn rows(context: &Context<'_>, own: &ShowArguments) -> Result<Vec<SettingRow>> {
     let settings = context.settings;
     let mut rows = vec![
         row(
@@ -61,8 +60,8 @@ pub(super) fn rows(context: &Context<'_>, own: &ShowArguments) -> Result<Vec<Row
     Ok(rows)
 }
 
-fn row(setting: &str, value: Option<impl Display>, from: impl Into<String>) -> Row {
-    Row {
+fn row(setting: &str, value: Option<impl Display>, from: impl Into<String>) -> SettingRow {
+    SettingRow {
         setting: setting.to_owned(),
         is_set: value.is_some(),
         value: value.map(|value| value.to_string()),
@@ -71,10 +70,10 @@ fn row(setting: &str, value: Option<impl Display>, from: impl Into<String>) -> R
 }
 
 /// Where a value was found.
-fn from(settings: &Settings<'_>, found: &Origin) -> String {
+fn from(settings: &Settings<'_>, found: &SettingOrigin) -> String {
     match found {
-        Origin::Environment(name) => format!("environment variable {name}"),
-        Origin::File(setting) => in_file(settings, setting),
+        SettingOrigin::Environment(name) => format!("environment variable {name}"),
+        SettingOrigin::File(setting) => in_file(settings, setting),
     }
 }
 
@@ -85,7 +84,7 @@ fn in_file(settings: &Settings<'_>, setting: &str) -> String {
 }
 
 /// A setting that only the configuration has.
-fn configured(settings: &Settings<'_>, setting: &str, value: Option<impl Display>) -> Row {
+fn configured(settings: &Settings<'_>, setting: &str, value: Option<impl Display>) -> SettingRow {
     let from = match settings.config.written.contains(setting) {
         true => in_file(settings, setting),
         false if value.is_none() => UNSET.to_owned(),
@@ -94,15 +93,20 @@ fn configured(settings: &Settings<'_>, setting: &str, value: Option<impl Display
     row(setting, value, from)
 }
 
-fn found(settings: &Settings<'_>, setting: &str, found: Option<&Found>, shown: &Shown) -> Row {
+fn found(
+    settings: &Settings<'_>,
+    setting: &str,
+    found: Option<&FoundSetting>,
+    shown: &ShownValue,
+) -> SettingRow {
     let Some(found) = found else {
         return row(setting, None::<&str>, UNSET);
     };
     let value = match shown {
-        Shown::Value => Some(&found.value),
-        Shown::SetAlone => None,
+        ShownValue::Value => Some(&found.value),
+        ShownValue::SetAlone => None,
     };
-    Row {
+    SettingRow {
         is_set: true,
         ..row(setting, value, from(settings, &found.from))
     }
@@ -113,7 +117,7 @@ fn listed<'a, T: Display + 'a>(values: impl IntoIterator<Item = &'a T>) -> Optio
     (!values.is_empty()).then(|| values.join(", "))
 }
 
-fn product(settings: &Settings<'_>) -> Vec<Row> {
+fn product(settings: &Settings<'_>) -> Vec<SettingRow> {
     let product = settings.product();
     let tables: Vec<String> = product
         .tables
@@ -146,7 +150,7 @@ fn product(settings: &Settings<'_>) -> Vec<Row> {
 }
 
 /// A connection string, without its password.
-fn database(settings: &Settings<'_>, side: Side, flag: Option<&str>) -> Result<Row> {
+fn database(settings: &Settings<'_>, side: Side, flag: Option<&str>) -> Result<SettingRow> {
     let (setting, variable) = match side {
         Side::Source => ("source", SOURCE),
         Side::Target => ("target", "TARGET_DB_URL"),
@@ -168,14 +172,14 @@ fn database(settings: &Settings<'_>, side: Side, flag: Option<&str>) -> Result<R
     })
 }
 
-fn store(settings: &Settings<'_>, own: &ShowArguments) -> Result<Vec<Row>> {
+fn store(settings: &Settings<'_>, own: &ShowArguments) -> Result<Vec<SettingRow>> {
     let flags = &own.store;
     let one = |setting: &str, flag: Option<(&str, &String)>, variable: &str, usual: Option<String>| {
         if let Some((flag, value)) = flag {
             return Ok(row(setting, Some(value), format!("flag {flag}")));
         }
         Ok(match (settings.find_of_store(variable)?, usual) {
-            (Some(value), _) => found(settings, setting, Some(&value), &Shown::Value),
+            (Some(value), _) => found(settings, setting, Some(&value), &ShownValue::Value),
             (None, Some(usual)) => row(setting, Some(usual), DEFAULT),
             (None, None) => row(setting, None::<&str>, UNSET),
         })
@@ -190,11 +194,11 @@ fn store(settings: &Settings<'_>, own: &ShowArguments) -> Result<Vec<Row>> {
         None => "path",
     };
     let names = settings.store_names()?;
-    let secret = |setting: &str, name: &str| -> Result<Row> {
+    let secret = |setting: &str, name: &str| -> Result<SettingRow> {
         let value = settings.find(name)?;
-        Ok(found(settings, setting, value.as_ref(), &Shown::SetAlone))
+        Ok(found(settings, setting, value.as_ref(), &ShownValue::SetAlone))
     };
-    let rows: Result<Vec<Row>> = [
+    let rows: Result<Vec<SettingRow>> = [
         one(
             "store.endpoint",
             flags.endpoint.as_ref().map(|value| ("--endpoint", value)),
@@ -234,19 +238,19 @@ fn store(settings: &Settings<'_>, own: &ShowArguments) -> Result<Vec<Row>> {
     rows
 }
 
-fn rest(settings: &Settings<'_>) -> Result<Vec<Row>> {
+fn rest(settings: &Settings<'_>) -> Result<Vec<SettingRow>> {
     let config = &settings.config;
     let one = |setting: &str, value: Option<String>| configured(settings, setting, value);
     let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let number = |number: Option<String>, usual: String| Some(number.unwrap_or(usual));
-    let secret = |setting: &str, name: &str| -> Result<Row> {
+    let secret = |setting: &str, name: &str| -> Result<SettingRow> {
         let value = settings.find(name)?;
-        Ok(found(settings, setting, value.as_ref(), &Shown::SetAlone))
+        Ok(found(settings, setting, value.as_ref(), &ShownValue::SetAlone))
     };
-    let image = |setting: &str, name: &str| -> Result<Row> {
+    let image = |setting: &str, name: &str| -> Result<SettingRow> {
         let value = settings.find(name)?;
         Ok(match value {
-            Some(_) => found(settings, setting, value.as_ref(), &Shown::Value),
+            Some(_) => found(settings, setting, value.as_ref(), &ShownValue::Value),
             None => row(setting, Some("the pinned one"), DEFAULT),
         })
     };

@@ -84,7 +84,6 @@ fn report(context: &Context<'_>, runbook: &Runbook, mut applied: Applied) -> Rep
     }
 }
 
-/// What was done.
 #[derive(Debug)]
 struct CutoverApplied {
     fields: Value,

@@ -10,12 +10,12 @@ use crate::cli::context::Context;
 use crate::cli::settings::{inherited_secrets, withheld};
 use crate::error::{Error, Kind, Result};
 use crate::model::cutover::Secrets;
-use crate::model::cutover::step::{Known, SecretSource, Step};
+use crate::model::cutover::step::{KnownSecret, SecretSource, Step};
 use crate::model::redaction::Redactor;
 use crate::model::secret::Secret;
 use crate::model::timeline::Event;
 use crate::postgres::conninfo::{Conninfo, Side};
-use crate::recovery::cutover::{Means, Request, StepReport};
+use crate::recovery::cutover::{CutoverRequest, StepContext, StepReport};
 
 const DEFAULT_JOURNAL: &str = "cutover-journal.jsonl";
 
@@ -52,7 +52,7 @@ impl Runbook {
                 Err(error) => return Err(error),
             }
         }
-        if let Some(url) = secrets.get(&SecretSource::From(Known::TargetUrl)) {
+        if let Some(url) = secrets.get(&SecretSource::From(KnownSecret::TargetUrl)) {
             check_same(target, &Conninfo::parse(Side::Target, url.reveal())?)?;
         }
         let known = settings.known_secrets().into_iter().chain(inherited_secrets());
@@ -71,13 +71,13 @@ impl Runbook {
     }
 
     /// As the engine takes it.
-    pub(in crate::cli::verbs) fn request(&self) -> Request<'_> {
-        Request {
+    pub(in crate::cli::verbs) fn request(&self) -> CutoverRequest<'_> {
+        CutoverRequest {
             steps: &self.steps,
             target: &self.target,
             journal: &self.journal,
             restart: self.restart,
-            means: Means {
+            means: StepContext {
                 secrets: &self.secrets,
                 redactor: &self.redactor,
                 withheld: &self.withheld,

@@ -19,10 +19,10 @@ use crate::cli::store_arguments::StoreArguments;
 use crate::cli::units::parse_size;
 use crate::cli::values::worded;
 use crate::drill::evidence::{DrillLog, EvidenceDirectory, log_row};
-use crate::drill::rehearse::{Options, Origin, Stored, rehearse};
+use crate::drill::rehearse::{Options, RehearsalInput, Stored, rehearse};
 use crate::drill::scenario::{self, BASELINE, RANDOM, Scenario};
 use crate::drill::substrate::{Choice, Environment, EnvironmentOptions};
-use crate::drill::suite::{self, Equipment, Planned};
+use crate::drill::suite::{self, Equipment, PlannedDrill};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::Selector;
 use crate::model::selection::Among;
@@ -137,7 +137,7 @@ impl DrillArguments {
     }
 
     /// What is asked for. Nothing is started before that is known.
-    fn asked(&self, seed: u64) -> Result<Asked> {
+    fn asked(&self, seed: u64) -> Result<DrillSelection> {
         let misplaced = |flag: &str, with: &str| {
             let message = format!("{flag} goes only with --scenario {with}");
             Err(Error::new(Kind::Usage, message).hint("leave it out, or name that scenario"))
@@ -147,29 +147,31 @@ impl DrillArguments {
         }
         match self.scenario.as_str() {
             ALL => {
-                let planned = |scenario| Planned { scenario, seed };
-                Ok(Asked::Several(
+                let planned = |scenario| PlannedDrill { scenario, seed };
+                Ok(DrillSelection::Several(
                     scenario::all()?.into_iter().map(planned).collect(),
                 ))
             }
             RANDOM => {
                 let seeds = (0..self.runs.unwrap_or(1)).map(|run| seed.wrapping_add(u64::from(run)));
-                let planned = |seed| Planned {
+                let planned = |seed| PlannedDrill {
                     scenario: scenario::draw(seed),
                     seed,
                 };
-                Ok(Asked::Several(seeds.map(planned).collect()))
+                Ok(DrillSelection::Several(seeds.map(planned).collect()))
             }
             _ if self.at_once.is_some() => misplaced("--at-once", "all or random"),
-            _ => self.scenario().map(|scenario| Asked::One(Box::new(scenario))),
+            _ => self
+                .scenario()
+                .map(|scenario| DrillSelection::One(Box::new(scenario))),
         }
     }
 }
 
 /// What a command line asks for.
-enum Asked {
+enum DrillSelection {
     One(Box<Scenario>),
-    Several(Vec<Planned>),
+    Several(Vec<PlannedDrill>),
 }
 
 /// Holds what was asked for and keeps the evidence.
@@ -196,8 +198,8 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
     doing("looking for a place for private servers");
     let environment = Environment::prepare(&options, context.observer).await?;
     let scenario = match asked {
-        Asked::One(scenario) => scenario,
-        Asked::Several(plan) => {
+        DrillSelection::One(scenario) => scenario,
+        DrillSelection::Several(plan) => {
             let equipment = Equipment {
                 environment,
                 tools,
@@ -215,7 +217,7 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
         false => Among::ANY,
     };
     let origin = if own.from_store {
-        Origin::Store(Stored {
+        RehearsalInput::Store(Stored {
             store: context.store()?,
             among: &among,
             product: context.settings.product(),
@@ -226,7 +228,7 @@ pub async fn run(context: &Context<'_>, own: &DrillArguments) -> Result<Report> 
         let bytes = own.scale.unwrap_or(scenario.scale_bytes);
         let what = format!("scenario {}, seed {seed}, {bytes} bytes of data", scenario.name);
         context.observer.observe(Event::Noted(what));
-        Origin::Synthetic {
+        RehearsalInput::Synthetic {
             scenario: &scenario,
             seed,
             scale_bytes: own.scale,
@@ -265,7 +267,7 @@ fn this_program() -> Result<PathBuf> {
 /// Holds every drill of `plan`. The first that was drawn by chance and failed is made as small as it still fails.
 async fn run_suite(
     context: &Context<'_>,
-    plan: Vec<Planned>,
+    plan: Vec<PlannedDrill>,
     seed: u64,
     equipment: Equipment,
     evidence: &EvidenceDirectory,
@@ -295,7 +297,7 @@ async fn run_suite(
     .await?;
     let failing = scorecard.drills.iter().find(|drill| !drill.verdict.is_proven());
     let failing = failing.and_then(|failed| {
-        let is_it = |planned: &&Planned| {
+        let is_it = |planned: &&PlannedDrill| {
             planned.scenario.argument == RANDOM && planned.scenario.name == failed.scenario
         };
         drawn.iter().find(is_it)

@@ -12,7 +12,7 @@ use crate::cli::outcome::{Outcome, Report};
 use crate::cli::text::{checks, line, objective};
 use crate::cli::verbs::backup::BackupMade;
 use crate::drill::rehearsal::Rehearsal;
-use crate::drill::rehearse::{Options, Origin, Stored, rehearse};
+use crate::drill::rehearse::{Options, RehearsalInput, Stored, rehearse};
 use crate::drill::substrate::{Environment, EnvironmentOptions};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::{BackupKey, Selector};
@@ -62,7 +62,7 @@ impl Prover {
     ) -> Result<Report> {
         let key = backup.made.key;
         let options = Options {
-            origin: Origin::Store(Stored {
+            origin: RehearsalInput::Store(Stored {
                 store: context.store()?,
                 among: &Among::ANY,
                 product: context.settings.product(),

@@ -60,7 +60,7 @@ fn problems(drill: &Rehearsal) -> Vec<String> {
     let checks = drill
         .checks
         .iter()
-        .filter(|check| check.outcome != verdict::Outcome::Passed);
+        .filter(|check| check.outcome != verdict::CheckOutcome::Passed);
     let mut problems: Vec<String> = checks
         .map(|check| format!("{}: {}", check.name, check.detail.replace('\n', "; ")))
         .collect();

@@ -24,7 +24,6 @@ pub use timeout::Timeout;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Toxic {
-    /// Everything arrives later.
     Latency(Latency),
     /// Only so much passes in a time.
     Bandwidth(Bandwidth),

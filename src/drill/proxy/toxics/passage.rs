@@ -14,7 +14,6 @@ use crate::drill::proxy::connection::send;
 use crate::drill::proxy::direction::Direction;
 use crate::drill::proxy::ledger::{Active, Ledger, ToxicId};
 
-/// Bytes that arrived.
 #[derive(Clone, Debug)]
 pub(in crate::drill::proxy) struct Chunk {
     pub(in crate::drill::proxy) arrived: Instant,
@@ -24,11 +23,8 @@ pub(in crate::drill::proxy) struct Chunk {
 /// How it goes on with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::drill::proxy) enum Flow {
-    /// As before.
     On,
-    /// It is closed.
     Close,
-    /// It is reset.
     Reset,
 }
 

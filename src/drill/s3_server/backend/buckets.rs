@@ -9,9 +9,12 @@ use s3s::dto::{
 use s3s::{S3Request, S3Result};
 
 use crate::drill::s3_server::body::discard;
-use crate::drill::s3_server::objects::Store;
+use crate::drill::s3_server::objects::ObjectMap;
 
-pub(super) fn create(store: &Store, request: S3Request<CreateBucketInput>) -> S3Result<CreateBucketOutput> {
+pub(super) fn create(
+    store: &ObjectMap,
+    request: S3Request<CreateBucketInput>,
+) -> S3Result<CreateBucketOutput> {
     let bucket = request.input.bucket;
     store.create_bucket(&bucket)?;
     Ok(CreateBucketOutput {
@@ -19,13 +22,13 @@ pub(super) fn create(store: &Store, request: S3Request<CreateBucketInput>) -> S3
     })
 }
 
-pub(super) fn head(store: &Store, request: S3Request<HeadBucketInput>) -> S3Result<HeadBucketOutput> {
+pub(super) fn head(store: &ObjectMap, request: S3Request<HeadBucketInput>) -> S3Result<HeadBucketOutput> {
     store.bucket(&request.input.bucket, |_| Ok(()))?;
     Ok(HeadBucketOutput::default())
 }
 
 pub(super) fn location(
-    store: &Store,
+    store: &ObjectMap,
     request: S3Request<GetBucketLocationInput>,
 ) -> S3Result<GetBucketLocationOutput> {
     store.bucket(&request.input.bucket, |_| Ok(()))?;
@@ -33,7 +36,7 @@ pub(super) fn location(
 }
 
 pub(super) async fn delete(
-    store: &Store,
+    store: &ObjectMap,
     request: S3Request<DeleteBucketInput>,
 ) -> S3Result<DeleteBucketOutput> {
     let removed = store.delete_bucket(&request.input.bucket)?;

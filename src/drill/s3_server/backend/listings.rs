@@ -13,18 +13,18 @@ use super::signed;
 use crate::drill::s3_server::fields::with_checksum;
 use crate::drill::s3_server::listing::{PAGE_LIMIT, Page, Query, percent_encode};
 use crate::drill::s3_server::multipart::whole_tag;
-use crate::drill::s3_server::objects::{Object as StoredObject, Store};
+use crate::drill::s3_server::objects::{ObjectMap, StoredObject};
 use crate::drill::s3_server::uploads::UploadName;
 
 /// The part of a listing both versions of the operation share.
-struct Listed {
+struct ListingPage {
     contents: Vec<Object>,
     common_prefixes: Vec<CommonPrefix>,
     next: Option<String>,
 }
 
 pub(super) fn objects_v2(
-    store: &Store,
+    store: &ObjectMap,
     request: S3Request<ListObjectsV2Input>,
 ) -> S3Result<ListObjectsV2Output> {
     let input = request.input;
@@ -37,7 +37,7 @@ pub(super) fn objects_v2(
         after: token.as_deref().or(input.start_after.as_deref()),
         limit: page_limit(input.max_keys)?,
     };
-    let listed = store.list(&input.bucket, &query, |page| Listed::new(&page, encoding))?;
+    let listed = store.list(&input.bucket, &query, |page| ListingPage::new(&page, encoding))?;
     Ok(ListObjectsV2Output {
         max_keys: Some(count(query.limit)),
         key_count: Some(count(listed.contents.len() + listed.common_prefixes.len())),
@@ -55,7 +55,10 @@ pub(super) fn objects_v2(
     })
 }
 
-pub(super) fn objects(store: &Store, request: S3Request<ListObjectsInput>) -> S3Result<ListObjectsOutput> {
+pub(super) fn objects(
+    store: &ObjectMap,
+    request: S3Request<ListObjectsInput>,
+) -> S3Result<ListObjectsOutput> {
     let input = request.input;
     let encoding = Encoding::new(input.encoding_type.as_ref())?;
     let query = Query {
@@ -64,7 +67,7 @@ pub(super) fn objects(store: &Store, request: S3Request<ListObjectsInput>) -> S3
         after: input.marker.as_deref(),
         limit: page_limit(input.max_keys)?,
     };
-    let listed = store.list(&input.bucket, &query, |page| Listed::new(&page, encoding))?;
+    let listed = store.list(&input.bucket, &query, |page| ListingPage::new(&page, encoding))?;
     Ok(ListObjectsOutput {
         max_keys: Some(count(query.limit)),
         is_truncated: Some(listed.next.is_some()),
@@ -81,7 +84,7 @@ pub(super) fn objects(store: &Store, request: S3Request<ListObjectsInput>) -> S3
 }
 
 pub(super) fn uploads(
-    store: &Store,
+    store: &ObjectMap,
     request: S3Request<ListMultipartUploadsInput>,
 ) -> S3Result<ListMultipartUploadsOutput> {
     let input = request.input;
@@ -123,7 +126,7 @@ pub(super) fn uploads(
     })
 }
 
-pub(super) fn parts(store: &Store, request: S3Request<ListPartsInput>) -> S3Result<ListPartsOutput> {
+pub(super) fn parts(store: &ObjectMap, request: S3Request<ListPartsInput>) -> S3Result<ListPartsOutput> {
     let input = request.input;
     let name = UploadName {
         bucket: input.bucket,
@@ -159,7 +162,10 @@ pub(super) fn parts(store: &Store, request: S3Request<ListPartsInput>) -> S3Resu
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of every operation")]
-pub(super) fn buckets(store: &Store, _request: S3Request<ListBucketsInput>) -> S3Result<ListBucketsOutput> {
+pub(super) fn buckets(
+    store: &ObjectMap,
+    _request: S3Request<ListBucketsInput>,
+) -> S3Result<ListBucketsOutput> {
     let buckets = store.buckets().into_iter().map(|(name, created)| Bucket {
         name: Some(name),
         creation_date: Some(created),
@@ -178,7 +184,7 @@ fn open_token(token: &str) -> S3Result<String> {
         .ok_or_else(|| s3_error!(InvalidArgument, "the continuation token is from elsewhere"))
 }
 
-impl Listed {
+impl ListingPage {
     fn new(page: &Page<'_, &StoredObject>, encoding: Encoding) -> Self {
         let contents = page.items.iter().map(|(key, object)| Object {
             key: Some(encoding.apply(key)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use s3s::{S3, S3Request, S3Response, S3Result, dto, s3_error};
 
-use super::objects::Store;
+use super::objects::ObjectMap;
 
 mod buckets;
 mod incoming;
@@ -14,8 +14,8 @@ mod reads;
 mod writes;
 
 /// The operations over one store. All others answer `NotImplemented`.
-pub(super) struct Backend {
-    pub(super) store: Arc<Store>,
+pub(super) struct S3Backend {
+    pub(super) store: Arc<ObjectMap>,
 }
 
 /// The table of operations: those that move bytes or remove files, and those that only look at the index.
@@ -25,7 +25,7 @@ macro_rules! operations {
         call { $($quick:ident: $quick_input:ident -> $quick_output:ident = $call:path;)* }
     ) => {
         #[async_trait::async_trait]
-        impl S3 for Backend {
+        impl S3 for S3Backend {
             $(async fn $slow(
                 &self,
                 request: S3Request<dto::$slow_input>,

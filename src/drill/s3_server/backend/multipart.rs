@@ -12,16 +12,16 @@ use tokio::task::spawn_blocking;
 
 use super::incoming::incoming_of;
 use super::signed;
-use crate::drill::s3_server::body::{Content, discard};
+use crate::drill::s3_server::body::{ObjectContent, discard};
 use crate::drill::s3_server::checksums;
 use crate::drill::s3_server::conditions::WriteConditions;
 use crate::drill::s3_server::fields::{attributes_of, checksum_of, with_checksum};
 use crate::drill::s3_server::multipart::{PART_NUMBER_MAX, whole_tag};
-use crate::drill::s3_server::objects::{Store, now};
-use crate::drill::s3_server::uploads::{Part, UploadName};
+use crate::drill::s3_server::objects::{ObjectMap, now};
+use crate::drill::s3_server::uploads::{UploadName, UploadedPart};
 
 pub(super) fn create(
-    store: &Store,
+    store: &ObjectMap,
     request: S3Request<CreateMultipartUploadInput>,
 ) -> S3Result<CreateMultipartUploadOutput> {
     let input = request.input;
@@ -38,7 +38,7 @@ pub(super) fn create(
 }
 
 pub(super) async fn part(
-    store: &Store,
+    store: &ObjectMap,
     mut request: S3Request<UploadPartInput>,
 ) -> S3Result<UploadPartOutput> {
     let received = incoming_of!(request).receive(&store.directory).await?;
@@ -49,7 +49,7 @@ pub(super) async fn part(
             "part numbers go from 1 to {PART_NUMBER_MAX}"
         ));
     }
-    let part = Part {
+    let part = UploadedPart {
         blob: Arc::new(received.blob),
         md5: received.md5,
         modified: now(),
@@ -71,7 +71,7 @@ pub(super) async fn part(
 }
 
 pub(super) async fn complete(
-    store: &Store,
+    store: &ObjectMap,
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<CompleteMultipartUploadOutput> {
     let input = request.input;
@@ -115,7 +115,7 @@ pub(super) async fn complete(
 }
 
 pub(super) async fn abort(
-    store: &Store,
+    store: &ObjectMap,
     request: S3Request<AbortMultipartUploadInput>,
 ) -> S3Result<AbortMultipartUploadOutput> {
     let input = request.input;
@@ -129,7 +129,7 @@ pub(super) async fn abort(
 }
 
 /// Hashes a whole object, where a checksum of it was declared: that needs its bytes read once more.
-async fn whole_checksum(content: Content, declared: &Checksum) -> S3Result<Checksum> {
+async fn whole_checksum(content: ObjectContent, declared: &Checksum) -> S3Result<Checksum> {
     let Some(mut hasher) = checksums::hasher_for(declared) else {
         return Ok(Checksum::default());
     };

@@ -6,9 +6,9 @@ use s3s::{S3Request, S3Result, s3_error};
 use super::{signed, unversioned};
 use crate::drill::s3_server::conditions::resolve_range;
 use crate::drill::s3_server::fields::{describing, read_conditions_of};
-use crate::drill::s3_server::objects::{Object, Store};
+use crate::drill::s3_server::objects::{ObjectMap, StoredObject};
 
-pub(super) fn get(store: &Store, request: S3Request<GetObjectInput>) -> S3Result<GetObjectOutput> {
+pub(super) fn get(store: &ObjectMap, request: S3Request<GetObjectInput>) -> S3Result<GetObjectOutput> {
     let mut input = request.input;
     unversioned(input.version_id.as_deref())?;
     whole_object(input.part_number)?;
@@ -32,7 +32,7 @@ pub(super) fn get(store: &Store, request: S3Request<GetObjectInput>) -> S3Result
     ))
 }
 
-pub(super) fn head(store: &Store, request: S3Request<HeadObjectInput>) -> S3Result<HeadObjectOutput> {
+pub(super) fn head(store: &ObjectMap, request: S3Request<HeadObjectInput>) -> S3Result<HeadObjectOutput> {
     let mut input = request.input;
     unversioned(input.version_id.as_deref())?;
     whole_object(input.part_number)?;
@@ -58,7 +58,7 @@ fn whole_object(part_number: Option<i32>) -> S3Result<()> {
     }
 }
 
-fn asked_for(mode: Option<ChecksumMode>, object: &Object) -> Checksum {
+fn asked_for(mode: Option<ChecksumMode>, object: &StoredObject) -> Checksum {
     match mode {
         Some(mode) if mode.as_str() == ChecksumMode::ENABLED => object.checksum.clone(),
         _ => Checksum::default(),

@@ -11,21 +11,24 @@ use s3s::{S3Error, S3Request, S3Result, s3_error};
 
 use super::incoming::incoming_of;
 use super::unversioned;
-use crate::drill::s3_server::body::{Content, discard};
+use crate::drill::s3_server::body::{ObjectContent, discard};
 use crate::drill::s3_server::conditions::{ReadConditions, WriteConditions};
 use crate::drill::s3_server::fields::{attributes_of, with_checksum};
 use crate::drill::s3_server::multipart::whole_tag;
-use crate::drill::s3_server::objects::{Object, Store, now};
+use crate::drill::s3_server::objects::{ObjectMap, StoredObject, now};
 
-pub(super) async fn put(store: &Store, mut request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
+pub(super) async fn put(
+    store: &ObjectMap,
+    mut request: S3Request<PutObjectInput>,
+) -> S3Result<PutObjectOutput> {
     let received = incoming_of!(request).receive(&store.directory).await?;
     let input = request.input;
     let conditions = WriteConditions {
         if_match: input.if_match,
         if_none_match: input.if_none_match,
     };
-    let object = Object {
-        content: Content::new([Arc::new(received.blob)]),
+    let object = StoredObject {
+        content: ObjectContent::new([Arc::new(received.blob)]),
         etag: whole_tag(received.md5),
         modified: now(),
         checksum: received.checksum,
@@ -41,7 +44,10 @@ pub(super) async fn put(store: &Store, mut request: S3Request<PutObjectInput>) -
     ))
 }
 
-pub(super) async fn copy(store: &Store, request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
+pub(super) async fn copy(
+    store: &ObjectMap,
+    request: S3Request<CopyObjectInput>,
+) -> S3Result<CopyObjectOutput> {
     let input = request.input;
     let CopySource::Bucket {
         bucket,
@@ -95,7 +101,7 @@ pub(super) async fn copy(store: &Store, request: S3Request<CopyObjectInput>) -> 
 }
 
 pub(super) async fn delete(
-    store: &Store,
+    store: &ObjectMap,
     request: S3Request<DeleteObjectInput>,
 ) -> S3Result<DeleteObjectOutput> {
     let input = request.input;
@@ -110,7 +116,7 @@ pub(super) async fn delete(
 }
 
 pub(super) async fn delete_many(
-    store: &Store,
+    store: &ObjectMap,
     request: S3Request<DeleteObjectsInput>,
 ) -> S3Result<DeleteObjectsOutput> {
     let DeleteObjectsInput { bucket, delete, .. } = request.input;

@@ -104,7 +104,6 @@ impl Container {
         paused.map_err(|cause| Error::new(Kind::Usage, "cannot pause a container").caused_by(cause))
     }
 
-    /// Thaws them.
     pub(super) async fn resume(&self) -> Result<()> {
         let resumed = self.inner.unpause().await;
         resumed.map_err(|cause| Error::new(Kind::Usage, "cannot resume a container").caused_by(cause))

@@ -18,7 +18,7 @@ use self::owner::Owner;
 pub use self::postgres::PostgresContainer;
 use self::store::StoreContainer;
 use crate::drill::cluster::Traits;
-use crate::drill::leash::Leash;
+use crate::drill::leash::StdinLeash;
 use crate::error::{Error, Kind, Result};
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::tools::Tools;
@@ -55,7 +55,6 @@ impl Default for Images {
 /// What each container may use; without a number, all there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Memory in bytes.
     pub memory_bytes: Option<u64>,
     /// Thousandths of a processor.
     pub milli_cpus: Option<u32>,
@@ -72,7 +71,7 @@ pub(super) struct SharedContainers {
     postgres: Image,
     major: u32,
     environment: String,
-    leash: Leash,
+    leash: StdinLeash,
 }
 
 /// Both images, as the engine holds them.
@@ -87,7 +86,6 @@ pub(super) struct EngineWithImages {
 /// What there is to have containers with.
 #[derive(Debug)]
 pub(super) enum Availability {
-    /// Everything.
     Ready(Box<EngineWithImages>),
     /// An engine, but not this image.
     ImageMissing(String),
@@ -209,7 +207,7 @@ impl SharedContainers {
         for name in ENGINE_VARIABLES {
             watchdog.envs(std::env::var_os(name).map(|value| (name, value)));
         }
-        let leash = Leash::hold(watchdog, CLEARING)?;
+        let leash = StdinLeash::hold(watchdog, CLEARING)?;
         let labels = labels(&environment, None);
         let store = StoreContainer::start(&engine, images, &s3, labels, limits).await?;
         Ok(Self {

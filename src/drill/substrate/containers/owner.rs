@@ -24,7 +24,6 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    /// This process.
     pub(super) fn current() -> Self {
         let process = getpid().as_raw_nonzero().get();
         Self {

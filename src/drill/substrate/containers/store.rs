@@ -75,7 +75,6 @@ impl StoreContainer {
         Ok(location)
     }
 
-    /// Removes the container.
     pub(super) async fn remove(self) -> Result<()> {
         self.container.remove().await
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::drill::leash::Leash;
+use crate::drill::leash::StdinLeash;
 use crate::drill::loopback::free_ports;
 use crate::drill::s3_server::{Credentials, Rules, S3Server};
 use crate::drill::server_user::ServerUser;
@@ -58,7 +58,7 @@ pub(in crate::drill::substrate) async fn start_inside(directory: &Path) -> Resul
 /// An S3 server as a process, in which each drill has a bucket. Dropped, it is ended.
 #[derive(Debug)]
 pub(super) struct StoreProcess {
-    leash: Leash,
+    leash: StdinLeash,
     address: SocketAddr,
     secret_access_key: Secret,
     program: PathBuf,
@@ -127,7 +127,7 @@ impl StoreProcess {
                 ("AWS_SECRET_ACCESS_KEY", &secret),
             ]);
         Ok(Self {
-            leash: Leash::hold(command, ENDING)?,
+            leash: StdinLeash::hold(command, ENDING)?,
             address: (Ipv4Addr::LOCALHOST, ports[0]).into(),
             secret_access_key: Secret::new(secret),
             program: program.to_owned(),

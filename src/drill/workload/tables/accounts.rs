@@ -1,7 +1,7 @@
 //! People: accounts, team members, invitations, sessions, notifications.
 
-use super::Table;
-use crate::drill::workload::copy_text::{Row, push_number, push_token};
+use super::WorkloadTable;
+use crate::drill::workload::copy_text::{CopyRow, push_number, push_token};
 use crate::drill::workload::draw::Draw;
 use crate::drill::workload::json::push_object;
 use crate::drill::workload::moment::Moment;
@@ -9,7 +9,7 @@ use crate::drill::workload::world::{Entity, World};
 
 const ROLES: [&str; 4] = ["developer", "admin", "read only", "owner"];
 
-pub(super) const USERS: Table = Table {
+pub(super) const USERS: WorkloadTable = WorkloadTable {
     name: "auth.users",
     columns: "id, email, encrypted_password, email_confirmed_at, last_sign_in_at, raw_app_meta_data, \
               raw_user_meta_data, created_at",
@@ -18,7 +18,7 @@ pub(super) const USERS: Table = Table {
     write: user,
 };
 
-fn user(world: &World, draw: &mut Draw, number: u64, row: &mut Row<'_>) {
+fn user(world: &World, draw: &mut Draw, number: u64, row: &mut CopyRow<'_>) {
     let created = Moment::of_row(number, world.rows.users).plus_days(-200);
     row.uuid(world.id(Entity::User, number));
     world.push_email(row.field(), Entity::User, number);
@@ -45,7 +45,7 @@ fn user(world: &World, draw: &mut Draw, number: u64, row: &mut Row<'_>) {
     row.moment(created);
 }
 
-pub(super) const MEMBERS: Table = Table {
+pub(super) const MEMBERS: WorkloadTable = WorkloadTable {
     name: "public.team_members",
     columns: "tenant_id, user_id, role, joined_at",
     partitioned: false,
@@ -61,7 +61,7 @@ pub(super) const MEMBERS: Table = Table {
     },
 };
 
-pub(super) const INVITES: Table = Table {
+pub(super) const INVITES: WorkloadTable = WorkloadTable {
     name: "public.team_invites",
     columns: "id, tenant_id, invited_by, email, role, token_hash, expires_at, accepted_at",
     partitioned: false,
@@ -89,7 +89,7 @@ pub(super) const INVITES: Table = Table {
     },
 };
 
-pub(super) const SESSIONS: Table = Table {
+pub(super) const SESSIONS: WorkloadTable = WorkloadTable {
     name: "public.sessions",
     columns: "id, user_id, token_hash, ip, user_agent, created_at, expires_at",
     partitioned: false,
@@ -117,7 +117,7 @@ pub(super) fn push_address(out: &mut Vec<u8>, draw: &mut Draw) {
     push_number(out, 1 + draw.below(254));
 }
 
-pub(super) const NOTIFICATIONS: Table = Table {
+pub(super) const NOTIFICATIONS: WorkloadTable = WorkloadTable {
     name: "public.notifications",
     columns: "id, user_id, channel, subject, body, sent_at, read_at",
     partitioned: false,

@@ -1,14 +1,14 @@
 //! What accumulates with use: metered usage, the audit log, requests to the API.
 
-use super::Table;
+use super::WorkloadTable;
 use super::accounts::push_address;
-use crate::drill::workload::copy_text::{Row, push_decimal, push_number, push_uuid};
+use crate::drill::workload::copy_text::{CopyRow, push_decimal, push_number, push_uuid};
 use crate::drill::workload::draw::Draw;
 use crate::drill::workload::json::push_object;
 use crate::drill::workload::moment::Moment;
 use crate::drill::workload::world::{Entity, World};
 
-pub(super) const USAGE_RECORDS: Table = Table {
+pub(super) const USAGE_RECORDS: WorkloadTable = WorkloadTable {
     name: "public.usage_records",
     columns: "id, subscription_id, meter, quantity, idempotency_key, recorded_at",
     partitioned: true,
@@ -26,7 +26,7 @@ pub(super) const USAGE_RECORDS: Table = Table {
     },
 };
 
-pub(super) const AUDIT_LOG: Table = Table {
+pub(super) const AUDIT_LOG: WorkloadTable = WorkloadTable {
     name: "public.audit_log",
     columns: "id, occurred_at, tenant_id, actor_id, action, entity, entity_id, changes, ip",
     partitioned: true,
@@ -34,7 +34,7 @@ pub(super) const AUDIT_LOG: Table = Table {
     write: audit_entry,
 };
 
-fn audit_entry(world: &World, draw: &mut Draw, number: u64, row: &mut Row<'_>) {
+fn audit_entry(world: &World, draw: &mut Draw, number: u64, row: &mut CopyRow<'_>) {
     const ENTITIES: [&str; 5] = [
         "subscriptions",
         "tenant_products",
@@ -75,7 +75,7 @@ fn audit_entry(world: &World, draw: &mut Draw, number: u64, row: &mut Row<'_>) {
     push_address(row.field(), draw);
 }
 
-pub(super) const API_REQUESTS: Table = Table {
+pub(super) const API_REQUESTS: WorkloadTable = WorkloadTable {
     name: "public.api_requests",
     columns: "id, tenant_id, request_id, method, path, status, latency_ms, ip, user_agent, occurred_at",
     partitioned: false,

@@ -1,7 +1,7 @@
 //! Money: invoices and their lines, payments, refunds, disputes, payouts, documents.
 
-use super::Table;
-use crate::drill::workload::copy_text::{Row, push_number, push_padded, push_token};
+use super::WorkloadTable;
+use crate::drill::workload::copy_text::{CopyRow, push_number, push_padded, push_token};
 use crate::drill::workload::draw::Draw;
 use crate::drill::workload::json::push_object;
 use crate::drill::workload::large_objects;
@@ -12,7 +12,7 @@ use crate::drill::workload::world::{CURRENCIES, Entity, FIRST_PAYOUT, World};
 /// `invoices_id_seq` starts here.
 const FIRST_INVOICE: u64 = 100;
 
-pub(super) const INVOICES: Table = Table {
+pub(super) const INVOICES: WorkloadTable = WorkloadTable {
     name: "public.invoices",
     columns: "id, number, tenant_id, subscription_id, status, currency, subtotal_cents, tax_cents, issued_at, \
               due_at, paid_at, memo",
@@ -21,7 +21,7 @@ pub(super) const INVOICES: Table = Table {
     write: invoice,
 };
 
-fn invoice(world: &World, draw: &mut Draw, number: u64, row: &mut Row<'_>) {
+fn invoice(world: &World, draw: &mut Draw, number: u64, row: &mut CopyRow<'_>) {
     let subscription = world.subscription_of(number);
     let issued = Moment::of_row(number, world.rows.invoices).plus_micros(draw.below_signed(30_000_000));
     let subtotal = world.unit_cents(number) * LINES_PER_INVOICE;
@@ -54,7 +54,7 @@ fn invoice(world: &World, draw: &mut Draw, number: u64, row: &mut Row<'_>) {
     }
 }
 
-pub(super) const INVOICE_LINES: Table = Table {
+pub(super) const INVOICE_LINES: WorkloadTable = WorkloadTable {
     name: "public.invoice_lines",
     columns: "invoice_id, line_no, description, quantity, unit_cents",
     partitioned: false,
@@ -69,7 +69,7 @@ pub(super) const INVOICE_LINES: Table = Table {
     },
 };
 
-pub(super) const PAYMENTS: Table = Table {
+pub(super) const PAYMENTS: WorkloadTable = WorkloadTable {
     name: "public.payments",
     columns: "id, invoice_id, payment_method_id, provider_payment_id, status, amount_cents, fee_cents, failure_code, \
               created_at",
@@ -102,7 +102,7 @@ pub(super) const PAYMENTS: Table = Table {
     },
 };
 
-pub(super) const REFUNDS: Table = Table {
+pub(super) const REFUNDS: WorkloadTable = WorkloadTable {
     name: "public.refunds",
     columns: "id, payment_id, amount_cents, reason, created_at",
     partitioned: false,
@@ -121,7 +121,7 @@ pub(super) const REFUNDS: Table = Table {
     },
 };
 
-pub(super) const DISPUTES: Table = Table {
+pub(super) const DISPUTES: WorkloadTable = WorkloadTable {
     name: "public.disputes",
     columns: "id, payment_id, reason, evidence, opened_at, closed_at",
     partitioned: false,
@@ -147,7 +147,7 @@ pub(super) const DISPUTES: Table = Table {
     },
 };
 
-pub(super) const PAYOUTS: Table = Table {
+pub(super) const PAYOUTS: WorkloadTable = WorkloadTable {
     name: "public.payouts",
     columns: "number, tenant_id, amount_cents, currency, arrives_on",
     partitioned: false,
@@ -161,7 +161,7 @@ pub(super) const PAYOUTS: Table = Table {
     },
 };
 
-pub(super) const DOCUMENTS: Table = Table {
+pub(super) const DOCUMENTS: WorkloadTable = WorkloadTable {
     name: "public.invoice_documents",
     columns: "id, invoice_id, file_name, content",
     partitioned: false,

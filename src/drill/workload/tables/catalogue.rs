@@ -1,6 +1,6 @@
 //! What is the same for every tenant: tiers, taxes, exchange rates, flags, the encryption setting.
 
-use super::Table;
+use super::WorkloadTable;
 use crate::drill::workload::copy_text::{push_decimal, push_number};
 use crate::drill::workload::draw::index;
 use crate::drill::workload::json::push_object;
@@ -49,7 +49,7 @@ const TIERS: [Tier; 3] = [
     ),
 ];
 
-pub(super) const TIER_DEFINITIONS: Table = Table {
+pub(super) const TIER_DEFINITIONS: WorkloadTable = WorkloadTable {
     name: "public.tier_definitions",
     columns: "tier, display_name, monthly_price, max_subscribers, trial, features, limits, sort_order",
     partitioned: false,
@@ -70,7 +70,7 @@ pub(super) const TIER_DEFINITIONS: Table = Table {
     },
 };
 
-pub(super) const ENCRYPTION_KEY_CONFIG: Table = Table {
+pub(super) const ENCRYPTION_KEY_CONFIG: WorkloadTable = WorkloadTable {
     name: "public.encryption_key_config",
     columns: "id, setting, algorithm, key_fingerprint, rotated_at",
     partitioned: false,
@@ -84,7 +84,7 @@ pub(super) const ENCRYPTION_KEY_CONFIG: Table = Table {
     },
 };
 
-pub(super) const TAX_RATES: Table = Table {
+pub(super) const TAX_RATES: WorkloadTable = WorkloadTable {
     name: "public.tax_rates",
     columns: "country, region, name, percentage, validity",
     partitioned: false,
@@ -103,7 +103,7 @@ pub(super) const TAX_RATES: Table = Table {
     },
 };
 
-pub(super) const EXCHANGE_RATES: Table = Table {
+pub(super) const EXCHANGE_RATES: WorkloadTable = WorkloadTable {
     name: "public.exchange_rates",
     columns: "day, base, quote, rate",
     partitioned: false,
@@ -130,7 +130,7 @@ const FLAGS: [(&str, &str); 6] = [
     ("webhooks.replay", "Let tenants replay webhooks themselves"),
 ];
 
-pub(super) const FEATURE_FLAGS: Table = Table {
+pub(super) const FEATURE_FLAGS: WorkloadTable = WorkloadTable {
     name: "public.feature_flags",
     columns: "key, description, enabled, rollout, rules",
     partitioned: false,

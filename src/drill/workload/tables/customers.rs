@@ -1,15 +1,15 @@
 //! Who pays: customers, their payment methods, coupons, subscriptions.
 
-use super::Table;
+use super::WorkloadTable;
 use super::tenants::address;
-use crate::drill::workload::copy_text::{Row, push_decimal, push_number, push_padded};
+use crate::drill::workload::copy_text::{CopyRow, push_decimal, push_number, push_padded};
 use crate::drill::workload::draw::{Draw, index};
 use crate::drill::workload::json::push_object;
 use crate::drill::workload::literal::array;
 use crate::drill::workload::moment::Moment;
 use crate::drill::workload::world::{Entity, PROVIDERS, World};
 
-pub(super) const CUSTOMERS: Table = Table {
+pub(super) const CUSTOMERS: WorkloadTable = WorkloadTable {
     name: "public.customers",
     columns: "id, tenant_id, email, name, address, metadata, created_at, updated_at",
     partitioned: false,
@@ -45,7 +45,7 @@ pub(super) const CUSTOMERS: Table = Table {
     },
 };
 
-pub(super) const PAYMENT_METHODS: Table = Table {
+pub(super) const PAYMENT_METHODS: WorkloadTable = WorkloadTable {
     name: "public.payment_methods",
     columns: "id, customer_id, provider, brand, last4, expires_on, is_default",
     partitioned: false,
@@ -62,7 +62,7 @@ pub(super) const PAYMENT_METHODS: Table = Table {
     },
 };
 
-pub(super) const COUPONS: Table = Table {
+pub(super) const COUPONS: WorkloadTable = WorkloadTable {
     name: "public.coupons",
     columns: "id, tenant_id, code, percent_off, amount_off_cents, applies_to, redeemed, valid_until",
     partitioned: false,
@@ -90,7 +90,7 @@ pub(super) const COUPONS: Table = Table {
     },
 };
 
-pub(super) const SUBSCRIPTIONS: Table = Table {
+pub(super) const SUBSCRIPTIONS: WorkloadTable = WorkloadTable {
     name: "public.subscriptions",
     columns: "id, tenant_id, customer_id, product_id, coupon_id, email, provider, provider_customer_id, \
               provider_subscription_id, status, mode, current_period_start, current_period_end, canceled_at, \
@@ -100,7 +100,7 @@ pub(super) const SUBSCRIPTIONS: Table = Table {
     write: subscription,
 };
 
-fn subscription(world: &World, draw: &mut Draw, number: u64, row: &mut Row<'_>) {
+fn subscription(world: &World, draw: &mut Draw, number: u64, row: &mut CopyRow<'_>) {
     const STATUSES: [&str; 6] = [
         "active",
         "canceled",

@@ -9,9 +9,9 @@ mod notes;
 mod tenants;
 mod webhooks;
 
-use super::copy_text::Row;
+use super::copy_text::CopyRow;
 use super::draw::Draw;
-use super::scale::Rows;
+use super::scale::RowCounts;
 use super::world::World;
 use std::fmt;
 use std::sync::Arc;
@@ -22,17 +22,17 @@ const BLOCK_ROWS: u64 = 64;
 pub(super) const BATCH_BYTES: usize = 256 << 10;
 
 /// A table: where its rows go, how many there are, and what row `number` looks like.
-struct Table {
+struct WorkloadTable {
     name: &'static str,
     columns: &'static str,
     partitioned: bool,
-    rows: fn(&Rows) -> u64,
-    write: fn(&World, &mut Draw, u64, &mut Row<'_>),
+    rows: fn(&RowCounts) -> u64,
+    write: fn(&World, &mut Draw, u64, &mut CopyRow<'_>),
 }
 
 /// Parents first, but for `tenants.default_product_id`, which no order satisfies. The position in this list is the first
 /// half of a block's stream number.
-const TABLES: [&Table; 29] = [
+const TABLES: [&WorkloadTable; 29] = [
     &accounts::USERS,
     &catalogue::TIER_DEFINITIONS,
     &catalogue::ENCRYPTION_KEY_CONFIG,
@@ -75,7 +75,7 @@ pub struct TableLoad {
     /// Whether rows are routed to partitions, which rules out `COPY … (FREEZE)`.
     pub partitioned: bool,
     world: Arc<World>,
-    write: fn(&World, &mut Draw, u64, &mut Row<'_>),
+    write: fn(&World, &mut Draw, u64, &mut CopyRow<'_>),
     stream: u64,
     next_row: u64,
 }
@@ -90,7 +90,7 @@ impl TableLoad {
             let mut draw = Draw::new(self.world.seed, self.stream | block);
             let end = self.rows.min((block + 1) * BLOCK_ROWS);
             for number in self.next_row..end {
-                let mut row = Row::new(buffer);
+                let mut row = CopyRow::new(buffer);
                 (self.write)(&self.world, &mut draw, number, &mut row);
                 row.end();
             }

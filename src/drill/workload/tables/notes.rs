@@ -1,6 +1,6 @@
 //! Support notes: a table whose names need quotes, holding the texts that break careless tools.
 
-use super::Table;
+use super::WorkloadTable;
 use crate::drill::workload::draw::index;
 use crate::drill::workload::literal::array;
 use crate::drill::workload::world::{Entity, World};
@@ -27,7 +27,7 @@ const AWKWARD: [&str; 18] = [
     "{\"looks like\",\"an array\",NULL}",
 ];
 
-pub(super) const NOTES: Table = Table {
+pub(super) const NOTES: WorkloadTable = WorkloadTable {
     name: "public.\"Support \"\"VIP\"\" Notes\"",
     columns: "\"Note Id\", \"Tenant\", \"Said \"\"verbatim\"\"\", \"Tags\"",
     partitioned: false,

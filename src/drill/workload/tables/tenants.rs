@@ -1,14 +1,14 @@
 //! Tenants, their payment providers, what they sell.
 
-use super::Table;
-use crate::drill::workload::copy_text::{Row, push_number, push_token};
+use super::WorkloadTable;
+use crate::drill::workload::copy_text::{CopyRow, push_number, push_token};
 use crate::drill::workload::draw::{Draw, index};
 use crate::drill::workload::json::push_object;
 use crate::drill::workload::literal::{array, composite};
 use crate::drill::workload::moment::Moment;
 use crate::drill::workload::world::{COUNTRIES, CURRENCIES, Entity, PROVIDERS, World};
 
-pub(super) const TENANTS: Table = Table {
+pub(super) const TENANTS: WorkloadTable = WorkloadTable {
     name: "public.tenants",
     columns: "id, owner_id, slug, name, plan, api_key_test, api_key_live, default_product_id, contact_email, \
               billing_address, allowed_origins, settings, created_at, updated_at",
@@ -17,7 +17,7 @@ pub(super) const TENANTS: Table = Table {
     write: tenant,
 };
 
-fn tenant(world: &World, draw: &mut Draw, number: u64, row: &mut Row<'_>) {
+fn tenant(world: &World, draw: &mut Draw, number: u64, row: &mut CopyRow<'_>) {
     let created = Moment::of_row(number, world.rows.tenants).plus_days(-190);
     let company = draw.pick(&world.pools.companies);
     row.uuid(world.id(Entity::Tenant, number))
@@ -85,7 +85,7 @@ pub(super) fn address(world: &World, draw: &mut Draw) -> String {
     ])
 }
 
-pub(super) const TENANT_PROVIDERS: Table = Table {
+pub(super) const TENANT_PROVIDERS: WorkloadTable = WorkloadTable {
     name: "public.tenant_providers",
     columns: "id, tenant_id, provider, mode, secret_key_encrypted, webhook_secret_encrypted, payment_links, \
               is_active, created_at, updated_at",
@@ -121,7 +121,7 @@ pub(super) const TENANT_PROVIDERS: Table = Table {
     },
 };
 
-pub(super) const PRODUCTS: Table = Table {
+pub(super) const PRODUCTS: WorkloadTable = WorkloadTable {
     name: "public.tenant_products",
     columns: "id, tenant_id, sku, name, description, type, \"interval\", price_cents, currency, regional_prices, \
               is_active, created_at, updated_at",
@@ -130,7 +130,7 @@ pub(super) const PRODUCTS: Table = Table {
     write: product,
 };
 
-fn product(world: &World, draw: &mut Draw, number: u64, row: &mut Row<'_>) {
+fn product(world: &World, draw: &mut Draw, number: u64, row: &mut CopyRow<'_>) {
     let created = Moment::of_row(number, world.rows.products).plus_days(-180);
     let cents = 100 * (1 + draw.below(500)) - 1;
     row.uuid(world.id(Entity::Product, number))

@@ -1,8 +1,8 @@
 //! Webhook events: about two thirds of all bytes, as in production.
 
-use super::Table;
+use super::WorkloadTable;
 use super::tenants::push_sku;
-use crate::drill::workload::copy_text::{Row, push_hex, push_number, push_token, push_uuid};
+use crate::drill::workload::copy_text::{CopyRow, push_hex, push_number, push_token, push_uuid};
 use crate::drill::workload::draw::{Draw, index};
 use crate::drill::workload::json::{Json, push_object};
 use crate::drill::workload::moment::Moment;
@@ -20,7 +20,7 @@ const EVENTS: [(&str, &str, &str); 8] = [
     ("customer.subscription.deleted", "subscription", "sub_"),
 ];
 
-pub(super) const WEBHOOK_EVENTS: Table = Table {
+pub(super) const WEBHOOK_EVENTS: WorkloadTable = WorkloadTable {
     name: "public.webhook_events",
     columns: "id, tenant_id, provider, mode, event_type, provider_event_id, signature, payload, attempts, \
               last_error, received_at, processed_at",
@@ -29,7 +29,7 @@ pub(super) const WEBHOOK_EVENTS: Table = Table {
     write: event,
 };
 
-fn event(world: &World, draw: &mut Draw, number: u64, row: &mut Row<'_>) {
+fn event(world: &World, draw: &mut Draw, number: u64, row: &mut CopyRow<'_>) {
     let subscription = draw.skewed(world.rows.subscriptions);
     let received =
         Moment::of_row(number, world.rows.webhook_events).plus_micros(draw.below_signed(5_000_000));

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{Both, Comparison, EffectiveDifference, Key, table_of};
 use crate::model::access::platform::{is_left_to_platform, shares_with_platform};
 use crate::model::access::privileges::Privileges;
-use crate::model::access::{Effective, Kind};
+use crate::model::access::{Effective, ObjectKind};
 
 /// The privileges that a column can carry.
 const ON_COLUMNS: [char; 4] = ['r', 'a', 'w', 'x'];
@@ -49,7 +49,7 @@ impl<'a> Both<'a> {
             })
             .collect();
         let mut keys: Vec<Key<'a>> = self.expected_places.keys().copied().collect();
-        keys.extend(self.found_places.keys().filter(|key| key.0 == Kind::Column));
+        keys.extend(self.found_places.keys().filter(|key| key.0 == ObjectKind::Column));
         keys.sort_unstable();
         keys.dedup();
         let mut answers = 0;
@@ -101,7 +101,7 @@ fn answers_about(
     if let Some(place) = places.get(&(kind, name, column)) {
         return effective.of_object(*place).map(<[_]>::to_vec);
     }
-    if kind != Kind::Column {
+    if kind != ObjectKind::Column {
         return None;
     }
     let row = effective.of_object(table_of(places, name)?)?;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Both, Comparison, DefaultChange, Verb};
+use super::{Both, Comparison, DefaultChange, GrantAction};
 use crate::model::access::privileges::Privileges;
-use crate::model::access::rights::Rights;
+use crate::model::access::rights::ObjectRights;
 use crate::model::access::{Access, DefaultPrivileges};
 
 impl<'a> Both<'a> {
@@ -32,9 +32,9 @@ impl<'a> Both<'a> {
                           own: Option<&'a DefaultPrivileges>,
                           other: Option<(&'a Access, &'a DefaultPrivileges)>| {
                 match (own, other) {
-                    (Some(own), _) => Rights::of(access, own.grants, Some(own.role)),
-                    (None, Some((access, usual))) => Rights::of(access, usual.usual, Some(usual.role)),
-                    (None, None) => Rights::default(),
+                    (Some(own), _) => ObjectRights::of(access, own.grants, Some(own.role)),
+                    (None, Some((access, usual))) => ObjectRights::of(access, usual.usual, Some(usual.role)),
+                    (None, None) => ObjectRights::default(),
                 }
             };
             let (ours, theirs) = (expected.get(&place).copied(), found.get(&place).copied());
@@ -55,16 +55,20 @@ impl<'a> Both<'a> {
                 }
             };
             for (grantee, _, held) in does.without(&should).iter() {
-                add(Verb::Revoke, held.privileges, grantee);
+                add(GrantAction::Revoke, held.privileges, grantee);
                 add(
-                    Verb::RevokeOption,
+                    GrantAction::RevokeOption,
                     held.grantable.without(held.privileges),
                     grantee,
                 );
             }
             for (grantee, _, held) in should.without(&does).iter() {
-                add(Verb::GrantWithOption, held.grantable, grantee);
-                add(Verb::Grant, held.privileges.without(held.grantable), grantee);
+                add(GrantAction::GrantWithOption, held.grantable, grantee);
+                add(
+                    GrantAction::Grant,
+                    held.privileges.without(held.grantable),
+                    grantee,
+                );
             }
         }
         comparison.defaults.sort_by_key(|change| change.verb);

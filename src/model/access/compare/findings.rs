@@ -2,33 +2,33 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Change, Comparison, Key, Verb, key};
-use crate::model::access::Object;
+use super::{Change, Comparison, GrantAction, Key, key};
+use crate::model::access::AccessObject;
 use crate::model::access::privileges::Privileges;
-use crate::model::access::rights::{Grantee, Held};
+use crate::model::access::rights::{Grantee, HeldPrivileges};
 
 /// A right that differs, worded by what a grantee may do; who granted it does not matter.
-pub(in crate::model::access) struct Finding<'a> {
-    pub(in crate::model::access) object: &'a Object,
+pub(in crate::model::access) struct RightsDifference<'a> {
+    pub(in crate::model::access) object: &'a AccessObject,
     pub(in crate::model::access) grantee: Grantee<'a>,
-    pub(in crate::model::access) too_much: Held,
-    pub(in crate::model::access) too_little: Held,
+    pub(in crate::model::access) too_much: HeldPrivileges,
+    pub(in crate::model::access) too_little: HeldPrivileges,
 }
 
 impl<'a> Comparison<'a> {
     /// What each grantee may do too much or too little with each object, and what it has of another grantor, in the changes' order.
-    pub(in crate::model::access) fn findings(&self) -> (Vec<Finding<'a>>, Vec<&Change<'a>>) {
-        let mut findings: Vec<Finding<'a>> = Vec::new();
+    pub(in crate::model::access) fn findings(&self) -> (Vec<RightsDifference<'a>>, Vec<&Change<'a>>) {
+        let mut findings: Vec<RightsDifference<'a>> = Vec::new();
         let mut places: HashMap<(Key<'a>, Grantee<'a>), usize> = HashMap::new();
         for change in &self.changes {
             let place = *places
                 .entry((key(change.object), change.grantee))
                 .or_insert_with(|| {
-                    findings.push(Finding {
+                    findings.push(RightsDifference {
                         object: change.object,
                         grantee: change.grantee,
-                        too_much: Held::default(),
-                        too_little: Held::default(),
+                        too_much: HeldPrivileges::default(),
+                        too_little: HeldPrivileges::default(),
                     });
                     findings.len() - 1
                 });
@@ -38,8 +38,8 @@ impl<'a> Comparison<'a> {
                 false => &mut finding.too_much,
             };
             let grantable = match change.verb {
-                Verb::Grant | Verb::Revoke => Privileges::NONE,
-                Verb::GrantWithOption | Verb::RevokeOption => change.privileges,
+                GrantAction::Grant | GrantAction::Revoke => Privileges::NONE,
+                GrantAction::GrantWithOption | GrantAction::RevokeOption => change.privileges,
             };
             side.privileges = side.privileges.and(change.themselves);
             side.grantable = side.grantable.and(grantable);

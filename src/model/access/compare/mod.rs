@@ -7,10 +7,10 @@ mod objects;
 
 use std::collections::{HashMap, HashSet};
 
-pub(super) use self::findings::Finding;
+pub(super) use self::findings::RightsDifference;
 use super::privileges::Privileges;
 use super::rights::Grantee;
-use super::{Access, DefaultPrivileges, Kind, Object, RoleId};
+use super::{Access, AccessObject, DefaultPrivileges, ObjectKind, RoleId};
 use crate::model::profile::Profile;
 
 /// PostgreSQL's version that introduced `MAINTAIN`.
@@ -18,12 +18,10 @@ const MAINTAIN_SINCE: u32 = 17;
 
 /// What a statement does to a right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verb {
-    /// Takes it away.
+pub enum GrantAction {
     Revoke,
     /// Takes away that it may be granted to others.
     RevokeOption,
-    /// Gives it.
     Grant,
     /// Gives it with the right to grant it to others.
     GrantWithOption,
@@ -32,17 +30,13 @@ pub enum Verb {
 /// One change that brings a target nearer to the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change<'a> {
-    /// What is done.
-    pub verb: Verb,
-    /// On what.
-    pub object: &'a Object,
-    /// Which privileges.
+    pub verb: GrantAction,
+    pub object: &'a AccessObject,
     pub privileges: Privileges,
     /// Those of them that are given or taken themselves, and not the right to grant them alone.
     pub themselves: Privileges,
     /// To or from whom.
     pub grantee: Grantee<'a>,
-    /// In whose name.
     pub grantor: Grantee<'a>,
     /// Who owns the object in the target, where that role is known.
     pub owner: Option<&'a str>,
@@ -51,13 +45,10 @@ pub struct Change<'a> {
 /// One change of default privileges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefaultChange<'a> {
-    /// Whether it gives.
-    pub verb: Verb,
+    pub verb: GrantAction,
     /// Of which role, in which schema, on what.
     pub default: &'a DefaultPrivileges,
-    /// The role's name.
     pub role: &'a str,
-    /// Which privileges.
     pub privileges: Privileges,
     /// To or from whom.
     pub grantee: Grantee<'a>,
@@ -66,20 +57,16 @@ pub struct DefaultChange<'a> {
 /// An owner that is another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnerChange<'a> {
-    /// Whose.
-    pub object: &'a Object,
+    pub object: &'a AccessObject,
     /// Who should own it.
     pub expected: &'a str,
-    /// Who does.
     pub found: &'a str,
 }
 
 /// What each role may do in effect, where that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EffectiveDifference<'a> {
-    /// With what.
-    pub object: &'a Object,
-    /// Who.
+    pub object: &'a AccessObject,
     pub role: &'a str,
     /// What it may and should not.
     pub too_much: Privileges,
@@ -98,7 +85,6 @@ pub struct Comparison<'a> {
     pub compared: usize,
     /// Objects of the target's platform, which keep its rights.
     pub platforms: usize,
-    /// Owners that differ.
     pub owners: Vec<OwnerChange<'a>>,
     /// What makes the grants equal, in the order in which it can be done.
     pub changes: Vec<Change<'a>>,
@@ -110,7 +96,6 @@ pub struct Comparison<'a> {
     pub new_superusers: Vec<&'a str>,
     /// Answers compared; nothing where one of the two servers was not asked.
     pub answers: Option<usize>,
-    /// Answers that differ.
     pub effective: Vec<EffectiveDifference<'a>>,
     /// Tables whose row security is off or not forced, and was not so.
     pub row_security: Vec<String>,
@@ -118,9 +103,9 @@ pub struct Comparison<'a> {
     pub extensions: Vec<String>,
 }
 
-type Key<'a> = (Kind, &'a str, Option<&'a str>);
+type Key<'a> = (ObjectKind, &'a str, Option<&'a str>);
 
-fn key(object: &Object) -> Key<'_> {
+fn key(object: &AccessObject) -> Key<'_> {
     (object.kind, &object.name, object.column.as_deref())
 }
 
@@ -162,14 +147,14 @@ pub fn compare<'a>(
         (
             change.verb.is_grant(),
             change.grantor != Grantee::Owner,
-            change.object.kind == Kind::Column,
-            change.verb != Verb::GrantWithOption,
+            change.object.kind == ObjectKind::Column,
+            change.verb != GrantAction::GrantWithOption,
         )
     });
     comparison
 }
 
-impl Verb {
+impl GrantAction {
     /// Whether it gives something.
     pub const fn is_grant(self) -> bool {
         matches!(self, Self::Grant | Self::GrantWithOption)
@@ -245,10 +230,10 @@ fn name_of(access: &Access, role: Option<RoleId>) -> Option<&str> {
 /// The place of the table or view with this name.
 fn table_of(places: &HashMap<Key<'_>, usize>, name: &str) -> Option<usize> {
     let tables = [
-        Kind::Table,
-        Kind::View,
-        Kind::MaterializedView,
-        Kind::ForeignTable,
+        ObjectKind::Table,
+        ObjectKind::View,
+        ObjectKind::MaterializedView,
+        ObjectKind::ForeignTable,
     ];
     let mut found = tables.iter().filter_map(|kind| places.get(&(*kind, name, None)));
     found.next().copied()

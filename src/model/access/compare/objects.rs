@@ -1,10 +1,10 @@
 //! Owners and rights of each object.
 
-use super::{Both, Change, Comparison, OwnerChange, Verb, key, name_of, table_of};
+use super::{Both, Change, Comparison, GrantAction, OwnerChange, key, name_of, table_of};
 use crate::model::access::platform::{is_left_to_platform, shares_with_platform};
 use crate::model::access::privileges::Privileges;
-use crate::model::access::rights::{Held, Rights};
-use crate::model::access::{Access, Kind, Object};
+use crate::model::access::rights::{HeldPrivileges, ObjectRights};
+use crate::model::access::{Access, AccessObject, ObjectKind};
 
 impl<'a> Both<'a> {
     pub(super) fn objects(&self, comparison: &mut Comparison<'a>) {
@@ -27,8 +27,8 @@ impl<'a> Both<'a> {
 
     fn object(
         &self,
-        expected: Option<&'a Object>,
-        found: Option<&'a Object>,
+        expected: Option<&'a AccessObject>,
+        found: Option<&'a AccessObject>,
         comparison: &mut Comparison<'a>,
     ) {
         let Some(object) = found.or(expected) else {
@@ -48,7 +48,7 @@ impl<'a> Both<'a> {
         let (should, does) = self.rights(object, expected, found);
         let owner = found.or_else(|| self.found_table(object));
         let owner = owner.and_then(|of| name_of(self.found, of.owner));
-        let mut add = |verb, privileges: Privileges, held: Held, (grantee, grantor)| {
+        let mut add = |verb, privileges: Privileges, held: HeldPrivileges, (grantee, grantor)| {
             if !privileges.is_empty() {
                 comparison.changes.push(Change {
                     verb,
@@ -63,9 +63,9 @@ impl<'a> Both<'a> {
         };
         for (grantee, grantor, held) in does.without(&should).iter() {
             let who = (grantee, grantor);
-            add(Verb::Revoke, held.privileges, held, who);
+            add(GrantAction::Revoke, held.privileges, held, who);
             add(
-                Verb::RevokeOption,
+                GrantAction::RevokeOption,
                 held.grantable.without(held.privileges),
                 held,
                 who,
@@ -73,18 +73,23 @@ impl<'a> Both<'a> {
         }
         for (grantee, grantor, held) in should.without(&does).iter() {
             let who = (grantee, grantor);
-            add(Verb::GrantWithOption, held.grantable, held, who);
-            add(Verb::Grant, held.privileges.without(held.grantable), held, who);
+            add(GrantAction::GrantWithOption, held.grantable, held, who);
+            add(
+                GrantAction::Grant,
+                held.privileges.without(held.grantable),
+                held,
+                who,
+            );
         }
     }
 
     /// The rights on an object as they should be and as they are, without what is not to be compared.
     fn rights(
         &self,
-        object: &'a Object,
-        expected: Option<&'a Object>,
-        found: Option<&'a Object>,
-    ) -> (Rights<'a>, Rights<'a>) {
+        object: &'a AccessObject,
+        expected: Option<&'a AccessObject>,
+        found: Option<&'a AccessObject>,
+    ) -> (ObjectRights<'a>, ObjectRights<'a>) {
         let (mut should, mut does) = if object.initial.is_some() {
             let (given, taken) = expected.map_or_else(Default::default, |of| changed(self.expected, of));
             let (has_given, has_taken) = found.map_or_else(Default::default, |of| changed(self.found, of));
@@ -93,8 +98,10 @@ impl<'a> Both<'a> {
                 has_given.and(&taken.without(&has_taken)),
             )
         } else {
-            let of = |access, object: Option<&'a Object>| {
-                object.map_or_else(Rights::default, |of| Rights::of(access, of.grants, of.owner))
+            let of = |access, object: Option<&'a AccessObject>| {
+                object.map_or_else(ObjectRights::default, |of| {
+                    ObjectRights::of(access, of.grants, of.owner)
+                })
             };
             (of(self.expected, expected), of(self.found, found))
         };
@@ -114,7 +121,7 @@ impl<'a> Both<'a> {
                 does = does.without_roles(|name| Some(name) == ours);
             }
         }
-        if object.kind == Kind::Parameter {
+        if object.kind == ObjectKind::Parameter {
             // Parameters are the whole server's: what the roles of its other databases may do with them is their business.
             let is_left_out = |name: &str| !self.own_roles.contains(name) || self.found.is_superuser(name);
             should = should.without_owners(Privileges::ALL).without_roles(is_left_out);
@@ -129,26 +136,29 @@ impl<'a> Both<'a> {
     }
 
     /// A column without grants has no record: its table tells whether the source had it. Parameters are known by name.
-    fn has_known_table(&self, object: &Object) -> bool {
-        object.kind != Kind::Column
+    fn has_known_table(&self, object: &AccessObject) -> bool {
+        object.kind != ObjectKind::Column
             || object.initial.is_some()
             || table_of(&self.expected_places, &object.name).is_some()
     }
 
     /// The target's table of a column.
-    fn found_table(&self, object: &Object) -> Option<&'a Object> {
+    fn found_table(&self, object: &AccessObject) -> Option<&'a AccessObject> {
         let place = table_of(&self.found_places, &object.name)?;
         self.found.objects.get(place)
     }
 
-    fn owner(&self, expected: &'a Object, found: &'a Object) -> Option<OwnerChange<'a>> {
+    fn owner(&self, expected: &'a AccessObject, found: &'a AccessObject) -> Option<OwnerChange<'a>> {
         if expected.has_foreign_owner || found.has_foreign_owner {
             return None;
         }
         let expected_name = self.expected.role_name(expected.owner?);
         let found_name = name_of(self.found, found.owner).unwrap_or("a role that is gone");
         // Only a superuser can own these, and a role of that name may be none in the target.
-        let needs_superuser = matches!(found.kind, Kind::EventTrigger | Kind::ForeignDataWrapper);
+        let needs_superuser = matches!(
+            found.kind,
+            ObjectKind::EventTrigger | ObjectKind::ForeignDataWrapper
+        );
         if needs_superuser && !self.found.is_superuser(expected_name) {
             return None;
         }
@@ -161,15 +171,15 @@ impl<'a> Both<'a> {
 }
 
 /// Whether the object's access is recorded where it was changed alone.
-fn is_recorded_when_changed(object: &Object) -> bool {
+fn is_recorded_when_changed(object: &AccessObject) -> bool {
     object.kind.is_recorded_when_granted() || object.initial.is_some()
 }
 
 /// What was given and what was taken away since PostgreSQL made the object.
-fn changed<'a>(access: &'a Access, object: &'a Object) -> (Rights<'a>, Rights<'a>) {
-    let now = Rights::of(access, object.grants, object.owner);
-    let then = object.initial.map_or_else(Rights::default, |initial| {
-        Rights::of(access, initial, object.owner)
+fn changed<'a>(access: &'a Access, object: &'a AccessObject) -> (ObjectRights<'a>, ObjectRights<'a>) {
+    let now = ObjectRights::of(access, object.grants, object.owner);
+    let then = object.initial.map_or_else(ObjectRights::default, |initial| {
+        ObjectRights::of(access, initial, object.owner)
     });
     (now.without(&then), then.without(&now))
 }

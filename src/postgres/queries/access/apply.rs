@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 use std::ops::Range;
 
-use super::statements::Statement;
+use super::statements::AccessStatement;
 use crate::error::Result;
 use crate::postgres::queries::{batch, identifier};
 use crate::postgres::session::Session;
@@ -14,8 +14,7 @@ const AT_ONCE: usize = 500;
 
 /// A statement that the server refused, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// The statement.
+pub struct RefusedStatement {
     pub sql: String,
     /// The server's words.
     pub why: String,
@@ -30,18 +29,16 @@ pub async fn begin(session: &Session) -> Result<()> {
     batch(session, "cannot begin to make the rights equal", &sql).await
 }
 
-/// Ends it.
 pub async fn commit(session: &Session) -> Result<()> {
     batch(session, "cannot commit the rights", "COMMIT").await
 }
 
-/// Gives it up.
 pub async fn roll_back(session: &Session) {
     let _ = batch(session, "cannot roll back the rights", "ROLLBACK").await;
 }
 
 /// Runs the statements in the transaction under way, many at once. What is refused is found by halves, and the others are run.
-pub async fn apply(session: &Session, statements: &[Statement]) -> Result<Vec<Refused>> {
+pub async fn apply(session: &Session, statements: &[AccessStatement]) -> Result<Vec<RefusedStatement>> {
     let mut refused = Vec::new();
     let starts = (0..statements.len()).step_by(AT_ONCE);
     let mut waiting: VecDeque<Range<usize>> = starts
@@ -61,7 +58,7 @@ pub async fn apply(session: &Session, statements: &[Statement]) -> Result<Vec<Re
             let why = cause
                 .as_db_error()
                 .map_or_else(String::new, |error| error.message().to_owned());
-            refused.push(Refused {
+            refused.push(RefusedStatement {
                 sql: some[0].sql.clone(),
                 why,
             });
@@ -76,7 +73,7 @@ pub async fn apply(session: &Session, statements: &[Statement]) -> Result<Vec<Re
 }
 
 /// The statements as one, behind a savepoint, each in its role's name.
-fn together(statements: &[Statement]) -> String {
+fn together(statements: &[AccessStatement]) -> String {
     let mut sql = String::from("SAVEPOINT paycraft_rights");
     let mut role: Option<&str> = None;
     for statement in statements {

@@ -1,8 +1,8 @@
 //! The server's own answers to what roles may do: `has_table_privilege` and its like, many in one statement.
 
-use super::{Read, WHAT};
+use super::{ServerAccess, WHAT};
 use crate::error::Result;
-use crate::model::access::{Access, Effective, Kind, Privileges, RoleId};
+use crate::model::access::{Access, Effective, ObjectKind, Privileges, RoleId};
 use crate::postgres::queries::all;
 use crate::postgres::session::Session;
 
@@ -55,25 +55,27 @@ const DATABASE: Function = (
 
 /// The function that answers about an object of a kind. Before version 18 there is none for large objects, and what a setting's
 /// grants allow is the whole server's.
-fn function(kind: Kind) -> Option<Function> {
+fn function(kind: ObjectKind) -> Option<Function> {
     Some(match kind {
-        Kind::Table | Kind::ForeignTable | Kind::View | Kind::MaterializedView => TABLE,
-        Kind::Column => COLUMN,
-        Kind::Sequence => SEQUENCE,
-        Kind::Function | Kind::Procedure | Kind::Aggregate => ROUTINE,
-        Kind::Schema => SCHEMA,
-        Kind::Type | Kind::Domain => TYPE,
-        Kind::Language => LANGUAGE,
-        Kind::ForeignDataWrapper => WRAPPER,
-        Kind::Server => SERVER,
-        Kind::Database => DATABASE,
+        ObjectKind::Table | ObjectKind::ForeignTable | ObjectKind::View | ObjectKind::MaterializedView => {
+            TABLE
+        }
+        ObjectKind::Column => COLUMN,
+        ObjectKind::Sequence => SEQUENCE,
+        ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Aggregate => ROUTINE,
+        ObjectKind::Schema => SCHEMA,
+        ObjectKind::Type | ObjectKind::Domain => TYPE,
+        ObjectKind::Language => LANGUAGE,
+        ObjectKind::ForeignDataWrapper => WRAPPER,
+        ObjectKind::Server => SERVER,
+        ObjectKind::Database => DATABASE,
         _ => return None,
     })
 }
 
 /// One statement's worth of questions.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct PrivilegeQuery {
     sql: String,
     roles: Vec<u32>,
     /// Where these roles begin among all that are asked about.
@@ -84,7 +86,7 @@ pub struct Question {
 
 /// What is to be asked about the roles of `of` that are no superusers and no role of PostgreSQL's own: their positions, and the
 /// questions. There are none where it would be too many.
-pub fn questions(read: &Read, of: &Access) -> (Vec<RoleId>, Vec<Question>) {
+pub fn questions(read: &ServerAccess, of: &Access) -> (Vec<RoleId>, Vec<PrivilegeQuery>) {
     let wanted = |name: &str| {
         let known = of.roles.iter().find(|role| role.name == name);
         known.is_some_and(|role| !role.is_superuser)
@@ -118,7 +120,7 @@ pub fn questions(read: &Read, of: &Access) -> (Vec<RoleId>, Vec<Question>) {
         for (function, objects) in &by_function {
             let at_once = (PAIRS / objects.len().max(1)).max(1);
             for (chunk, some) in roles.chunks(at_once).enumerate() {
-                questions.push(Question {
+                questions.push(PrivilegeQuery {
                     sql: worded(*function, read.access.server_major),
                     roles: some.iter().map(|(_, oid)| *oid).collect(),
                     first_role: chunk * at_once,
@@ -158,7 +160,7 @@ fn worded((name, privileges): Function, major: u32) -> String {
 }
 
 /// The answers to one question: number of the role, number of the object, what the one may do with the other.
-pub async fn ask(session: &Session, question: &Question) -> Result<Vec<(usize, usize, Privileges)>> {
+pub async fn ask(session: &Session, question: &PrivilegeQuery) -> Result<Vec<(usize, usize, Privileges)>> {
     let (oids, columns): (Vec<u32>, Vec<i16>) = question.oids.iter().copied().unzip();
     let rows = all(session, WHAT, &question.sql, &[&oids, &columns, &question.roles]).await?;
     let mut answers = Vec::with_capacity(rows.len() * oids.len());

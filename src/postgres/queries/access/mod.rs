@@ -5,10 +5,10 @@ mod asking;
 mod reach;
 mod statements;
 
-pub use apply::{Refused, apply, begin, commit, roll_back};
-pub use asking::{Question, ask, collect, questions};
+pub use apply::{RefusedStatement, apply, begin, commit, roll_back};
+pub use asking::{PrivilegeQuery, ask, collect, questions};
 pub use reach::{Reach, reach};
-pub use statements::{Statement, of_changes, of_defaults, of_owners};
+pub use statements::{AccessStatement, of_changes, of_defaults, of_owners};
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -18,7 +18,8 @@ use tokio_postgres::Row;
 use super::{SYSTEM_SCHEMAS, all};
 use crate::error::{Error, Kind, Result};
 use crate::model::access::{
-    self, Access, AccessBuilder, DefaultPrivileges, Extension, LargeObjects, Object, Role, RowSecurity,
+    self, Access, AccessBuilder, AccessObject, DefaultPrivileges, Extension, LargeObjectAccess, Role,
+    RowSecurity,
 };
 use crate::postgres::session::Session;
 
@@ -27,7 +28,7 @@ const OBJECTS: &str = include_str!("objects.sql");
 
 /// A database's access, and by which numbers its server knows what is in it.
 #[derive(Clone, Debug)]
-pub struct Read {
+pub struct ServerAccess {
     /// The access. What roles may do in effect is not in it yet.
     pub access: Access,
     /// The oids of its roles.
@@ -37,7 +38,7 @@ pub struct Read {
 }
 
 /// Reads the access from the catalogs, which every role may do.
-pub async fn read(session: &Session) -> Result<Read> {
+pub async fn read(session: &Session) -> Result<ServerAccess> {
     let roles = "SELECT rolname::text, rolsuper, oid, current_setting('server_version_num')::int / 10000 FROM pg_catalog.pg_roles ORDER BY 1";
     let rows = all(session, WHAT, roles, &[]).await?;
     let major = rows.first().map_or(0, |row| row.get::<_, i32>(3));
@@ -81,20 +82,20 @@ pub async fn read(session: &Session) -> Result<Read> {
             version: row.get(1),
         })
         .collect();
-    Ok(Read {
+    Ok(ServerAccess {
         access: builder.finish(),
         role_oids,
         object_oids,
     })
 }
 
-fn object(builder: &mut AccessBuilder, row: &Row, role_oids: &[u32]) -> Result<Option<Object>> {
+fn object(builder: &mut AccessBuilder, row: &Row, role_oids: &[u32]) -> Result<Option<AccessObject>> {
     let Some(name) = row.get(2) else { return Ok(None) };
     let kind: &str = row.get(0);
-    let kind = access::Kind::deserialize(IntoDeserializer::<Unknown>::into_deserializer(kind));
+    let kind = access::ObjectKind::deserialize(IntoDeserializer::<Unknown>::into_deserializer(kind));
     let kind = kind.map_err(|cause| Error::new(Kind::Internal, WHAT).caused_by(cause))?;
     let initial: Option<Vec<String>> = row.get(6);
-    Ok(Some(Object {
+    Ok(Some(AccessObject {
         kind,
         schema: row.get(1),
         name,
@@ -123,7 +124,7 @@ async fn large_objects(session: &Session, builder: &mut AccessBuilder, role_oids
                 _ => ids.push((id, id)),
             }
         }
-        let group = LargeObjects {
+        let group = LargeObjectAccess {
             owner: position(role_oids, row.get(0)),
             grants: builder.grants(&row.get::<_, Vec<String>>(1)),
             ids,

@@ -10,9 +10,7 @@ use crate::postgres::session::Session;
 /// What the role of a session may do in another's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Its own name.
     pub name: String,
-    /// The database's name.
     pub database: String,
     /// Whether it is a superuser.
     pub is_superuser: bool,

@@ -1,12 +1,14 @@
 //! The statements that make one database's access like another's.
 
 use super::reach::Reach;
-use crate::model::access::{Change, DefaultChange, Grantee, Kind, Object, OwnerChange, Privileges, Verb};
+use crate::model::access::{
+    AccessObject, Change, DefaultChange, GrantAction, Grantee, ObjectKind, OwnerChange, Privileges,
+};
 use crate::postgres::queries::identifier;
 
 /// A statement, and the role in whose name it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
+pub struct AccessStatement {
     /// The role; left out, the session's own.
     pub role: Option<String>,
     /// The statement, without a semicolon.
@@ -15,8 +17,8 @@ pub struct Statement {
 
 /// The statements of the changes, in their order. Changes that name a role that is not there, or that `reach` does not reach, have
 /// none. What differs in the grantee alone is one statement.
-pub fn of_changes(changes: &[Change<'_>], reach: &Reach) -> Vec<Statement> {
-    let mut statements: Vec<(&Change<'_>, Statement, Vec<String>)> = Vec::new();
+pub fn of_changes(changes: &[Change<'_>], reach: &Reach) -> Vec<AccessStatement> {
+    let mut statements: Vec<(&Change<'_>, AccessStatement, Vec<String>)> = Vec::new();
     for change in changes {
         // Of the catalog's own tables those are recorded that were changed, and their columns without them.
         let is_catalogs = change.object.initial.is_some();
@@ -35,11 +37,11 @@ pub fn of_changes(changes: &[Change<'_>], reach: &Reach) -> Vec<Statement> {
             continue;
         }
         let sql = String::new();
-        statements.push((change, Statement { role, sql }, vec![grantee]));
+        statements.push((change, AccessStatement { role, sql }, vec![grantee]));
     }
     statements
         .into_iter()
-        .map(|(change, statement, grantees)| Statement {
+        .map(|(change, statement, grantees)| AccessStatement {
             sql: worded(change, &grantees.join(", "), reach),
             ..statement
         })
@@ -53,13 +55,13 @@ fn worded(change: &Change<'_>, grantees: &str, reach: &Reach) -> String {
     verb(change.verb, &on, grantees)
 }
 
-fn verb(verb: Verb, on: &str, grantees: &str) -> String {
+fn verb(verb: GrantAction, on: &str, grantees: &str) -> String {
     match verb {
-        Verb::Grant => format!("GRANT {on} TO {grantees}"),
-        Verb::GrantWithOption => format!("GRANT {on} TO {grantees} WITH GRANT OPTION"),
+        GrantAction::Grant => format!("GRANT {on} TO {grantees}"),
+        GrantAction::GrantWithOption => format!("GRANT {on} TO {grantees} WITH GRANT OPTION"),
         // What was granted further goes too; the wanted part is granted again.
-        Verb::Revoke => format!("REVOKE {on} FROM {grantees} CASCADE"),
-        Verb::RevokeOption => format!("REVOKE GRANT OPTION FOR {on} FROM {grantees} CASCADE"),
+        GrantAction::Revoke => format!("REVOKE {on} FROM {grantees} CASCADE"),
+        GrantAction::RevokeOption => format!("REVOKE GRANT OPTION FOR {on} FROM {grantees} CASCADE"),
     }
 }
 
@@ -70,19 +72,19 @@ fn listed(privileges: Privileges, column: Option<&str>) -> String {
 }
 
 /// The object in the words of GRANT.
-fn target(object: &Object, reach: &Reach) -> String {
+fn target(object: &AccessObject, reach: &Reach) -> String {
     let name = &object.name;
     match object.kind {
-        Kind::Sequence => format!("SEQUENCE {name}"),
-        Kind::Function | Kind::Procedure | Kind::Aggregate => format!("ROUTINE {name}"),
-        Kind::Schema => format!("SCHEMA {name}"),
-        Kind::Type | Kind::Domain => format!("TYPE {name}"),
-        Kind::Language => format!("LANGUAGE {name}"),
-        Kind::ForeignDataWrapper => format!("FOREIGN DATA WRAPPER {name}"),
-        Kind::Server => format!("FOREIGN SERVER {name}"),
-        Kind::LargeObject => format!("LARGE OBJECT {name}"),
-        Kind::Parameter => format!("PARAMETER {}", identifier(name)),
-        Kind::Database => format!("DATABASE {}", identifier(&reach.database)),
+        ObjectKind::Sequence => format!("SEQUENCE {name}"),
+        ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Aggregate => format!("ROUTINE {name}"),
+        ObjectKind::Schema => format!("SCHEMA {name}"),
+        ObjectKind::Type | ObjectKind::Domain => format!("TYPE {name}"),
+        ObjectKind::Language => format!("LANGUAGE {name}"),
+        ObjectKind::ForeignDataWrapper => format!("FOREIGN DATA WRAPPER {name}"),
+        ObjectKind::Server => format!("FOREIGN SERVER {name}"),
+        ObjectKind::LargeObject => format!("LARGE OBJECT {name}"),
+        ObjectKind::Parameter => format!("PARAMETER {}", identifier(name)),
+        ObjectKind::Database => format!("DATABASE {}", identifier(&reach.database)),
         _ => format!("TABLE {name}"),
     }
 }
@@ -112,13 +114,13 @@ fn grantee(grantee: Grantee<'_>, owner: Option<&str>, reach: &Reach) -> Option<S
 }
 
 /// The statements that give objects to their owners, as far as the session's role may.
-pub fn of_owners(changes: &[OwnerChange<'_>], reach: &Reach) -> Vec<Statement> {
+pub fn of_owners(changes: &[OwnerChange<'_>], reach: &Reach) -> Vec<AccessStatement> {
     let mut statements = Vec::new();
     let mut opened: Vec<(&str, &str)> = Vec::new();
     // The database comes last: its owner decides what else may be done in it.
     let (databases, others): (Vec<_>, Vec<_>) = changes
         .iter()
-        .partition(|change| change.object.kind == Kind::Database);
+        .partition(|change| change.object.kind == ObjectKind::Database);
     for change in others.into_iter().chain(databases) {
         let may =
             reach.may_give_to(change.expected) && (reach.is_superuser || reach.has_rights_of(change.found));
@@ -126,7 +128,7 @@ pub fn of_owners(changes: &[OwnerChange<'_>], reach: &Reach) -> Vec<Statement> {
             continue;
         }
         let schema = change.object.schema.as_str();
-        let is_in_schema = !schema.is_empty() && change.object.kind != Kind::Schema;
+        let is_in_schema = !schema.is_empty() && change.object.kind != ObjectKind::Schema;
         if !reach.is_superuser && is_in_schema && !opened.contains(&(schema, change.expected)) {
             // An owner that may not make anything in the schema can have things there all the same. The right goes again when the
             // schema's grants are made equal.
@@ -139,7 +141,7 @@ pub fn of_owners(changes: &[OwnerChange<'_>], reach: &Reach) -> Vec<Statement> {
         }
         if let Some(kind) = altered(change.object.kind) {
             let name = match change.object.kind {
-                Kind::Database => identifier(&reach.database),
+                ObjectKind::Database => identifier(&reach.database),
                 _ => change.object.name.clone(),
             };
             statements.push(own(format!(
@@ -151,42 +153,42 @@ pub fn of_owners(changes: &[OwnerChange<'_>], reach: &Reach) -> Vec<Statement> {
     statements
 }
 
-fn own(sql: String) -> Statement {
-    Statement { role: None, sql }
+fn own(sql: String) -> AccessStatement {
+    AccessStatement { role: None, sql }
 }
 
-fn altered(kind: Kind) -> Option<&'static str> {
+fn altered(kind: ObjectKind) -> Option<&'static str> {
     Some(match kind {
-        Kind::Database => "DATABASE",
-        Kind::Schema => "SCHEMA",
-        Kind::Table => "TABLE",
-        Kind::ForeignTable => "FOREIGN TABLE",
-        Kind::View => "VIEW",
-        Kind::MaterializedView => "MATERIALIZED VIEW",
-        Kind::Sequence => "SEQUENCE",
-        Kind::Function | Kind::Procedure | Kind::Aggregate => "ROUTINE",
-        Kind::Type => "TYPE",
-        Kind::Domain => "DOMAIN",
-        Kind::Language => "LANGUAGE",
-        Kind::ForeignDataWrapper => "FOREIGN DATA WRAPPER",
-        Kind::Server => "SERVER",
-        Kind::LargeObject => "LARGE OBJECT",
-        Kind::Collation => "COLLATION",
-        Kind::Conversion => "CONVERSION",
-        Kind::Operator => "OPERATOR",
-        Kind::OperatorClass => "OPERATOR CLASS",
-        Kind::OperatorFamily => "OPERATOR FAMILY",
-        Kind::TextSearchConfiguration => "TEXT SEARCH CONFIGURATION",
-        Kind::TextSearchDictionary => "TEXT SEARCH DICTIONARY",
-        Kind::Statistics => "STATISTICS",
-        Kind::Publication => "PUBLICATION",
-        Kind::EventTrigger => "EVENT TRIGGER",
-        Kind::Column | Kind::Parameter => return None,
+        ObjectKind::Database => "DATABASE",
+        ObjectKind::Schema => "SCHEMA",
+        ObjectKind::Table => "TABLE",
+        ObjectKind::ForeignTable => "FOREIGN TABLE",
+        ObjectKind::View => "VIEW",
+        ObjectKind::MaterializedView => "MATERIALIZED VIEW",
+        ObjectKind::Sequence => "SEQUENCE",
+        ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Aggregate => "ROUTINE",
+        ObjectKind::Type => "TYPE",
+        ObjectKind::Domain => "DOMAIN",
+        ObjectKind::Language => "LANGUAGE",
+        ObjectKind::ForeignDataWrapper => "FOREIGN DATA WRAPPER",
+        ObjectKind::Server => "SERVER",
+        ObjectKind::LargeObject => "LARGE OBJECT",
+        ObjectKind::Collation => "COLLATION",
+        ObjectKind::Conversion => "CONVERSION",
+        ObjectKind::Operator => "OPERATOR",
+        ObjectKind::OperatorClass => "OPERATOR CLASS",
+        ObjectKind::OperatorFamily => "OPERATOR FAMILY",
+        ObjectKind::TextSearchConfiguration => "TEXT SEARCH CONFIGURATION",
+        ObjectKind::TextSearchDictionary => "TEXT SEARCH DICTIONARY",
+        ObjectKind::Statistics => "STATISTICS",
+        ObjectKind::Publication => "PUBLICATION",
+        ObjectKind::EventTrigger => "EVENT TRIGGER",
+        ObjectKind::Column | ObjectKind::Parameter => return None,
     })
 }
 
 /// The statements of the changes of default privileges, for the roles that `reach` reaches.
-pub fn of_defaults(changes: &[DefaultChange<'_>], reach: &Reach) -> Vec<Statement> {
+pub fn of_defaults(changes: &[DefaultChange<'_>], reach: &Reach) -> Vec<AccessStatement> {
     let reached = changes.iter().filter(|change| {
         reach.is_superuser && reach.is_there(change.role) || reach.has_rights_of(change.role)
     });

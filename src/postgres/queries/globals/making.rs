@@ -4,19 +4,18 @@ use std::fmt::Write;
 
 use super::{OPTIONS_SINCE, constant};
 use crate::error::Result;
-use crate::model::globals::{Attributes, Membership, RoleRecord};
-use crate::postgres::queries::access::Statement;
+use crate::model::globals::{Membership, RoleAttributes, RoleRecord};
+use crate::postgres::queries::access::AccessStatement;
 use crate::postgres::queries::{identifier, one};
 use crate::postgres::session::Session;
 
 /// Who would make roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Maker {
-    /// Its name.
     pub name: String,
     /// The server's major version.
     pub major: u32,
-    attributes: Attributes,
+    attributes: RoleAttributes,
 }
 
 /// Reads what the session's role may make.
@@ -28,13 +27,13 @@ pub async fn maker(session: &Session) -> Result<Maker> {
     Ok(Maker {
         name: row.get(0),
         major: u32::try_from(row.get::<_, i32>(1)).unwrap_or(0),
-        attributes: Attributes {
+        attributes: RoleAttributes {
             superuser: row.get(2),
             createrole: row.get(3),
             createdb: row.get(4),
             replication: row.get(5),
             bypassrls: row.get(6),
-            ..Attributes::default()
+            ..RoleAttributes::default()
         },
     })
 }
@@ -81,7 +80,7 @@ impl Maker {
 }
 
 /// The statements that make the roles. None may log in: there is no password to let it in by.
-pub fn creations<'a>(roles: impl IntoIterator<Item = &'a RoleRecord>) -> Vec<Statement> {
+pub fn creations<'a>(roles: impl IntoIterator<Item = &'a RoleRecord>) -> Vec<AccessStatement> {
     let created = roles.into_iter().map(|role| {
         let mut sql = format!("CREATE ROLE {} WITH NOLOGIN", identifier(&role.name));
         for (word, is_there) in role.attributes.words() {
@@ -112,7 +111,10 @@ pub(super) fn limits(role: &RoleRecord) -> String {
 }
 
 /// The statements that make the memberships on a server of that version.
-pub fn memberships<'a>(memberships: impl IntoIterator<Item = &'a Membership>, major: u32) -> Vec<Statement> {
+pub fn memberships<'a>(
+    memberships: impl IntoIterator<Item = &'a Membership>,
+    major: u32,
+) -> Vec<AccessStatement> {
     let granted = memberships
         .into_iter()
         .map(|membership| own(granting(membership, major)));
@@ -139,7 +141,7 @@ pub(super) fn granting(membership: &Membership, major: u32) -> String {
 }
 
 /// Makes the maker a member of roles that it made, so that it can give them what it restores.
-pub fn self_memberships<'a>(roles: impl IntoIterator<Item = &'a str>, maker: &Maker) -> Vec<Statement> {
+pub fn self_memberships<'a>(roles: impl IntoIterator<Item = &'a str>, maker: &Maker) -> Vec<AccessStatement> {
     let with = match maker.major >= OPTIONS_SINCE {
         true => " WITH INHERIT TRUE, SET TRUE",
         false => "",
@@ -150,14 +152,13 @@ pub fn self_memberships<'a>(roles: impl IntoIterator<Item = &'a str>, maker: &Ma
     granted.collect()
 }
 
-/// Takes that back.
-pub fn reset_memberships<'a>(roles: impl IntoIterator<Item = &'a str>) -> Vec<Statement> {
+pub fn reset_memberships<'a>(roles: impl IntoIterator<Item = &'a str>) -> Vec<AccessStatement> {
     let revoked = roles
         .into_iter()
         .map(|role| own(format!("REVOKE {} FROM CURRENT_USER", identifier(role))));
     revoked.collect()
 }
 
-fn own(sql: String) -> Statement {
-    Statement { role: None, sql }
+fn own(sql: String) -> AccessStatement {
+    AccessStatement { role: None, sql }
 }

@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 use super::identity::MARKER_SETTING;
 use super::{all, one};
 use crate::error::Result;
-use crate::model::globals::{Attributes, Membership, RoleRecord, Roles, Scope, Setting};
+use crate::model::globals::{Membership, RoleAttributes, RoleRecord, Roles, Setting, SettingScope};
 use crate::model::secret::Secret;
 use crate::postgres::session::Session;
 
@@ -22,7 +22,7 @@ const OPTIONS_SINCE: u32 = 16;
 
 /// Everything of a server that may belong to a backup of the session's database.
 #[derive(Clone, Debug)]
-pub struct Read {
+pub struct ServerGlobals {
     /// The server's major version.
     pub major: u32,
     /// All roles but PostgreSQL's own, and all memberships.
@@ -32,7 +32,7 @@ pub struct Read {
 }
 
 /// Reads roles, memberships and settings.
-pub async fn read(session: &Session) -> Result<Read> {
+pub async fn read(session: &Session) -> Result<ServerGlobals> {
     let what = "cannot read the server's roles";
     let major = "SELECT current_setting('server_version_num')::int / 10000";
     let major: i32 = one(session, what, major, &[]).await?.get(0);
@@ -44,7 +44,7 @@ pub async fn read(session: &Session) -> Result<Read> {
     let roles = all(session, what, sql, &[]).await?;
     let roles = roles.iter().map(|row| RoleRecord {
         name: row.get(0),
-        attributes: Attributes {
+        attributes: RoleAttributes {
             superuser: row.get(1),
             inherit: row.get(2),
             createrole: row.get(3),
@@ -75,7 +75,7 @@ pub async fn read(session: &Session) -> Result<Read> {
         inherit: row.get(3),
         set: row.get(4),
     });
-    Ok(Read {
+    Ok(ServerGlobals {
         major,
         roles: Roles {
             roles: roles.collect(),
@@ -114,9 +114,9 @@ async fn settings(session: &Session) -> Result<Vec<Setting>> {
             let role: Option<String> = row.get(1);
             Setting {
                 scope: match (row.get(0), &role) {
-                    (false, _) => Scope::Role,
-                    (true, None) => Scope::Database,
-                    (true, Some(_)) => Scope::RoleInDatabase,
+                    (false, _) => SettingScope::Role,
+                    (true, None) => SettingScope::Database,
+                    (true, Some(_)) => SettingScope::RoleInDatabase,
                 },
                 role,
                 name: row.get(2),

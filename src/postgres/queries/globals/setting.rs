@@ -4,7 +4,7 @@ use tokio_postgres::error::SqlState;
 
 use super::constant;
 use crate::error::Result;
-use crate::model::globals::{Scope, Setting, SettingDigest};
+use crate::model::globals::{Setting, SettingDigest, SettingScope};
 use crate::postgres::queries::{all, batch, identifier, one};
 use crate::postgres::session::Session;
 
@@ -30,12 +30,12 @@ pub fn resetting(setting: &SettingDigest, database: &str) -> String {
     format!("{target} RESET {}", identifier(&setting.name))
 }
 
-fn target(scope: Scope, role: Option<&str>, database: &str) -> String {
+fn target(scope: SettingScope, role: Option<&str>, database: &str) -> String {
     let role = role.map_or_else(|| "ALL".to_owned(), identifier);
     match scope {
-        Scope::Database => format!("ALTER DATABASE {}", identifier(database)),
-        Scope::Role => format!("ALTER ROLE {role}"),
-        Scope::RoleInDatabase => format!("ALTER ROLE {role} IN DATABASE {}", identifier(database)),
+        SettingScope::Database => format!("ALTER DATABASE {}", identifier(database)),
+        SettingScope::Role => format!("ALTER ROLE {role}"),
+        SettingScope::RoleInDatabase => format!("ALTER ROLE {role} IN DATABASE {}", identifier(database)),
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
     fn a_list_is_set_name_by_name() {
         let of = |name: &str, value: &str| {
             assignment(&Setting {
-                scope: Scope::Database,
+                scope: SettingScope::Database,
                 role: None,
                 name: name.to_owned(),
                 value: Secret::new(value),

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use super::setting::{assignment, setting};
-use super::{Read, constant, making};
-use crate::model::globals::{Scope, Setting};
+use super::{ServerGlobals, constant, making};
+use crate::model::globals::{Setting, SettingScope};
 use crate::postgres::queries::identifier;
 
 /// Roles, their settings and memberships in the form that `pg_dumpall --globals-only --no-role-passwords` writes.
-pub fn roles_text(read: &Read) -> String {
+pub fn roles_text(read: &ServerGlobals) -> String {
     let mut text = String::from(
         "--\n-- Roles, as far as the role of the backup may see them\n--\n\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n",
     );
@@ -32,7 +32,7 @@ pub fn roles_text(read: &Read) -> String {
     }
     text.push_str("\n-- Settings of roles\n\n");
     let of_roles = read.settings.iter();
-    for of_role in of_roles.filter(|setting| setting.scope == Scope::Role && setting.role.is_some()) {
+    for of_role in of_roles.filter(|setting| setting.scope == SettingScope::Role && setting.role.is_some()) {
         let _ = writeln!(text, "{};", setting(of_role, ""));
     }
     text.push_str("\n-- Memberships\n\n");
@@ -52,13 +52,15 @@ pub fn settings_text(settings: &[Setting]) -> String {
     for of in settings {
         let role = of.role.as_deref().map_or_else(|| "ALL".to_owned(), identifier);
         let target = match of.scope {
-            Scope::Role if of.role.is_some() => continue,
-            Scope::Role => {
+            SettingScope::Role if of.role.is_some() => continue,
+            SettingScope::Role => {
                 let _ = writeln!(text, "ALTER ROLE ALL {};", assignment(of));
                 continue;
             }
-            Scope::Database => "ALTER DATABASE %I %s".to_owned(),
-            Scope::RoleInDatabase => format!("ALTER ROLE {} IN DATABASE %I %s", role.replace('%', "%%")),
+            SettingScope::Database => "ALTER DATABASE %I %s".to_owned(),
+            SettingScope::RoleInDatabase => {
+                format!("ALTER ROLE {} IN DATABASE %I %s", role.replace('%', "%%"))
+            }
         };
         let _ = writeln!(
             text,

@@ -10,14 +10,14 @@ use proptest::prelude::*;
 use super::Queue;
 use crate::archive::DumpId;
 use crate::recovery::loader::analyses::Analysis;
-use crate::recovery::loader::builds::{Build, Claim, Claimed, Start};
+use crate::recovery::loader::builds::{Build, Claimed, Exclusivity, Start};
 use crate::recovery::loader::schedule::{Analyzes, Batch, Work};
 
 const TABLES: i32 = 5;
 
 /// What is to be done, and the chance by which it goes on.
 #[derive(Clone, Debug)]
-struct Plan {
+struct QueuePlan {
     connections: usize,
     /// Of each table, the tree that it is in, and of how many batches its rows are.
     tables: Vec<(i32, usize)>,
@@ -33,16 +33,20 @@ fn id(number: i32) -> DumpId {
 }
 
 /// What a build is, with tables and earlier builds by number.
-type Drawn = (Vec<(i32, Claim)>, Start, HashSet<usize>);
+type Drawn = (Vec<(i32, Exclusivity)>, Start, HashSet<usize>);
 
 fn drawn() -> impl Strategy<Value = Drawn> {
-    let claim = prop_oneof![Just(Claim::Shared), Just(Claim::Table), Just(Claim::Tree)];
+    let claim = prop_oneof![
+        Just(Exclusivity::Shared),
+        Just(Exclusivity::Table),
+        Just(Exclusivity::Tree)
+    ];
     let start = prop_oneof![Just(Start::OwnRows), Just(Start::AllRows), Just(Start::InOrder)];
     let claims = prop::collection::vec((0..TABLES, claim), 0..3);
     (claims, start, prop::collection::hash_set(0..20_usize, 0..3))
 }
 
-fn plan() -> impl Strategy<Value = Plan> {
+fn plan() -> impl Strategy<Value = QueuePlan> {
     let tables = prop::collection::vec((0..TABLES, 0..3_usize), TABLES as usize);
     let builds = (prop::collection::vec(drawn(), 0..20), 0..20_usize);
     let when = prop_oneof![Just(Analyzes::Beside), Just(Analyzes::ToTheEnd)];
@@ -53,7 +57,7 @@ fn plan() -> impl Strategy<Value = Plan> {
             let builds: Vec<Build> = builds
                 .map(|(place, drawn)| build(place, drawn, &tables))
                 .collect();
-            Plan {
+            QueuePlan {
                 connections,
                 tables,
                 indexes: indexes.min(builds.len()),
@@ -90,7 +94,7 @@ fn build(place: usize, (claims, start, needs): Drawn, tables: &[(i32, usize)]) -
 }
 
 /// One analysis for each tree that has tables, as a restore asks for them.
-fn analyses(plan: &Plan) -> Vec<Analysis> {
+fn analyses(plan: &QueuePlan) -> Vec<Analysis> {
     let trees: HashSet<i32> = plan.tables.iter().map(|(tree, _)| *tree).collect();
     let of = |tree: i32| Analysis {
         tree: id(100 + tree),
@@ -119,8 +123,8 @@ fn collide(one: &Build, other: &Build) -> bool {
     one.claims.iter().any(|one| {
         other.claims.iter().any(|other| {
             let (one_claim, other_claim) = (one.claim, other.claim);
-            let is_on_tree = one_claim == Claim::Tree || other_claim == Claim::Tree;
-            let is_alone = one_claim == Claim::Table || other_claim == Claim::Table;
+            let is_on_tree = one_claim == Exclusivity::Tree || other_claim == Exclusivity::Tree;
+            let is_alone = one_claim == Exclusivity::Table || other_claim == Exclusivity::Table;
             one.tree == other.tree && (is_on_tree || is_alone && one.table == other.table)
         })
     })
@@ -145,9 +149,9 @@ enum Coming {
     BuildsEnd,
 }
 
-struct Run {
+struct QueueRun {
     queue: Queue,
-    plan: Plan,
+    plan: QueuePlan,
     coming: std::collections::VecDeque<Coming>,
     connections: Vec<Doing>,
     permanent: Vec<usize>,
@@ -159,8 +163,8 @@ struct Run {
     analyzed: HashSet<String>,
 }
 
-impl Run {
-    fn begin(plan: Plan) -> Self {
+impl QueueRun {
+    fn begin(plan: QueuePlan) -> Self {
         let queue = Queue::new(plan.connections);
         queue.add(plan.builds[..plan.indexes].iter().cloned());
         queue.add_analyses(analyses(&plan));
@@ -377,6 +381,6 @@ proptest! {
 
     #[test]
     fn all_is_done_once_and_nothing_too_early(plan in plan()) {
-        Run::begin(plan).finish();
+        QueueRun::begin(plan).finish();
     }
 }
