@@ -396,7 +396,7 @@ proptest! {
         let until = days.map(|days| today + days.days());
         let key = pinned.held[one].key;
         pinned.held[one].pin = Some(PinState::Known(Pin::new(key, "audit", until, NOW)));
-        let keys = |plan: &Plan| removed(plan).into_iter().map(|held| held.key).collect::<Vec<_>>();
+        let keys = |plan: &RetentionPlan| removed(plan).into_iter().map(|held| held.key).collect::<Vec<_>>();
         let mut expected = keys(&plan(&inventory, policy, NOW));
         if days.is_none_or(|days| days >= 0) {
             expected.retain(|gone| *gone != key);
