@@ -136,12 +136,17 @@ impl<'a> Loader<'a> {
             large_objects: LargeObjects::default(),
             waiting: BytesMut::with_capacity(BATCH_BYTES),
         };
-        loader.connect();
+        loader.connect(usize::MAX);
         Ok(loader)
     }
 
-    fn connect(&mut self) {
-        for number in 0..self.common.queue.connections() {
+    /// Opens as many connections again as have something to do.
+    fn reconnect(&mut self) {
+        self.connect(self.common.queue.left());
+    }
+
+    fn connect(&mut self, most: usize) {
+        for number in 0..self.common.queue.connections().min(most) {
             self.connections.spawn(work(Arc::clone(&self.common), number));
         }
     }
@@ -232,7 +237,7 @@ impl<'a> Loader<'a> {
         common.queue.add_analyses(self.late_analyses.drain(..));
         common.queue.analyze(Analyzes::ToTheEnd).await;
         let session = self.session;
-        self.connect();
+        self.reconnect();
         tokio::select! {
             done = self.disconnect() => done?,
             silence = silence(session, "the target's server") => return Err(silence),
@@ -295,7 +300,7 @@ impl<'a> Loader<'a> {
             queue.add(checks.filter(|check| !self.unattached.contains(&check.id)));
             queue.add(builds.refreshes);
             queue.builds_ended(true);
-            self.connect();
+            self.reconnect();
             self.disconnect().await?;
         }
         queries::loading::let_autovacuum_come(self.session, &self.held_off).await?;
