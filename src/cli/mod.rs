@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use self::args::Arguments;
+use crate::child::reaper;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
@@ -63,5 +64,7 @@ pub fn main() -> ExitCode {
             Err(crate::error::Error::new(crate::error::Kind::Internal, "cannot start").caused_by(cause)),
         ),
     };
+    // What was told to end is not left behind.
+    reaper::finish();
     ExitCode::from(code)
 }

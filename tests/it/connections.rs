@@ -22,8 +22,8 @@ use tokio::task::JoinHandle;
 
 use super::certificates;
 use super::kit::{
-    SMALL_SCHEMA, Warnings, World, assert_proven, execute, failed, output, postgres, program, query, run,
-    skip,
+    SMALL_SCHEMA, ServerPlace, Warnings, World, assert_proven, execute, failed, output, postgres, program,
+    query, run, skip,
 };
 use super::wide_rows::assert_comes_in_pieces;
 
@@ -36,7 +36,7 @@ const JOBS: usize = 2;
 /// A server with a certificate for `localhost`, and the authority that vouches for it.
 struct Encrypted {
     cluster: Cluster,
-    place: TempDir,
+    place: ServerPlace,
 }
 
 impl Encrypted {
@@ -45,7 +45,7 @@ impl Encrypted {
         if !certificates::can_be_made() {
             return None;
         }
-        let place = tempfile::tempdir().expect("a directory");
+        let place = ServerPlace::new();
         let user = ServerUser::suitable().expect("a user");
         user.take_over(place.path()).expect("a directory");
         certificates::make(place.path());

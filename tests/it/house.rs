@@ -27,7 +27,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     (
         "cli",
         &[
-            "archive", "drill", "http", "log", "model", "postgres", "recovery", "store",
+            "archive", "child", "drill", "http", "log", "model", "postgres", "recovery", "store",
         ],
     ),
 ];

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
@@ -21,7 +21,7 @@ use self::data::{SUPERUSER, data_directory, initialise};
 use super::loopback::free_port;
 use super::processes;
 use super::server_user::ServerUser;
-use crate::child::Child;
+use crate::child::{Child, reaper};
 use crate::error::{Error, Kind, Result};
 use crate::model::secret::Secret;
 use crate::postgres::conninfo::{Conninfo, Side};
@@ -101,7 +101,8 @@ impl Traits {
 /// A running server. Dropped, it is stopped and its directory removed.
 #[derive(Debug)]
 pub struct Cluster {
-    watchdog: std::process::Child,
+    /// Nothing once it was dropped.
+    watchdog: Option<std::process::Child>,
     /// Open as long as the server is wanted.
     leash: Option<ChildStdin>,
     directory: PathBuf,
@@ -150,7 +151,7 @@ impl Cluster {
                 return Ok(cluster);
             };
             // Once the watchdog has ended, the directory is gone and all has been said.
-            drop(cluster);
+            cluster.stop().await;
             let said = said.join().unwrap_or_default();
             if !said.contains("Address already in use") || attempt == PORT_ATTEMPTS {
                 return Err(failure
@@ -159,6 +160,12 @@ impl Cluster {
             }
             attempt += 1;
         }
+    }
+
+    /// Ends the server, and waits until its directory is gone.
+    pub async fn stop(self) {
+        drop(self);
+        reaper::settled().await;
     }
 
     /// How to reach a database of this server as its superuser.
@@ -315,7 +322,7 @@ impl Cluster {
             .map_err(|cause| failed("cannot be started").caused_by(cause))?;
         Ok(Self {
             leash: watchdog.stdin.take(),
-            watchdog,
+            watchdog: Some(watchdog),
             directory: directory.to_owned(),
             user,
             port,
@@ -326,8 +333,8 @@ impl Cluster {
     /// Keeps reading what the server says, so that it never waits for a reader. What it said last comes back when it has ended.
     fn listen(&mut self) -> JoinHandle<String> {
         const KEPT_BYTES: usize = 64 << 10;
-        let errors = self.watchdog.stderr.take();
-        std::thread::spawn(move || {
+        let errors = self.watchdog.as_mut().and_then(|watchdog| watchdog.stderr.take());
+        thread::spawn(move || {
             let lines = errors
                 .into_iter()
                 .flat_map(|errors| BufReader::new(errors).lines());
@@ -349,7 +356,8 @@ impl Cluster {
         let conninfo = self.conninfo(Side::Target, "postgres")?;
         let began = Instant::now();
         while !answers(&conninfo).await {
-            if let Ok(Some(status)) = self.watchdog.try_wait() {
+            let watchdog = self.watchdog.as_mut();
+            if let Some(Ok(Some(status))) = watchdog.map(std::process::Child::try_wait) {
                 return Err(failed(&format!("ended at once ({status})")));
             }
             if began.elapsed() > START_TIMEOUT {
@@ -370,17 +378,30 @@ async fn answers(conninfo: &Conninfo) -> bool {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        drop(self.leash.take());
-        let asked = Instant::now();
-        while matches!(self.watchdog.try_wait(), Ok(None)) {
-            if asked.elapsed() > STOP_GRACE
-                && let Some(group) = Pid::from_raw(self.watchdog.id().cast_signed())
-            {
-                // A postmaster that was stopped by a signal answers no other but this one.
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            std::thread::sleep(POLL);
+        let Some(mut watchdog) = self.watchdog.take() else {
+            return;
+        };
+        // Told by us first: the file that tells the watchdog which process it is may go with the directory around it. One that
+        // crashed left its number to others.
+        let parent = Pid::from_raw(watchdog.id().cast_signed());
+        let is_ours =
+            |server: &Pid| processes::all().any(|process| process.id == *server && process.parent == parent);
+        if let Some(server) = self.server().filter(is_ours) {
+            let _ = kill_process(server, Signal::QUIT);
         }
+        drop(self.leash.take());
+        let deadline = Instant::now() + STOP_GRACE;
+        reaper::hand_over(move || {
+            while matches!(watchdog.try_wait(), Ok(None)) {
+                if Instant::now() > deadline
+                    && let Some(group) = Pid::from_raw(watchdog.id().cast_signed())
+                {
+                    // A postmaster that was stopped by a signal answers no other but this one.
+                    let _ = kill_process_group(group, Signal::KILL);
+                }
+                thread::sleep(POLL);
+            }
+        });
     }
 }
 
