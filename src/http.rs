@@ -19,6 +19,7 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use tracing::{debug, info_span};
 
+use crate::error::in_words;
 use crate::log::{self, Wait};
 
 /// The most of an answer that is read.
@@ -127,7 +128,9 @@ impl Address {
         let body = Limited::new(body, MOST_ANSWER_BYTES).collect().await;
         Ok(Answer {
             status: head.status.as_u16(),
-            body: body.map_err(|cause| broken(&*cause))?.to_bytes(),
+            body: body
+                .map_err(|cause| Failure::Broken(in_words(&*cause)))?
+                .to_bytes(),
         })
     }
 
@@ -153,17 +156,8 @@ impl Address {
     }
 }
 
-fn broken(cause: impl std::error::Error) -> Failure {
-    let mut words = cause.to_string();
-    let mut next = cause.source();
-    while let Some(cause) = next {
-        let cause_words = cause.to_string();
-        if !words.ends_with(&cause_words) {
-            words = format!("{words}: {cause_words}");
-        }
-        next = cause.source();
-    }
-    Failure::Broken(words)
+fn broken(cause: impl std::error::Error + 'static) -> Failure {
+    Failure::Broken(in_words(&cause))
 }
 
 impl fmt::Display for Address {

@@ -8,7 +8,6 @@ pub mod reaper;
 mod said;
 
 use std::process::{ExitStatus, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
@@ -21,6 +20,7 @@ use self::leash::Leash;
 pub use self::said::Wanted;
 pub use self::said::shown;
 use self::said::{Discretion, KEPT_LINES, Said};
+use crate::deadline::Deadline;
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Wait};
 use crate::model::redaction::without_passwords;
@@ -169,7 +169,7 @@ impl Child {
             process,
             leash,
             group,
-            asked: Instant::now(),
+            deadline: Deadline::after(GRACE),
         };
         reaper::hand_over(move || ending.wait());
     }
@@ -180,31 +180,31 @@ struct Ending {
     process: tokio::process::Child,
     leash: Option<Leash>,
     group: Pid,
-    asked: Instant,
+    /// Until then it may end by itself.
+    deadline: Deadline,
 }
 
 impl Ending {
     /// Blocks until all of the group has ended, by force where it does not by itself. Not only the leader must be gone: what it
     /// started may still be writing into a directory that is about to go.
     fn wait(mut self) {
-        if self.ends_within(self.asked + GRACE) {
+        if self.ends_by(self.deadline) {
             return;
         }
         let _ = kill_process_group(self.group, Signal::KILL);
-        self.ends_within(Instant::now() + GRACE);
+        self.ends_by(Deadline::after(GRACE));
     }
 
-    fn ends_within(&mut self, deadline: Instant) -> bool {
+    fn ends_by(&mut self, deadline: Deadline) -> bool {
         loop {
             let has_ended = !matches!(self.process.try_wait(), Ok(None))
                 & self.leash.as_mut().is_none_or(Leash::has_ended);
             if has_ended && test_kill_process_group(self.group).is_err() {
                 return true;
             }
-            if Instant::now() >= deadline {
+            if !deadline.pause_thread(POLL) {
                 return false;
             }
-            thread::sleep(POLL);
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::child::reaper;
+use crate::deadline::Deadline;
 use crate::error::{Error, Kind, Result};
 
 const POLL: Duration = Duration::from_millis(10);
@@ -68,12 +68,10 @@ impl Drop for Leash {
             return;
         };
         drop(process.stdin.take());
-        let deadline = Instant::now() + self.patience;
+        let deadline = Deadline::after(self.patience);
         reaper::hand_over(move || {
             // One that takes longer goes on without us.
-            while matches!(process.try_wait(), Ok(None)) && Instant::now() < deadline {
-                thread::sleep(POLL);
-            }
+            while matches!(process.try_wait(), Ok(None)) && deadline.pause_thread(POLL) {}
         });
     }
 }

@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
@@ -22,6 +22,7 @@ use super::loopback::free_port;
 use super::processes;
 use super::server_user::ServerUser;
 use crate::child::{Child, reaper};
+use crate::deadline::Deadline;
 use crate::error::{Error, Kind, Result};
 use crate::model::secret::Secret;
 use crate::postgres::conninfo::{Conninfo, Side};
@@ -200,12 +201,11 @@ impl Cluster {
             .ok_or_else(|| failed("has no process to be found"))?;
         // An end that came by itself is an end as well.
         let _ = kill_process(server, Signal::QUIT);
-        let began = Instant::now();
+        let deadline = Deadline::after(START_TIMEOUT);
         while test_kill_process(server).is_ok() {
-            if began.elapsed() > START_TIMEOUT {
+            if !deadline.pause(POLL).await {
                 return Err(failed("does not end"));
             }
-            tokio::time::sleep(POLL).await;
         }
         Ok(())
     }
@@ -215,12 +215,11 @@ impl Cluster {
         let released = std::fs::remove_file(self.directory.join(HELD));
         released.map_err(|cause| failed("was not held back").caused_by(cause))?;
         let conninfo = self.conninfo(Side::Target, "postgres")?;
-        let began = Instant::now();
+        let deadline = Deadline::after(START_TIMEOUT);
         while !answers(&conninfo).await {
-            if began.elapsed() > START_TIMEOUT {
+            if !deadline.pause(POLL).await {
                 return Err(failed("does not answer"));
             }
-            tokio::time::sleep(POLL).await;
         }
         Ok(())
     }
@@ -354,16 +353,15 @@ impl Cluster {
     /// Waits for the first answer of a server that was just launched.
     async fn ready(&mut self) -> Result<()> {
         let conninfo = self.conninfo(Side::Target, "postgres")?;
-        let began = Instant::now();
+        let deadline = Deadline::after(START_TIMEOUT);
         while !answers(&conninfo).await {
             let watchdog = self.watchdog.as_mut();
             if let Some(Ok(Some(status))) = watchdog.map(std::process::Child::try_wait) {
                 return Err(failed(&format!("ended at once ({status})")));
             }
-            if began.elapsed() > START_TIMEOUT {
+            if !deadline.pause(POLL).await {
                 return Err(failed("does not answer"));
             }
-            tokio::time::sleep(POLL).await;
         }
         Ok(())
     }
@@ -390,16 +388,16 @@ impl Drop for Cluster {
             let _ = kill_process(server, Signal::QUIT);
         }
         drop(self.leash.take());
-        let deadline = Instant::now() + STOP_GRACE;
+        let deadline = Deadline::after(STOP_GRACE);
         reaper::hand_over(move || {
             while matches!(watchdog.try_wait(), Ok(None)) {
-                if Instant::now() > deadline
-                    && let Some(group) = Pid::from_raw(watchdog.id().cast_signed())
-                {
+                if !deadline.pause_thread(POLL) {
                     // A postmaster that was stopped by a signal answers no other but this one.
-                    let _ = kill_process_group(group, Signal::KILL);
+                    if let Some(group) = parent {
+                        let _ = kill_process_group(group, Signal::KILL);
+                    }
+                    let _ = watchdog.wait();
                 }
-                thread::sleep(POLL);
             }
         });
     }

@@ -35,7 +35,7 @@ use super::plan;
 use super::platform::Selection;
 use super::refused::RefusedStep;
 use super::silence::silence;
-use crate::archive::{Contents, DumpId, Event};
+use crate::archive::{Contents, DumpId, EntryKind, Event};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
@@ -364,7 +364,7 @@ fn made_tables<'a>(contents: &'a Contents, selection: &Selection) -> Vec<(&'a st
     let tables = contents
         .entries
         .iter()
-        .filter(|entry| entry.kind == "TABLE" && selection.keeps(entry.id));
+        .filter(|entry| entry.kind == EntryKind::Table && selection.keeps(entry.id));
     tables
         .map(|entry| (entry.schema.as_deref().unwrap_or_default(), entry.tag.as_str()))
         .collect()
@@ -374,7 +374,7 @@ fn made_tables<'a>(contents: &'a Contents, selection: &Selection) -> Vec<(&'a st
 fn rows_of(contents: &Contents, tables: &HashSet<Name>) -> HashSet<DumpId> {
     let rows = contents.entries.iter().filter(|entry| {
         let name = (entry.schema.clone().unwrap_or_default(), entry.tag.clone());
-        entry.kind == "TABLE DATA" && tables.contains(&name)
+        entry.kind == EntryKind::TableData && tables.contains(&name)
     });
     rows.map(|entry| entry.id).collect()
 }
