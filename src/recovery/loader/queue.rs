@@ -49,7 +49,7 @@ impl Queue {
         self.connections
     }
 
-    /// How many steps and statistics nobody has begun.
+    /// How many steps and statistics no connection has begun.
     pub(super) fn left(&self) -> usize {
         let state = self.lock();
         state.waiting.len() + state.analyses.len()

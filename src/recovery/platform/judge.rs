@@ -97,7 +97,7 @@ pub fn rule(contents: &Contents, entry: &Entry, target: &KnownTarget) -> Option<
             guest_rule(contents, entry, target, is_there)
         }
         _ if is_there => Some(Rule::Definition),
-        _ if stands_alone(kind) => unless(
+        _ if is_made_alone(kind) => unless(
             target.rights.creatable_in.contains(schema),
             Rule::LackingDefinition,
         ),
@@ -110,8 +110,8 @@ pub fn rule(contents: &Contents, entry: &Entry, target: &KnownTarget) -> Option<
     }
 }
 
-/// Whether what is of that kind stands on its own. All else is a part of a table or view.
-fn stands_alone(kind: &EntryKind) -> bool {
+/// Whether an entry of that kind is made by itself. All others are parts of a table or view.
+fn is_made_alone(kind: &EntryKind) -> bool {
     matches!(
         kind,
         EntryKind::Aggregate
