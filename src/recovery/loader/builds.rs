@@ -127,7 +127,7 @@ impl Builds {
             }
             match entry.kind {
                 EntryKind::Index | EntryKind::Constraint | EntryKind::IndexAttach => {
-                    found.indexes.push(survey.index(entry, place))
+                    found.indexes.push(survey.index(entry, place));
                 }
                 EntryKind::FkConstraint => match survey.foreign_key(entry, place) {
                     Some(key) => found.foreign_keys.push(key),
