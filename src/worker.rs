@@ -81,3 +81,32 @@ impl Worker {
         self.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::Worker;
+
+    #[test]
+    fn jobs_are_done_in_order_and_waited_for() {
+        static WORKER: Worker = Worker::new("test");
+        let (go, wait) = mpsc::channel();
+        let (done, told) = mpsc::channel();
+        WORKER.give(move || {
+            let _ = wait.recv();
+        });
+        for number in 0..3 {
+            let done = done.clone();
+            WORKER.give(move || {
+                let _ = done.send(number);
+            });
+        }
+        assert_eq!(WORKER.left(), 4);
+        assert!(told.try_recv().is_err(), "the first is not done");
+        go.send(()).expect("the worker waits");
+        WORKER.finish(Duration::from_mins(1));
+        assert_eq!(told.try_iter().collect::<Vec<u32>>(), [0, 1, 2]);
+    }
+}

@@ -99,7 +99,7 @@ impl Traits {
     }
 }
 
-/// A running server. Dropped, it is stopped and its directory removed.
+/// A running server. Dropped, it is told to stop, and its directory is removed; [`stop`](Self::stop) waits for that.
 #[derive(Debug)]
 pub struct Cluster {
     /// Nothing once it was dropped.
