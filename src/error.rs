@@ -186,17 +186,30 @@ impl Error {
     /// The chain of causes, nearest first, each worded by itself; a cause that only repeats the one before is left out.
     pub fn causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = Vec::new();
-        let mut next = StdError::source(self);
-        while let Some(cause) = next {
+        for cause in chain(self).skip(1) {
             let text = cause.to_string();
             let repeats = causes.last().unwrap_or(&self.0.message).ends_with(&text);
             if !repeats && !text.is_empty() {
                 causes.push(text);
             }
-            next = cause.source();
         }
         causes
     }
+}
+
+/// An error with its causes in one line; one that is in the words before it is left out.
+pub fn in_words(error: &(dyn StdError + 'static)) -> String {
+    let words = chain(error).map(ToString::to_string);
+    let joined = words.reduce(|words, cause| match words.contains(&cause) {
+        true => words,
+        false => format!("{words}: {cause}"),
+    });
+    joined.unwrap_or_default()
+}
+
+/// An error, what caused it, what caused that, and so on.
+pub fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
 }
 
 /// A cause of which only the text is left.

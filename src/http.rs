@@ -19,6 +19,7 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use tracing::{debug, info_span};
 
+use crate::error::in_words;
 use crate::log::{self, Wait};
 
 /// The most of an answer that is read.
@@ -121,7 +122,9 @@ impl Address {
         let body = Limited::new(body, MOST_ANSWER_BYTES).collect().await;
         Ok(HttpResponse {
             status: head.status.as_u16(),
-            body: body.map_err(|cause| broken(&*cause))?.to_bytes(),
+            body: body
+                .map_err(|cause| RequestError::Broken(in_words(&*cause)))?
+                .to_bytes(),
         })
     }
 
@@ -147,17 +150,8 @@ impl Address {
     }
 }
 
-fn broken(cause: impl std::error::Error) -> RequestError {
-    let mut words = cause.to_string();
-    let mut next = cause.source();
-    while let Some(cause) = next {
-        let cause_words = cause.to_string();
-        if !words.ends_with(&cause_words) {
-            words = format!("{words}: {cause_words}");
-        }
-        next = cause.source();
-    }
-    RequestError::Broken(words)
+fn broken(cause: impl std::error::Error + 'static) -> RequestError {
+    RequestError::Broken(in_words(&cause))
 }
 
 impl fmt::Display for Address {

@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod child;
 pub mod cli;
+pub mod deadline;
 #[cfg(feature = "drill")]
 pub mod drill;
 pub mod error;
@@ -15,3 +16,4 @@ pub mod model;
 pub mod postgres;
 pub mod recovery;
 pub mod store;
+pub mod worker;

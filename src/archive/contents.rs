@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::cursor::{Cursor, Short};
 use super::error::ArchiveError;
 use super::header::Header;
+use super::kind::EntryKind;
 use super::limits::MAX_ENTRIES;
 
 /// The number by which entries and data blocks refer to each other. Always positive.
@@ -33,8 +34,8 @@ pub struct Entry {
     pub oid: u32,
     /// Its name; for functions with the arguments, for constraints with the table.
     pub tag: String,
-    /// What it is, in pg_dump's words: `TABLE`, `TABLE DATA`, `FK CONSTRAINT`, …
-    pub kind: String,
+    /// What it is.
+    pub kind: EntryKind,
     /// When it is made.
     pub section: Section,
     /// The SQL that makes it.
@@ -287,7 +288,7 @@ fn read_entry(cursor: &mut Cursor<'_>, header: &Header) -> Result<Entry, Short> 
         catalog_oid,
         oid,
         tag: tag.into_owned(),
-        kind: kind.into_owned(),
+        kind: EntryKind::from(&*kind),
         section,
         definition: definition.into_owned(),
         drop_statement: drop_statement.into_owned(),

@@ -9,6 +9,7 @@ use super::cursor::read_int;
 use super::error::ArchiveError;
 use super::header::Compression;
 use super::inflate::Inflater;
+use super::kind::EntryKind;
 use super::rows::{RowPosition, Taken, TakenData};
 
 /// Type bytes of data blocks.
@@ -192,19 +193,21 @@ impl ArchiveReader {
         }
         let entry = self.contents.as_ref().and_then(|contents| contents.entry(id));
         let entry = entry.ok_or(ArchiveError::Malformed("a data block of no entry"))?;
-        match (kind, entry.kind.as_str()) {
-            (BLOCK_OF_LARGE_OBJECTS, "BLOBS") => {
+        match (kind, &entry.kind) {
+            (BLOCK_OF_LARGE_OBJECTS, EntryKind::Blobs) => {
                 self.state = ReaderState::LargeObject;
                 Ok(ParseResult::Again)
             }
-            (BLOCK_OF_ROWS, "TABLE DATA") if entry.copy_statement.starts_with("COPY ") => {
+            (BLOCK_OF_ROWS, EntryKind::TableData) if entry.copy_statement.starts_with("COPY ") => {
                 self.begin_stream(Data::Table(id, RowPosition::AtRowStart));
                 Ok(ParseResult::Event(ArchiveEvent::TableBegan(id)))
             }
-            (BLOCK_OF_ROWS, "TABLE DATA") => {
+            (BLOCK_OF_ROWS, EntryKind::TableData) => {
                 Err(ArchiveError::UnknownData(format!("INSERTs into {}", entry.tag)))
             }
-            (BLOCK_OF_ROWS | BLOCK_OF_LARGE_OBJECTS, kind) => Err(ArchiveError::UnknownData(kind.to_owned())),
+            (BLOCK_OF_ROWS | BLOCK_OF_LARGE_OBJECTS, kind) => {
+                Err(ArchiveError::UnknownData(kind.to_string()))
+            }
             _ => Err(ArchiveError::Malformed("a data block of unknown type")),
         }
     }

@@ -8,12 +8,18 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::reaper;
+
 /// Ends its own group when its input ends.
 const WATCH: &str = "read -r _; kill -KILL 0";
 
 /// A running leash. Dropped, it ends alone: what still runs in its group goes on.
 #[derive(Debug)]
-pub(super) struct Leash(Child);
+pub(super) struct Leash {
+    /// Nothing once it was dropped.
+    process: Option<Child>,
+    group: i32,
+}
 
 impl Leash {
     /// Starts the leash of `program`; nothing where there is no shell to run it.
@@ -28,17 +34,21 @@ impl Leash {
             .stderr(Stdio::null())
             .process_group(0)
             .spawn();
-        process.ok().map(Self)
+        process.ok().map(|process| Self {
+            group: process.id().cast_signed(),
+            process: Some(process),
+        })
     }
 
     /// The process group that it leads.
     pub(super) fn group(&self) -> i32 {
-        self.0.id().cast_signed()
+        self.group
     }
 
     /// Whether it has ended. One that has holds the number of its group no longer.
     pub(super) fn has_ended(&mut self) -> bool {
-        !matches!(self.0.try_wait(), Ok(None))
+        let process = self.process.as_mut();
+        process.is_none_or(|process| !matches!(process.try_wait(), Ok(None)))
     }
 }
 
@@ -48,9 +58,13 @@ impl Drop for Leash {
             return;
         }
         // Before its input ends, which would make it end the group.
-        if let Some(process) = Pid::from_raw(self.group()) {
+        if let Some(process) = Pid::from_raw(self.group) {
             let _ = kill_process(process, Signal::KILL);
         }
-        let _ = self.0.wait();
+        if let Some(mut process) = self.process.take() {
+            reaper::hand_over(move || {
+                let _ = process.wait();
+            });
+        }
     }
 }

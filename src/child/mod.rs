@@ -4,6 +4,7 @@
 //! its group, also the workers of `pg_restore -j`. Where this program is killed, the leash of the group ends it.
 
 mod leash;
+pub mod reaper;
 mod said;
 
 use std::process::{ExitStatus, Stdio};
@@ -19,6 +20,7 @@ use self::leash::Leash;
 pub use self::said::LineFilter;
 pub use self::said::shown;
 use self::said::{Discretion, KEPT_LINES, Said};
+use crate::deadline::Deadline;
 use crate::error::{Error, Kind, Result};
 use crate::log::{self, Wait};
 use crate::model::redaction::without_passwords;
@@ -27,11 +29,12 @@ use crate::model::redaction::without_passwords;
 const GRACE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(5);
 
-/// A running program. Dropped, it is ended.
+/// A running program. Dropped, it is told to end; [`reaper`] waits for that.
 #[derive(Debug)]
 pub struct Child {
     program: String,
-    process: tokio::process::Child,
+    /// Nothing once it was told to end.
+    process: Option<tokio::process::Child>,
     leash: Option<Leash>,
     said: Said,
     span: Span,
@@ -63,7 +66,7 @@ impl Child {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = Self::spawn(program, command)?;
-        if let Some(stderr) = child.process.stderr.take() {
+        if let Some(stderr) = child.process.as_mut().and_then(|process| process.stderr.take()) {
             let discretion = Some(Discretion::about(program));
             child.said.keep(stderr, discretion, wanted, child.span.clone());
         }
@@ -81,7 +84,8 @@ impl Child {
             .stderr(saying);
         let mut child = Self::spawn(program, command)?;
         child.said.keep(said, None, None, Span::none());
-        if let (Some(input), Some(mut stdin)) = (input, child.process.stdin.take()) {
+        let stdin = child.process.as_mut().and_then(|process| process.stdin.take());
+        if let (Some(input), Some(mut stdin)) = (input, stdin) {
             let input = input.to_owned();
             // Whether it wants to read all of it is its own affair.
             tokio::spawn(async move { stdin.write_all(input.as_bytes()).await });
@@ -102,7 +106,7 @@ impl Child {
         span.in_scope(|| debug!(argv = ?argv(&command), "started"));
         Ok(Self {
             program: program.to_owned(),
-            process,
+            process: Some(process),
             leash,
             said: Said::default(),
             began: Instant::now(),
@@ -113,7 +117,7 @@ impl Child {
 
     /// The child's output, once, where it is not kept.
     pub fn take_output(&mut self) -> Option<ChildStdout> {
-        self.process.stdout.take()
+        self.process.as_mut()?.stdout.take()
     }
 
     /// Waits for the end.
@@ -128,13 +132,14 @@ impl Child {
             return Ok(Ok(self.told(status?).await));
         }
         self.end();
+        reaper::settled().await;
         Ok(Err(self.said.lines().await))
     }
 
     async fn wait(&mut self) -> Result<ExitStatus> {
-        let status = self.process.wait().await.map_err(|cause| {
-            Error::new(Kind::Internal, format!("cannot wait for {}", self.program)).caused_by(cause)
-        })?;
+        let failed = || Error::new(Kind::Internal, format!("cannot wait for {}", self.program));
+        let process = self.process.as_mut().ok_or_else(failed)?;
+        let status = process.wait().await.map_err(|cause| failed().caused_by(cause))?;
         self.logged_wait.end();
         let seconds = self.began.elapsed().as_secs_f64();
         self.span.in_scope(|| debug!(%status, seconds, "ended"));
@@ -149,24 +154,56 @@ impl Child {
         }
     }
 
-    /// Ends the child and all of its group.
+    /// Tells the child and all of its group to end. That they have ended is waited for beside everything else.
     fn end(&mut self) {
+        let (process, leash) = (self.process.take(), self.leash.take());
         // The id is gone once the child was waited for. What it left on purpose goes on.
-        let Some(id) = self.process.id() else { return };
-        let group = self.leash.as_ref().map_or(id.cast_signed(), Leash::group);
+        let Some((process, id)) = process.and_then(|process| process.id().map(|id| (process, id))) else {
+            return;
+        };
+        let group = leash.as_ref().map_or(id.cast_signed(), Leash::group);
         let Some(group) = Pid::from_raw(group) else { return };
         self.span.in_scope(|| debug!("being ended"));
-        // Not only the leader must be gone: what it started may still be writing into a directory that is about to go.
-        for signal in [Signal::TERM, Signal::KILL] {
-            let _ = kill_process_group(group, signal);
-            let asked = Instant::now();
-            while asked.elapsed() < GRACE {
-                let has_ended = !matches!(self.process.try_wait(), Ok(None))
-                    & self.leash.as_mut().is_none_or(Leash::has_ended);
-                if has_ended && test_kill_process_group(group).is_err() {
-                    return;
-                }
-                std::thread::sleep(POLL);
+        let _ = kill_process_group(group, Signal::TERM);
+        let ending = Ending {
+            process,
+            leash,
+            group,
+            deadline: Deadline::after(GRACE),
+        };
+        reaper::hand_over(move || ending.wait());
+    }
+}
+
+/// A child that was told to end.
+struct Ending {
+    process: tokio::process::Child,
+    leash: Option<Leash>,
+    group: Pid,
+    /// Until then it may end by itself.
+    deadline: Deadline,
+}
+
+impl Ending {
+    /// Blocks until all of the group has ended, by force where it does not by itself. Not only the leader must be gone: what it
+    /// started may still be writing into a directory that is about to go.
+    fn wait(mut self) {
+        if self.ends_by(self.deadline) {
+            return;
+        }
+        let _ = kill_process_group(self.group, Signal::KILL);
+        self.ends_by(Deadline::after(GRACE));
+    }
+
+    fn ends_by(&mut self, deadline: Deadline) -> bool {
+        loop {
+            let has_ended = !matches!(self.process.try_wait(), Ok(None))
+                & self.leash.as_mut().is_none_or(Leash::has_ended);
+            if has_ended && test_kill_process_group(self.group).is_err() {
+                return true;
+            }
+            if !deadline.pause_thread(POLL) {
+                return false;
             }
         }
     }

@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use self::args::Arguments;
+use crate::child::reaper;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
@@ -50,6 +51,7 @@ pub fn main() -> ExitCode {
             if let Some(log) = &log {
                 log.end(&outcome);
             }
+            progress::screen::flush();
             let notice = notification.notice(&arguments, &outcome);
             let code = output::print(global, verb, outcome);
             runtime.block_on(notification.end(notice));
@@ -63,5 +65,9 @@ pub fn main() -> ExitCode {
             Err(crate::error::Error::new(crate::error::Kind::Internal, "cannot start").caused_by(cause)),
         ),
     };
+    // What was told to end is not left behind, nor is a line.
+    reaper::finish();
+    log::flush();
+    progress::screen::flush();
     ExitCode::from(code)
 }

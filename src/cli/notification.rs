@@ -1,7 +1,5 @@
 //! Telling those who are not there how a run went. Nothing here decides how it went.
 
-use std::io::Write;
-
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -9,6 +7,7 @@ use super::args::Arguments;
 use super::config_file;
 use super::interruption::interruption;
 use super::outcome::{self, Report};
+use super::progress::screen;
 use super::settings::Settings;
 use crate::error::Error;
 use crate::http::Address;
@@ -85,5 +84,5 @@ fn address(settings: &Settings<'_>, name: &str) -> Option<Address> {
 }
 
 fn warn(what: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "warning: {what}");
+    screen::write_above(format!("warning: {what}\n"));
 }

@@ -17,6 +17,7 @@ use super::rehearsal::Rehearsal;
 use super::rehearse::{Options, RehearsalInput, rehearse};
 use super::scenario::Scenario;
 use super::substrate::Environment;
+use crate::child::reaper;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::tools::Tools;
 
@@ -89,7 +90,7 @@ impl Scorecard {
 }
 
 /// Runs every drill. Each goes through `ended` as soon as it is over, so that a later one cannot lose it. Dropped, it ends those
-/// that are under way and waits until their servers are gone.
+/// that are under way; [`reaper`] waits until their servers are gone.
 pub async fn run(
     plan: Vec<PlannedDrill>,
     equipment: &Arc<Equipment>,
@@ -126,7 +127,7 @@ struct UnderWay {
     wanted: Option<watch::Sender<()>>,
     /// Each drill has a copy for as long as anything of it is there.
     presence: Option<mpsc::Sender<Infallible>>,
-    absence: mpsc::Receiver<Infallible>,
+    absence: Option<mpsc::Receiver<Infallible>>,
 }
 
 impl UnderWay {
@@ -136,7 +137,7 @@ impl UnderWay {
             drills: JoinSet::new(),
             wanted: Some(watch::Sender::new(())),
             presence: Some(presence),
-            absence,
+            absence: Some(absence),
         }
     }
 
@@ -171,8 +172,12 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         self.wanted.take();
         self.presence.take();
-        // What is left after that is cleared away by those who watch over this process.
-        let _ = self.absence.recv_timeout(ENDING);
+        if let Some(absence) = self.absence.take() {
+            reaper::hand_over(move || {
+                // What is left after that is cleared away by those who watch over this process.
+                let _ = absence.recv_timeout(ENDING);
+            });
+        }
     }
 }
 

@@ -12,15 +12,15 @@ use crate::error::{Error, Result};
 /// How long a pooler may take for a second connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Refuses a pooler in transaction mode. Otherwise this is how programs had best connect: so that the server notices when they are
-/// gone, where it and every pooler before it take such a connection.
+/// Refuses a pooler in transaction mode. `first` is a session of `conninfo` without a transaction under way. Otherwise this is how
+/// programs had best connect: so that the server notices when they are gone, where it and every pooler before it take such a
+/// connection.
 ///
 /// Two sessions that are open at once have two server processes. Behind a pooler in transaction mode the second one is given the
 /// process that served the first, as that is idle between its transactions; or, where the pooler takes turns, the first one is
 /// answered by another process than before.
-pub async fn refuse_transactions(conninfo: &Conninfo) -> Result<Conninfo> {
-    let first = Session::connect(conninfo).await?;
-    let before = process(&first, "SELECT pg_backend_pid()").await?;
+pub async fn refuse_transactions(first: &Session, conninfo: &Conninfo) -> Result<Conninfo> {
+    let before = process(first, "SELECT pg_backend_pid()").await?;
     let checked = conninfo.with_connection_check();
     let connect = async {
         match Session::connect(&checked).await {
@@ -36,7 +36,7 @@ pub async fn refuse_transactions(conninfo: &Conninfo) -> Result<Conninfo> {
     })??;
     let other = process(&second, "BEGIN; SELECT pg_backend_pid()").await?;
     let shared = other == before || {
-        let after = timeout(PATIENCE, process(&first, "SELECT pg_backend_pid()")).await;
+        let after = timeout(PATIENCE, process(first, "SELECT pg_backend_pid()")).await;
         !matches!(after, Ok(Ok(after)) if after == before)
     };
     if shared {

@@ -16,7 +16,7 @@ use tracing::{Span, debug, info_span};
 use super::connector::{self, NotOpened};
 use super::conninfo::{Conninfo, Side};
 use super::patience::ServerTimeouts;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 use crate::log::{self, Wait};
 
 /// What a server answers to a wrong user, password or database name.
@@ -154,13 +154,8 @@ fn asks_for_password(cause: &tokio_postgres::Error) -> bool {
 
 /// What to do where a connection was made and could not be encrypted as asked.
 fn tls_trouble(cause: &tokio_postgres::Error) -> Option<&'static str> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(cause);
-    let mut told = String::new();
-    while let Some(error) = next {
-        told.push_str(&error.to_string());
-        // What the TLS library says arrives wrapped in an I/O error, which shows it only as its inner error.
-        next = error.source();
-    }
+    // What the TLS library says arrives wrapped in an I/O error, which shows it only as its inner error.
+    let told: String = chain(cause).map(ToString::to_string).collect();
     if told.contains("does not support TLS") {
         Some(
             "the server takes no encrypted connections: turn its ssl on, or say sslmode=disable if the network is yours",

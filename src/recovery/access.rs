@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
 use super::attempt::BackupFailure;
-use super::budget;
+use super::readers::Readers;
 use super::snapshot::SourceSnapshot;
 use crate::error::{Error, Kind, Result};
 use crate::model::access::{
@@ -104,17 +104,16 @@ pub(super) async fn close(target: &Conninfo, expected: &Access, profile: Profile
 
 /// Makes owners, grants and default privileges equal to the source's, as far as the target's role may. What could not be done is
 /// warned of here, and found by the checks.
+///
+/// The `session` has the settings of a new one: names are not in the archive's encoding.
 pub(super) async fn equalize(
-    target: &Conninfo,
+    session: &Session,
     expected: &Access,
     profile: Profile,
     observer: &dyn Observer,
 ) -> Result<()> {
-    // A session of its own: that of the restore speaks the archive's encoding.
-    let session = Session::connect(target).await?;
-    be_patient(&session).await?;
     let expected = expected.clone().expanded();
-    let refused = in_transaction(&session, async || change_all(&session, &expected, profile).await).await?;
+    let refused = in_transaction(session, async || change_all(session, &expected, profile).await).await?;
     if refused.is_empty() {
         return Ok(());
     }
@@ -219,8 +218,7 @@ pub(super) struct AccessCheckOptions<'a> {
 pub(super) async fn verify(
     asked: AccessCheckOptions<'_>,
     session: &Session,
-    target: &Conninfo,
-    jobs: usize,
+    readers: &Readers,
 ) -> Result<(Vec<Check>, Vec<String>)> {
     let Some(expected) = asked.expected else {
         return Ok((unknown(asked.accepted), Vec::new()));
@@ -228,7 +226,7 @@ pub(super) async fn verify(
     let expected = expected.clone().expanded();
     let read = queries::read(session).await?;
     let effective = match expected.effective.is_some() {
-        true => answers(&read, &expected, session, target, jobs).await?,
+        true => answers(&read, &expected, session, readers).await?,
         false => None,
     };
     let mut found = read.access;
@@ -244,25 +242,24 @@ async fn answers(
     read: &ServerAccess,
     of: &Access,
     session: &Session,
-    target: &Conninfo,
-    jobs: usize,
+    readers: &Readers,
 ) -> Result<Option<Effective>> {
     let (roles, questions) = queries::questions(read, of);
     if questions.is_empty() && !roles.is_empty() {
         return Ok(None);
     }
-    let connections = budget::connections(session, jobs.clamp(1, questions.len().max(1)), 0).await?;
+    let connections = readers.count(session, questions.len()).await?;
     let queue = Arc::new(Mutex::new(VecDeque::from(questions)));
     let mut askers = JoinSet::new();
     for _ in 0..connections {
-        let (queue, target) = (Arc::clone(&queue), target.clone());
+        let (queue, readers) = (Arc::clone(&queue), readers.clone());
         askers.spawn(async move {
-            let session = Session::connect(&target).await?;
-            be_patient(&session).await?;
+            let session = readers.take().await?;
             let mut answers: Vec<(usize, usize, Privileges)> = Vec::new();
             while let Some(question) = next(&queue) {
                 answers.extend(ask(&session, &question).await?);
             }
+            readers.give_back(session);
             Ok::<_, Error>(answers)
         });
     }

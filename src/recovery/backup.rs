@@ -71,8 +71,9 @@ struct SourceFacts {
 /// Makes one backup. Where the source is changed meanwhile, so that no dump could hold what it held, it is tried again.
 pub async fn backup(request: BackupRequest<'_>, observer: &dyn Observer) -> Result<Made> {
     // What is asked and what is dumped must come from one server, also where a name has several addresses.
-    let (_, source) = address::connect(request.source).await?;
-    let source = &pooling::refuse_transactions(&source).await?;
+    let (session, source) = address::connect(request.source).await?;
+    let source = &pooling::refuse_transactions(&session, &source).await?;
+    drop(session);
     let request = BackupRequest { source, ..request };
     let mut number = 1;
     loop {

@@ -27,10 +27,15 @@ pub(super) async fn check(session: &Session) -> Result<()> {
     ))
 }
 
-/// How many connections may work side by side: `jobs`, or as many as are free but for `others`, and at least one.
-pub(super) async fn connections(session: &Session, jobs: usize, others: usize) -> Result<usize> {
-    let free = free_soon(session, jobs + others).await?;
-    Ok(jobs.min(free.saturating_sub(others)).max(1))
+/// How many connections may work side by side, of which some are `open` already: `jobs`, or as many as are free beside these, and at
+/// least one.
+pub(super) async fn connections(session: &Session, jobs: usize, open: usize) -> Result<usize> {
+    let more = jobs.saturating_sub(open);
+    if more == 0 {
+        return Ok(jobs);
+    }
+    let free = free_soon(session, more).await?;
+    Ok(jobs.min(open + free).max(1))
 }
 
 /// How many connections are free, once `wanted` are or none come back any more.

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::guard::ClearedTarget;
 use super::platform::Selection;
 use super::replaced::{NAMED, key, key_of_entry};
-use crate::archive::Contents;
+use crate::archive::{Contents, EntryKind};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::queries;
 use crate::postgres::queries::clearing::UserObject;
@@ -111,7 +111,7 @@ async fn configured(
     let rows: BTreeSet<(&str, &str)> = contents
         .entries
         .iter()
-        .filter(|entry| entry.kind == "TABLE DATA" && selection.keeps(entry.id))
+        .filter(|entry| entry.kind == EntryKind::TableData && selection.keeps(entry.id))
         .map(|entry| (entry.schema.as_deref().unwrap_or_default(), entry.tag.as_str()))
         .collect();
     tables.retain(|table, _| {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::attempt::BackupFailure;
 use super::platform::RestoreScope;
+use super::readers::Readers;
 use super::snapshot::SourceSnapshot;
 use super::tables;
 use crate::error::Result;
@@ -86,13 +87,13 @@ async fn read(
 /// check of their content says so. Nothing where neither the backup's record nor the target computes anything.
 pub(super) async fn verify(
     manifest: &Manifest,
-    target: &Conninfo,
+    readers: &Readers,
     scope: &RestoreScope,
     tables: &[TableReport],
     observer: &dyn Observer,
 ) -> Result<Option<Check>> {
-    // Its settings are those of the record, which other questions are not asked under.
-    let session = Session::connect(target).await?;
+    // Its settings are those of the record from here on, which other questions are not asked under: it is not given back.
+    let session = readers.take().await?;
     apply_copy_settings(&session, &manifest.copy_settings).await?;
     let views: BTreeSet<String> = scope.expected_views(manifest).into_iter().collect();
     let alike: BTreeSet<(&str, &str)> = tables

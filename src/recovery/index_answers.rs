@@ -7,12 +7,10 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
-use super::budget;
+use super::readers::Readers;
 use crate::error::{Error, Kind, Result};
 use crate::model::check_names;
 use crate::model::verdict::Check;
-use crate::postgres::conninfo::Conninfo;
-use crate::postgres::queries::be_patient;
 use crate::postgres::queries::index_answers::{self as queries, IndexLookup, IndexToCheck};
 use crate::postgres::session::Session;
 
@@ -41,16 +39,16 @@ struct Answers {
     unasked: Vec<String>,
 }
 
-/// Asks over `jobs` connections to the `target`, or as many as it has left. `session` reaches it too.
-pub(super) async fn verify(session: &Session, target: &Conninfo, jobs: usize) -> Result<Check> {
+/// Asks over the `readers` of the target, which `session` reaches too.
+pub(super) async fn verify(session: &Session, readers: &Readers) -> Result<Check> {
     let questions = questions(session).await?;
-    let connections = budget::connections(session, jobs.clamp(1, questions.len().max(1)), 0).await?;
+    let connections = readers.count(session, questions.len()).await?;
     let mut answers = Answers::default();
     if !questions.is_empty() {
         let queue = Arc::new(Mutex::new(questions));
         let mut askers = JoinSet::new();
         for _ in 0..connections {
-            askers.spawn(ask(target.clone(), Arc::clone(&queue)));
+            askers.spawn(ask(readers.clone(), Arc::clone(&queue)));
         }
         while let Some(done) = askers.join_next().await {
             let done = done.map_err(|cause| {
@@ -77,14 +75,15 @@ async fn questions(session: &Session) -> Result<VecDeque<IndexQuestion>> {
     Ok(questions)
 }
 
-async fn ask(target: Conninfo, queue: Arc<Mutex<VecDeque<IndexQuestion>>>) -> Result<Answers> {
-    let session = Session::connect(&target).await?;
-    be_patient(&session).await?;
+async fn ask(readers: Readers, queue: Arc<Mutex<VecDeque<IndexQuestion>>>) -> Result<Answers> {
+    let session = readers.take().await?;
     queries::prefer_indexes(&session).await?;
     let mut answers = Answers::default();
     loop {
         let next = queue.lock().pop_front();
         let Some(question) = next else {
+            queries::prefer_nothing(&session).await?;
+            readers.give_back(session);
             return Ok(answers);
         };
         let (name, answer) = match question {

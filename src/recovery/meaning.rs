@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::plan;
-use crate::archive::{Contents, Entry};
+use crate::archive::{Contents, Entry, EntryKind};
 use crate::model::manifest::{EntryDigest, Manifest, Table};
 use crate::model::sha256_sum::Sha256Sum;
 use crate::postgres::rights::Name;
@@ -34,7 +34,10 @@ pub(super) struct Meaning {
 impl Meaning {
     /// Which parts of these contents are compared by meaning.
     pub(super) fn of(contents: &Contents) -> Self {
-        let rows = contents.entries.iter().filter(|entry| entry.kind == "TABLE DATA");
+        let rows = contents
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::TableData);
         let loaded_into = rows.filter_map(|entry| {
             let into = copied_into(&entry.copy_statement)?;
             let own = [entry.schema.as_deref().unwrap_or_default(), &entry.tag];
@@ -144,10 +147,9 @@ fn name(entry: &Entry) -> Name {
 
 /// What the target has beside the backup: extensions, their comments and their schemas.
 fn beside(restored: &Contents, named: &BTreeSet<(&str, &str, &str)>) -> Vec<EntryDigest> {
-    let extensions = restored
-        .entries
-        .iter()
-        .filter(|entry| entry.kind == "EXTENSION" && !named.contains(&("EXTENSION", "", entry.tag.as_str())));
+    let extensions = restored.entries.iter().filter(|entry| {
+        entry.kind == EntryKind::Extension && !named.contains(&("EXTENSION", "", entry.tag.as_str()))
+    });
     let mut beside = Vec::new();
     for extension in extensions {
         let needed = extension.dependencies.iter().filter_map(|id| restored.entry(*id));
@@ -157,10 +159,13 @@ fn beside(restored: &Contents, named: &BTreeSet<(&str, &str, &str)>) -> Vec<Entr
             let made = extension.definition.trim_end();
             made.ends_with(&end) || made.ends_with(&quoted)
         };
-        let schemas = restored.entries.iter().filter(|entry| entry.kind == "SCHEMA");
+        let schemas = restored
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::Schema);
         let schemas = schemas
             .filter(|schema| in_schema(schema))
-            .chain(needed.filter(|entry| entry.kind == "SCHEMA"));
+            .chain(needed.filter(|entry| entry.kind == EntryKind::Schema));
         let schemas = schemas.filter(|schema| !named.contains(&("SCHEMA", "", schema.tag.as_str())));
         beside.extend(schemas.map(|schema| EntryDigest::of("SCHEMA", "", &schema.tag, "")));
         beside.push(EntryDigest::of("EXTENSION", "", &extension.tag, ""));
@@ -176,7 +181,8 @@ fn settled(contents: &Contents) -> Settled {
     let has_escapes = !plan::has_standard_strings(contents);
     let settled = contents.entries.iter().filter_map(|entry| {
         let schema = entry.schema.as_deref().unwrap_or_default();
-        let digest = |definition: &str| EntryDigest::of(&entry.kind, schema, &entry.tag, definition).digest;
+        let digest =
+            |definition: &str| EntryDigest::of(entry.kind.as_str(), schema, &entry.tag, definition).digest;
         match staying(&entry.definition, has_escapes) {
             Cow::Borrowed(_) => None,
             Cow::Owned(staying) => Some((digest(&entry.definition), digest(&staying))),
@@ -203,7 +209,8 @@ fn settle(entries: &mut [EntryDigest], settled: &Settled) {
 fn inheriting(contents: &Contents) -> HashMap<Name, Sha256Sum> {
     let has_escapes = !plan::has_standard_strings(contents);
     let tables = contents.entries.iter();
-    let tables = tables.filter(|entry| entry.kind == "TABLE" && entry.definition.contains("\nINHERITS ("));
+    let tables =
+        tables.filter(|entry| entry.kind == EntryKind::Table && entry.definition.contains("\nINHERITS ("));
     tables
         .map(|entry| {
             let definition = staying(&entry.definition, has_escapes);

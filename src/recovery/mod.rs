@@ -36,6 +36,7 @@ pub mod plan;
 pub mod platform;
 pub mod proposal;
 pub mod prune;
+mod readers;
 pub mod recorder;
 pub mod recover;
 mod refused;

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::archive::{Contents, DumpId, Entry, Section};
+use crate::archive::{Contents, DumpId, Entry, EntryKind, Section};
 use crate::model::manifest::{EntryDigest, Sequence};
 
 /// When an entry is made.
@@ -42,7 +42,9 @@ pub fn turns(contents: &Contents) -> impl Iterator<Item = (&Entry, RestoreStage)
             _ if is_of_the_database(entry) || is_grant(entry) => RestoreStage::Never,
             Section::None | Section::PreData => RestoreStage::Before,
             Section::Data if entry.has_data => RestoreStage::Rows,
-            Section::Data if matches!(entry.kind.as_str(), "BLOB" | "BLOB METADATA") => RestoreStage::Before,
+            Section::Data if matches!(entry.kind, EntryKind::Blob | EntryKind::BlobMetadata) => {
+                RestoreStage::Before
+            }
             Section::Data | Section::PostData => RestoreStage::After,
         };
         (entry, turn)
@@ -61,9 +63,9 @@ pub fn made(contents: &Contents) -> impl DoubleEndedIterator<Item = &Entry> {
 /// Whether the entry is about the database as a whole and not about what is in it: `pg_restore` makes these only when it
 /// creates the database itself.
 fn is_of_the_database(entry: &Entry) -> bool {
-    match entry.kind.as_str() {
-        "DATABASE" | "DATABASE PROPERTIES" => true,
-        "COMMENT" | "SECURITY LABEL" | "ACL" => entry.tag.starts_with("DATABASE "),
+    match entry.kind {
+        EntryKind::Database | EntryKind::DatabaseProperties => true,
+        EntryKind::Comment | EntryKind::SecurityLabel | EntryKind::Acl => entry.tag.starts_with("DATABASE "),
         _ => false,
     }
 }
@@ -71,7 +73,7 @@ fn is_of_the_database(entry: &Entry) -> bool {
 /// Whether the entry grants rights. They are made equal to what the manifest records, as replaying them does not close what the
 /// target opens by itself.
 pub(super) fn is_grant(entry: &Entry) -> bool {
-    matches!(entry.kind.as_str(), "ACL" | "DEFAULT ACL")
+    matches!(entry.kind, EntryKind::Acl | EntryKind::DefaultAcl)
 }
 
 /// What is left out of a restore, and why. Grants are not where `makes_grants` says that they are made from the manifest, nor are
@@ -79,11 +81,11 @@ pub(super) fn is_grant(entry: &Entry) -> bool {
 pub fn skipped(contents: &Contents, makes_grants: bool, makes_settings: bool) -> Vec<SkippedEntry> {
     turns(contents)
         .filter(|(entry, turn)| *turn == RestoreStage::Never && !(makes_grants && is_grant(entry)))
-        .filter(|(entry, _)| !(makes_settings && entry.kind == "DATABASE PROPERTIES"))
+        .filter(|(entry, _)| !(makes_settings && entry.kind == EntryKind::DatabaseProperties))
         .map(|(entry, _)| {
-            let (rule, reason) = match entry.kind.as_str() {
-                "DATABASE" => ("database", "the target's own database is used"),
-                "ACL" | "DEFAULT ACL" if !is_of_the_database(entry) => (
+            let (rule, reason) = match entry.kind {
+                EntryKind::Database => ("database", "the target's own database is used"),
+                EntryKind::Acl | EntryKind::DefaultAcl if !is_of_the_database(entry) => (
                     "grant",
                     "grants are not restored, as the backup does not record who might do what: the target has its own",
                 ),
@@ -144,7 +146,7 @@ pub fn encoding(contents: &Contents) -> &str {
     contents
         .entries
         .iter()
-        .find(|entry| entry.kind == "ENCODING")
+        .find(|entry| entry.kind == EntryKind::Encoding)
         .and_then(|entry| entry.definition.split('\'').nth(1))
         .unwrap_or("UTF8")
 }
@@ -156,7 +158,7 @@ pub fn database_settings(contents: &Contents) -> BTreeMap<String, String> {
     let quoted = format!("\"{}\"", database.replace('"', "\"\""));
     let beginnings = [database, &quoted].map(|name| format!("ALTER DATABASE {name} SET "));
     let entries = contents.entries.iter();
-    let properties = entries.filter(|entry| entry.kind == "DATABASE PROPERTIES");
+    let properties = entries.filter(|entry| entry.kind == EntryKind::DatabaseProperties);
     let settings = properties
         .flat_map(|entry| entry.definition.lines())
         .filter_map(|line| {
@@ -172,7 +174,10 @@ pub fn database_settings(contents: &Contents) -> BTreeMap<String, String> {
 
 /// Whether a backslash is an ordinary character in the archive's string constants.
 pub fn has_standard_strings(contents: &Contents) -> bool {
-    let mut settings = contents.entries.iter().filter(|entry| entry.kind == "STDSTRINGS");
+    let mut settings = contents
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == EntryKind::StdStrings);
     settings.all(|entry| !entry.definition.contains("'off'"))
 }
 
@@ -183,7 +188,7 @@ pub(super) fn last(contents: &Contents, refreshed: &HashSet<DumpId>) -> HashSet<
     for (entry, turn) in turns(contents) {
         let needs_last = |id: &DumpId| last.contains(id) || refreshed.contains(id);
         if turn == RestoreStage::After
-            && (entry.kind == "EVENT TRIGGER" || entry.dependencies.iter().any(needs_last))
+            && (entry.kind == EntryKind::EventTrigger || entry.dependencies.iter().any(needs_last))
         {
             last.insert(entry.id);
         }
@@ -197,27 +202,36 @@ pub fn definitions(contents: &Contents) -> Vec<EntryDigest> {
     placed(contents)
         .filter(|(entry, section)| {
             let is_content = matches!(
-                entry.kind.as_str(),
-                "BLOB" | "BLOB METADATA" | "MATERIALIZED VIEW DATA" | "STATISTICS DATA"
+                entry.kind,
+                EntryKind::Blob
+                    | EntryKind::BlobMetadata
+                    | EntryKind::MaterializedViewData
+                    | EntryKind::StatisticsData
             );
             *section != Section::Data && !is_content && !is_of_the_database(entry) && !is_grant(entry)
         })
         .map(|(entry, _)| {
             let schema = entry.schema.as_deref().unwrap_or_default();
-            EntryDigest::of(&entry.kind, schema, &entry.tag, &entry.definition)
+            EntryDigest::of(entry.kind.as_str(), schema, &entry.tag, &entry.definition)
         })
         .collect()
 }
 
 /// The names of the extensions the archive creates.
 pub fn extensions(contents: &Contents) -> Vec<String> {
-    let created = contents.entries.iter().filter(|entry| entry.kind == "EXTENSION");
+    let created = contents
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == EntryKind::Extension);
     created.map(|entry| entry.tag.clone()).collect()
 }
 
 /// The roles that the archive's policies name.
 pub fn policy_roles(contents: &Contents) -> Vec<String> {
-    let policies = contents.entries.iter().filter(|entry| entry.kind == "POLICY");
+    let policies = contents
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == EntryKind::Policy);
     let roles: BTreeSet<String> = policies
         .flat_map(|entry| roles_of_policy(&entry.definition))
         .collect();
@@ -271,7 +285,7 @@ pub fn populated_views(contents: &Contents) -> Vec<String> {
     let mut views: Vec<String> = contents
         .entries
         .iter()
-        .filter(|entry| entry.kind == "MATERIALIZED VIEW DATA")
+        .filter(|entry| entry.kind == EntryKind::MaterializedViewData)
         .map(|entry| format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag))
         .collect();
     views.sort();
@@ -282,7 +296,7 @@ pub fn populated_views(contents: &Contents) -> Vec<String> {
 pub fn unvalidated_constraints(contents: &Contents) -> Vec<String> {
     let unchecked = contents.entries.iter().filter(|entry| {
         let definition = entry.definition.trim_end().trim_end_matches(';');
-        entry.kind.ends_with("CONSTRAINT") && definition.ends_with(" NOT VALID")
+        entry.kind.is_constraint() && definition.ends_with(" NOT VALID")
     });
     unchecked
         .map(|entry| format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag))
@@ -294,7 +308,7 @@ pub fn sequences(contents: &Contents) -> Vec<Sequence> {
     contents
         .entries
         .iter()
-        .filter(|entry| entry.kind == "SEQUENCE SET")
+        .filter(|entry| entry.kind == EntryKind::SequenceSet)
         .filter_map(|entry| {
             let (last_value, is_called) = read_setval(&entry.definition)?;
             Some(Sequence {

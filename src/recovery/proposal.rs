@@ -47,7 +47,7 @@ pub async fn look(source: &Conninfo) -> Result<Proposal> {
 
 async fn ask(source: &Conninfo) -> Result<Proposal> {
     let (session, source) = address::connect(source).await?;
-    pooling::refuse_transactions(&source).await?;
+    pooling::refuse_transactions(&session, &source).await?;
     queries::forbid_writes(&session).await?;
     let facts = queries::facts(&session).await?;
     let tables = user_tables::by_weight(&session).await?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::archive::{Contents, DumpId, Entry};
+use crate::archive::{Contents, DumpId, Entry, EntryKind};
 use crate::error::Result;
 use crate::model::missing::Missing;
 use crate::postgres::queries;
@@ -82,7 +82,7 @@ impl RefusedEntries {
     pub(super) fn rows_without_table(&mut self) -> HashSet<DumpId> {
         let tables: HashSet<DumpId> = self.ids();
         let rows = self.contents.entries.iter().filter(|entry| {
-            entry.kind == "TABLE DATA" && entry.dependencies.iter().any(|id| tables.contains(id))
+            entry.kind == EntryKind::TableData && entry.dependencies.iter().any(|id| tables.contains(id))
         });
         let rows: HashSet<DumpId> = rows.map(|entry| entry.id).collect();
         for id in &rows {
@@ -94,7 +94,7 @@ impl RefusedEntries {
     /// What these entries of rows belong to.
     fn tables_of(&self, rows: &HashSet<DumpId>) -> HashSet<DumpId> {
         let rows = rows.iter().filter_map(|id| self.contents.entry(*id));
-        let rows = rows.filter(|entry| entry.kind == "TABLE DATA");
+        let rows = rows.filter(|entry| entry.kind == EntryKind::TableData);
         rows.flat_map(|entry| entry.dependencies.iter().copied())
             .collect()
     }
@@ -110,9 +110,9 @@ impl RefusedEntries {
             let Some(entry) = contents.entries.get(place) else {
                 continue;
             };
-            let is_over = match entry.kind.as_str() {
-                "TABLE DATA" => true,
-                "TABLE" => without_rows.contains(&entry.id),
+            let is_over = match entry.kind {
+                EntryKind::TableData => true,
+                EntryKind::Table => without_rows.contains(&entry.id),
                 _ => attempt.refusal.as_ref().is_some_and(Refusal::is_of_rows),
             };
             if is_over {
@@ -139,13 +139,13 @@ impl RefusedEntries {
         let Err(refusal) = queries::loading::attempt(session, &what, statement).await? else {
             return Ok(None);
         };
-        if refusal.is_present() && entry.kind != "TABLE" {
+        if refusal.is_present() && entry.kind != EntryKind::Table {
             self.notes.push(format!(
                 "{what} is there already and is taken as it is; the verification compares it"
             ));
             return Ok(None);
         }
-        if refusal.is_forbidden() && entry.kind == "COMMENT" && entry.tag.starts_with("EXTENSION ") {
+        if refusal.is_forbidden() && entry.kind == EntryKind::Comment && entry.tag.starts_with("EXTENSION ") {
             self.notes.push(format!(
                 "{what} is left out: only the extension's owner may comment on it; the verification compares the comment"
             ));
@@ -175,7 +175,7 @@ impl RefusedEntries {
                 (None, refusal) => refusal.unwrap_or("pg_restore could not make it").to_owned(),
             };
             Some(Missing::new(
-                &entry.kind,
+                entry.kind.as_str(),
                 worded(entry),
                 &reason,
                 attempt.statement.clone(),

@@ -68,6 +68,6 @@ fn entry(told: &str, contents: &Contents) -> Option<DumpId> {
     let entry = contents.entry(DumpId(id.parse().ok()?))?;
     let is_same = catalog.parse() == Ok(entry.catalog_oid)
         && oid.parse() == Ok(entry.oid)
-        && named.starts_with(&entry.kind);
+        && named.starts_with(entry.kind.as_str());
     is_same.then_some(entry.id)
 }

@@ -28,7 +28,7 @@ pub(super) fn key(object: &UserObject) -> (&str, &str, &str) {
 
 pub(super) fn key_of_entry(entry: &Entry) -> (&str, &str, &str) {
     let schema = entry.schema.as_deref().unwrap_or_default();
-    (namespace(&entry.kind), schema, &entry.tag)
+    (namespace(entry.kind.as_str()), schema, &entry.tag)
 }
 
 /// Refuses where the target holds what the backup does not contain: restoring would neither replace nor remove it.

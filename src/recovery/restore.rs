@@ -43,6 +43,7 @@ use crate::model::profile::Profile;
 use crate::model::selection::Among;
 use crate::model::timeline::{Event, Observer, Phase};
 use crate::postgres::conninfo::Conninfo;
+use crate::postgres::queries;
 use crate::postgres::tools::{Leniency, Tools};
 use crate::store::Store;
 
@@ -175,9 +176,9 @@ async fn restore_selected(
     } = load(request, &manifest, &settings, &target, observer).await?;
 
     observer.observe(Event::Began(Phase::Verify));
-    let verification = verify::target(
+    let verification = verify::cleared(
         &manifest,
-        target.conninfo(),
+        &target,
         &scope
             .to(request.depth)
             .accepting_lost_rows(request.accepts_lost_rows)
@@ -277,14 +278,16 @@ async fn transfer_and_finish<'a>(
         }
     }
     observer.observe(Event::Doing("giving owners and rights".to_owned()));
+    // From here on nothing of the archive goes over the first connection.
+    queries::occupancy::renew(target.session()).await?;
     match &manifest.access {
-        Some(expected) => access::equalize(target.conninfo(), expected, target.profile(), observer).await?,
+        Some(expected) => access::equalize(target.session(), expected, target.profile(), observer).await?,
         None => observer.observe(Event::Warned(access::NOT_RECORDED.to_owned())),
     }
     observer.observe(Event::Ended(Phase::Finish));
     analyze(request, loader, observer).await?;
     // Last: from here on new sessions are as the settings make them, which may be read-only.
-    settings::equalize(settings, manifest, target.conninfo(), observer).await?;
+    settings::equalize(settings, manifest, target.session(), target.conninfo(), observer).await?;
     roles::leave(target.session(), target.missing_roles(), observer).await
 }
 

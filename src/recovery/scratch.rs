@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, geteuid, test_kill_process};
 use tempfile::TempDir;
 
+use crate::child::reaper;
 use crate::error::{Error, Kind, Result};
 
 /// What names of directories begin with: those of verbs, and those of drills.
@@ -22,12 +23,15 @@ const RECORD: &str = "uploads.json";
 /// How often a directory is made that another run took for a dead one's: it does so only within a moment.
 const ATTEMPTS: u32 = 3;
 
-/// A directory of this run. Dropped, it is removed.
+/// A directory of this run. Dropped, it is removed, once the processes that were told to end before have ended: they may still
+/// write into it.
 #[derive(Debug)]
 pub struct Scratch {
-    // The files go before the lock does.
-    directory: TempDir,
-    _lock: File,
+    path: PathBuf,
+    /// Nothing once it was removed.
+    directory: Option<TempDir>,
+    /// Of a directory that is in no other of ours.
+    lock: Option<File>,
 }
 
 /// What a directory is for.
@@ -47,13 +51,41 @@ impl Scratch {
         made.unwrap_or_else(gone).map_err(no_room)
     }
 
+    /// Makes an empty directory inside of another of ours.
+    pub fn within(place: &Path, prefix: &str) -> std::io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix(prefix).tempdir_in(place)?;
+        Ok(Self::of(directory, None))
+    }
+
+    fn of(directory: TempDir, lock: Option<File>) -> Self {
+        Self {
+            path: directory.path().to_owned(),
+            directory: Some(directory),
+            lock,
+        }
+    }
+
+    /// Where it is.
     pub fn path(&self) -> &Path {
-        self.directory.path()
+        &self.path
     }
 
     /// Removes it, and tells where that fails.
-    pub fn close(self) -> std::io::Result<()> {
-        self.directory.close()
+    pub fn close(mut self) -> std::io::Result<()> {
+        self.directory.take().map_or(Ok(()), TempDir::close)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let (directory, lock) = (self.directory.take(), self.lock.take());
+        if directory.is_some() {
+            reaper::once_ended(move || {
+                // The files go before the lock does.
+                drop(directory);
+                drop(lock);
+            });
+        }
     }
 }
 
@@ -78,10 +110,7 @@ fn try_new(purpose: Purpose) -> std::io::Result<Option<Scratch>> {
         lock.metadata()
             .is_ok_and(|ours| (ours.dev(), ours.ino()) == (found.dev(), found.ino()))
     });
-    Ok(is_there.then_some(Scratch {
-        directory,
-        _lock: lock,
-    }))
+    Ok(is_there.then(|| Scratch::of(directory, Some(lock))))
 }
 
 /// A directory of a run that was killed. No other run works on it as long as this lives.

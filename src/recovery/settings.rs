@@ -12,7 +12,6 @@ use crate::model::timeline::{Event, Observer};
 use crate::model::verdict::Check;
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries::access::reach;
-use crate::postgres::queries::be_patient;
 use crate::postgres::queries::globals as queries;
 use crate::postgres::session::Session;
 
@@ -28,20 +27,19 @@ pub(super) struct BackupSettings<'a> {
 }
 
 /// Makes the settings of the target as they were, as far as its role may. What could not be made is warned of here by name, and found
-/// by the checks.
+/// by the checks. The `session` of the target has the settings of a new one.
 pub(super) async fn equalize(
     settings: &BackupSettings<'_>,
     manifest: &Manifest,
+    session: &Session,
     target: &Conninfo,
     observer: &dyn Observer,
 ) -> Result<()> {
     let (KnownSettings::Key(_), Some(recorded)) = (settings.known, &manifest.globals) else {
         return Ok(());
     };
-    let session = Session::connect(target).await?;
-    be_patient(&session).await?;
-    let database = reach(&session).await?.database;
-    let found = found(&session, manifest, settings.known).await?;
+    let database = reach(session).await?.database;
+    let found = found(session, manifest, settings.known).await?;
     let (mut refused, mut preloading) = (Vec::new(), Vec::new());
     for difference in differences(&recorded.settings, &found, settings.profile) {
         let statement = match (difference.is_extra, value(settings, difference.setting)) {
@@ -51,7 +49,7 @@ pub(super) async fn equalize(
             (false, Some(setting)) => queries::setting(setting, &database),
             (false, None) => continue,
         };
-        match queries::apply(&session, &statement).await? {
+        match queries::apply(session, &statement).await? {
             Some(why) => refused.push(format!("{} ({why})", difference.setting)),
             None if difference.setting.name.ends_with("_preload_libraries") => {
                 preloading.push(difference.setting);
@@ -62,7 +60,7 @@ pub(super) async fn equalize(
     // A library that is not there keeps every new session out.
     if !preloading.is_empty() && Session::connect(target).await.is_err() {
         for setting in preloading {
-            queries::apply(&session, &queries::resetting(setting, &database)).await?;
+            queries::apply(session, &queries::resetting(setting, &database)).await?;
             refused.push(format!("{setting} (no session could begin with it)"));
         }
     }

@@ -40,7 +40,7 @@ fn is_hollow(entry: &Entry) -> bool {
         // Rows have no definition, and what belongs to another entry may say all there.
         Section::Data | Section::None => false,
         Section::PreData | Section::PostData => {
-            let lacks_the_rest = entry.kind.ends_with("CONSTRAINT") && definition.ends_with(" ;");
+            let lacks_the_rest = entry.kind.is_constraint() && definition.ends_with(" ;");
             says_nothing || lacks_the_rest
         }
     }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::access::{self, AccessCheckOptions};
 use super::answer::answer;
 use super::derived;
+use super::guard::ClearedTarget;
 use super::index_answers;
 use super::meaning;
 use super::object::{self, CheckedArchive};
 use super::plan;
 use super::platform::{self, RestoreScope};
+use super::readers::Readers;
 use super::survey::Survey;
 use super::zones;
 use super::{globals, settings, tables};
@@ -46,8 +48,36 @@ pub async fn target(
     jobs: usize,
     observer: &dyn Observer,
 ) -> Result<Verification> {
-    let target = &pooling::refuse_transactions(target).await?;
     let session = Session::connect(target).await?;
+    let target = pooling::refuse_transactions(&session, target).await?;
+    compare(manifest, session, &target, scope, tools, jobs, observer).await
+}
+
+/// The same, of the target of a restore. How it is reached was examined before it was cleared; what it holds is asked of its server
+/// here, over connections of their own.
+pub(super) async fn cleared(
+    manifest: &Manifest,
+    target: &ClearedTarget,
+    scope: &RestoreScope,
+    tools: &Tools,
+    jobs: usize,
+    observer: &dyn Observer,
+) -> Result<Verification> {
+    let target = target.conninfo();
+    // Settings of the database and of roles that were restored hold in new sessions alone.
+    let session = Session::connect(target).await?;
+    compare(manifest, session, target, scope, tools, jobs, observer).await
+}
+
+async fn compare(
+    manifest: &Manifest,
+    session: Session,
+    target: &Conninfo,
+    scope: &RestoreScope,
+    tools: &Tools,
+    jobs: usize,
+    observer: &dyn Observer,
+) -> Result<Verification> {
     queries::be_patient(&session).await?;
     observer.observe(Event::Expected(manifest.raw_bytes));
     let tables = match scope.depth() {
@@ -92,8 +122,10 @@ pub async fn target(
         profile: scope.profile(),
         accepted: scope.accepts_unknown_rights(),
     };
+    // Opened behind pg_dump: a target may allow no more connections than that one needs.
+    let readers = Readers::new(target, jobs);
     doing("comparing owners and rights");
-    let (rights, row_security) = access::verify(asked, &session, target, jobs).await?;
+    let (rights, row_security) = access::verify(asked, &session, &readers).await?;
     let mut checks = vec![
         comparison::rows(&tables),
         content,
@@ -112,9 +144,9 @@ pub async fn target(
     ];
     if scope.depth() == Depth::Content {
         doing("comparing what indexes answer with what tables hold");
-        checks.push(index_answers::verify(&session, target, jobs).await?);
+        checks.push(index_answers::verify(&session, &readers).await?);
         doing("comparing computed content");
-        checks.extend(derived::verify(manifest, target, scope, &tables, observer).await?);
+        checks.extend(derived::verify(manifest, &readers, scope, &tables, observer).await?);
     }
     checks.extend(rights);
     let terms = settings::GlobalsCheckOptions {
@@ -140,7 +172,7 @@ pub async fn counts_against(
     other: &Conninfo,
 ) -> Result<Check> {
     let (session, other) = address::connect(other).await?;
-    pooling::refuse_transactions(&other).await?;
+    pooling::refuse_transactions(&session, &other).await?;
     queries::forbid_writes(&session).await?;
     queries::be_patient(&session).await?;
     let mut counts = TableCounts::new();

@@ -15,7 +15,7 @@ use paycraft_dr::recovery::backup::Made;
 use tempfile::TempDir;
 
 use super::kit::{
-    SMALL_SCHEMA, Silent, World, execute, json, output, program, query, run, secret_file, skip,
+    SMALL_SCHEMA, ServerPlace, Silent, World, execute, json, output, program, query, run, secret_file, skip,
 };
 
 #[track_caller]
@@ -282,7 +282,7 @@ fn a_target_that_vanishes() {
         let Some(world) = World::new().await else { return };
         let source = larger_source(&world).await;
         world.back_up(&source).await.expect("a backup");
-        let place = tempfile::tempdir().expect("a directory");
+        let place = ServerPlace::new();
         let cluster = server(&world, place.path()).await;
         let target = cluster
             .conninfo(Side::Target, "postgres")

@@ -19,10 +19,9 @@ use paycraft_dr::postgres::tools::{Installation, Leniency, Tools};
 use paycraft_dr::recovery::backup;
 use paycraft_dr::recovery::restore;
 use serde::Deserialize;
-use tempfile::TempDir;
 use tokio_postgres::SimpleQueryMessage;
 
-use super::kit::{TestStore, Warnings, execute, now, postgres, run, skip, terms};
+use super::kit::{ServerPlace, TestStore, Warnings, execute, now, postgres, run, skip, terms};
 
 /// What is expected of one case. `fixtures/cases/cases.toml` says what each field means.
 #[derive(Debug, Deserialize)]
@@ -115,13 +114,13 @@ struct Pair {
     servers: [Cluster; 2],
     bucket: TestStore,
     restores_twice: bool,
-    _place: TempDir,
+    _place: ServerPlace,
 }
 
 impl Pair {
     async fn start(tools: Tools, restores_twice: bool) -> Self {
         let installation = tools.newest_with_server().expect("a server").clone();
-        let place = tempfile::tempdir().expect("a directory");
+        let place = ServerPlace::new();
         let user = ServerUser::suitable().expect("a user");
         user.take_over(place.path()).expect("a directory");
         let start = async |name: &str| {

@@ -22,15 +22,21 @@ use tokio::task::JoinHandle;
 
 use super::certificates;
 use super::kit::{
-    SMALL_SCHEMA, Warnings, World, assert_proven, execute, failed, output, postgres, program, query, run,
-    skip,
+    SMALL_SCHEMA, ServerPlace, Warnings, World, assert_proven, execute, failed, output, postgres, program,
+    query, run, skip,
 };
 use super::wide_rows::assert_comes_in_pieces;
+
+/// The guard looks over two, and reads the source over none where none is named; rights are closed over one before rows come over a
+/// connection for each job, which come again for keys and views and for statistics; the verification asks over its own: one, and for
+/// each job one that reads rows and one that asks the rest.
+const RESTORE_CONNECTIONS: usize = 2 + 1 + JOBS + JOBS + JOBS + 1 + JOBS + JOBS;
+const JOBS: usize = 2;
 
 /// A server with a certificate for `localhost`, and the authority that vouches for it.
 struct Encrypted {
     cluster: Cluster,
-    place: TempDir,
+    place: ServerPlace,
 }
 
 impl Encrypted {
@@ -39,7 +45,7 @@ impl Encrypted {
         if !certificates::can_be_made() {
             return None;
         }
-        let place = tempfile::tempdir().expect("a directory");
+        let place = ServerPlace::new();
         let user = ServerUser::suitable().expect("a user");
         user.take_over(place.path()).expect("a directory");
         certificates::make(place.path());
@@ -527,5 +533,47 @@ fn a_psql_that_does_not_run_costs_no_backup() {
             );
             let _ = std::fs::remove_file(programs.path().join("psql"));
         }
+    });
+}
+
+/// Something for each step of a restore that opens connections.
+const EVERY_STEP: &str = "
+    CREATE INDEX ON tenants (lower(name));
+    CREATE TABLE computed (n int PRIMARY KEY, twice int GENERATED ALWAYS AS (n * 2) STORED);
+    INSERT INTO computed SELECT generate_series(1, 100);
+    CREATE MATERIALIZED VIEW names AS SELECT name FROM tenants;
+    ALTER TABLE subscriptions ADD UNIQUE (tenant, id);
+";
+
+#[test]
+fn a_restore_opens_few_connections() {
+    run(async {
+        let Some(world) = World::new().await else { return };
+        let source = world
+            .postgres
+            .source(&format!("{SMALL_SCHEMA}{EVERY_STEP}"))
+            .await;
+        let setting = format!("ALTER DATABASE {} SET work_mem TO '5MB'", source.database());
+        execute(&source, &setting).await;
+        world.back_up(&source).await.expect("a backup");
+        let target = world.postgres.database(Side::Target).await;
+        let jobs = JOBS.to_string();
+        let mut command = program(&["restore", "--jobs", &jobs, "-vv", "--log-format", "json"]);
+        command
+            .envs(world.bucket.environment())
+            .env("TARGET_DB_URL", world.postgres.url(&target));
+        let ended = output(command).await;
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success(), "{told}");
+        let made: Vec<&str> = told
+            .lines()
+            .filter(|line| line.contains("tried to connect"))
+            .collect();
+        assert!(!made.is_empty(), "the log tells of no connection: {told}");
+        assert!(
+            made.len() <= RESTORE_CONNECTIONS,
+            "{} connections: {made:#?}",
+            made.len()
+        );
     });
 }

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use paycraft_dr::error::Kind;
 
 /// Who may name whom. A layer may name itself and those listed; everything may name `error`.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("error", &[]),
+    ("deadline", &[]),
+    ("worker", &[]),
     ("log", &["model"]),
-    ("child", &["log", "model"]),
+    ("child", &["deadline", "log", "model", "worker"]),
     ("http", &["log"]),
     ("model", &[]),
     ("archive", &[]),
@@ -18,16 +20,20 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("store", &["log", "model"]),
     (
         "recovery",
-        &["archive", "child", "http", "log", "model", "postgres", "store"],
+        &[
+            "archive", "child", "deadline", "http", "log", "model", "postgres", "store",
+        ],
     ),
     (
         "drill",
-        &["archive", "child", "model", "postgres", "recovery", "store"],
+        &[
+            "archive", "child", "deadline", "model", "postgres", "recovery", "store",
+        ],
     ),
     (
         "cli",
         &[
-            "archive", "drill", "http", "log", "model", "postgres", "recovery", "store",
+            "archive", "child", "drill", "http", "log", "model", "postgres", "recovery", "store", "worker",
         ],
     ),
 ];

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
+use paycraft_dr::child::reaper;
 use paycraft_dr::drill::cluster::{Cluster, Traits};
 use paycraft_dr::drill::s3_server::{Credentials, Rules, S3Server};
 use paycraft_dr::drill::server_user::ServerUser;
@@ -265,6 +266,25 @@ pub fn drill_place() -> TempDir {
     std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
     std::fs::create_dir(place.path().join("tmp")).expect("a directory");
     place
+}
+
+/// A directory for a server of one test's own. It goes when the server has ended.
+pub struct ServerPlace(TempDir);
+
+impl ServerPlace {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().expect("a directory"))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for ServerPlace {
+    fn drop(&mut self) {
+        reaper::finish();
+    }
 }
 
 /// What a program says until a line of it begins with `word`.

@@ -17,8 +17,8 @@ use paycraft_dr::recovery::restore;
 use tempfile::TempDir;
 
 use super::kit::{
-    SMALL_SCHEMA, Silent, Warnings, World, assert_proven, execute, json, now, output, program, query, run,
-    skip, terms, write_program,
+    SMALL_SCHEMA, ServerPlace, Silent, Warnings, World, assert_proven, execute, json, now, output, program,
+    query, run, skip, terms, write_program,
 };
 
 const AT: &str = "2026-11-23T02:00:07Z";
@@ -31,7 +31,7 @@ pub struct Newer {
     directory: PathBuf,
     major: u32,
     server: Cluster,
-    _place: TempDir,
+    _place: ServerPlace,
 }
 
 impl Newer {
@@ -55,7 +55,7 @@ impl Newer {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path =
             std::env::join_paths(std::env::split_paths(&path).chain([directory.clone()])).expect("a path");
-        let place = tempfile::tempdir().expect("a directory");
+        let place = ServerPlace::new();
         let user = ServerUser::suitable().expect("a user");
         user.take_over(place.path()).expect("a directory");
         let server = Cluster::start(

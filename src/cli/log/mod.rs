@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use tracing::{Level, Metadata, Span, error, info, info_span};
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -56,7 +56,7 @@ impl Log {
         let wanted = wanted.to_str().ok_or_else(|| bad_filter("it is no text"))?;
         let filter = filter(wanted, arguments.verbose, arguments.log_file.is_some())?;
         let place = match arguments.log_file.as_deref() {
-            Some(path) => LogDestination::File(Mutex::new(open(path)?)),
+            Some(path) => LogDestination::File(Arc::new(open(path)?)),
             None => LogDestination::Stderr,
         };
         let Some(filter) = filter else { return Ok(None) };
@@ -112,6 +112,11 @@ impl Log {
             Some(error) => error!(exit_code, seconds, %error, causes = ?error.causes(), "ended"),
         });
     }
+}
+
+/// Waits until what was logged is in its file.
+pub(super) fn flush() {
+    line::flush();
 }
 
 /// What is logged; nothing where no log is wanted. A flag wins over the variable for this program's own events.

@@ -2,10 +2,11 @@
 
 mod board;
 pub mod line;
+pub(super) mod screen;
 mod steps;
 
 use std::fmt;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -18,9 +19,6 @@ use self::board::{Board, EndedPhase};
 pub(super) use self::steps::steps;
 use super::units::{duration, rate, size};
 use crate::model::timeline::{Event, Observer, Phase};
-
-/// The bar that is drawn, if one is.
-static DRAWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 const REDRAW: Duration = Duration::from_millis(100);
 /// How often it is looked whether a line is due where no terminal is.
@@ -59,26 +57,25 @@ impl Progress {
         self.advice.lock().clone()
     }
 
-    /// Draws the line from now on. No lock may be held that drawing takes.
+    /// Draws the line from now on.
     fn draw(&self) {
         if !self.is_terminal {
             return;
         }
-        let mut drawn = drawn();
-        if drawn.is_some() {
-            return;
-        }
         let board = Arc::clone(&self.board);
-        let draw = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+        let shown = move |_: &ProgressState, out: &mut dyn fmt::Write| {
             if let Some(shown) = lock(&board).shown(Instant::now()) {
                 let _ = out.write_str(&line::line(&shown, columns()));
             }
         };
-        let style = ProgressStyle::with_template("{line}").unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        bar.set_style(style.with_key("line", draw));
-        bar.enable_steady_tick(REDRAW);
-        *drawn = Some(bar);
+        screen::draw(|| {
+            let style =
+                ProgressStyle::with_template("{line}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(style.with_key("line", shown));
+            bar.enable_steady_tick(REDRAW);
+            bar
+        });
     }
 }
 
@@ -98,7 +95,7 @@ impl Observer for Progress {
         match event {
             Event::Began(_) | Event::Doing(_) => self.draw(),
             Event::Ended(phase) => {
-                clear();
+                screen::clear();
                 if let Some(ended) = ended {
                     say(&told(phase, ended));
                 }
@@ -110,7 +107,7 @@ impl Observer for Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        clear();
+        screen::clear();
     }
 }
 
@@ -124,18 +121,6 @@ fn told(phase: Phase, ended: EndedPhase) -> String {
         rate(bytes, seconds)
     );
     line.trim_end().to_owned()
-}
-
-/// Writes `text`, which ends its line, to stderr: above the bar, where one is drawn.
-pub(super) fn write_above(text: &str) {
-    let bar = drawn().clone();
-    let write = || {
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
-    };
-    match bar {
-        Some(bar) => bar.suspend(write),
-        None => write(),
-    }
 }
 
 /// Lets a thread write lines that are due, until the sender is dropped.
@@ -162,18 +147,12 @@ fn columns() -> usize {
 
 /// Takes the line away until the next phase, for a question that a person types an answer to.
 pub(super) fn clear() {
-    let bar = drawn().take();
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
-    }
-}
-
-fn drawn() -> MutexGuard<'static, Option<ProgressBar>> {
-    lock(&DRAWN)
+    screen::clear();
+    screen::flush();
 }
 
 fn say(line: &str) {
-    write_above(&format!("{line}\n"));
+    screen::write_above(format!("{line}\n"));
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

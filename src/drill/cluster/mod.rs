@@ -11,8 +11,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
@@ -21,7 +21,8 @@ use self::data::{SUPERUSER, data_directory, initialise};
 use super::loopback::free_port;
 use super::processes;
 use super::server_user::ServerUser;
-use crate::child::Child;
+use crate::child::{Child, reaper};
+use crate::deadline::Deadline;
 use crate::error::{Error, Kind, Result};
 use crate::model::secret::Secret;
 use crate::postgres::conninfo::{Conninfo, Side};
@@ -98,10 +99,11 @@ impl Traits {
     }
 }
 
-/// A running server. Dropped, it is stopped and its directory removed.
+/// A running server. Dropped, it is told to stop, and its directory is removed; [`stop`](Self::stop) waits for that.
 #[derive(Debug)]
 pub struct Cluster {
-    watchdog: std::process::Child,
+    /// Nothing once it was dropped.
+    watchdog: Option<std::process::Child>,
     /// Open as long as the server is wanted.
     leash: Option<ChildStdin>,
     directory: PathBuf,
@@ -150,7 +152,7 @@ impl Cluster {
                 return Ok(cluster);
             };
             // Once the watchdog has ended, the directory is gone and all has been said.
-            drop(cluster);
+            cluster.stop().await;
             let said = said.join().unwrap_or_default();
             if !said.contains("Address already in use") || attempt == PORT_ATTEMPTS {
                 return Err(failure
@@ -159,6 +161,12 @@ impl Cluster {
             }
             attempt += 1;
         }
+    }
+
+    /// Ends the server, and waits until its directory is gone.
+    pub async fn stop(self) {
+        drop(self);
+        reaper::settled().await;
     }
 
     /// How to reach a database of this server as its superuser.
@@ -192,12 +200,11 @@ impl Cluster {
             .ok_or_else(|| failed("has no process to be found"))?;
         // An end that came by itself is an end as well.
         let _ = kill_process(server, Signal::QUIT);
-        let began = Instant::now();
+        let deadline = Deadline::after(START_TIMEOUT);
         while test_kill_process(server).is_ok() {
-            if began.elapsed() > START_TIMEOUT {
+            if !deadline.pause(POLL).await {
                 return Err(failed("does not end"));
             }
-            tokio::time::sleep(POLL).await;
         }
         Ok(())
     }
@@ -207,12 +214,11 @@ impl Cluster {
         let released = std::fs::remove_file(self.directory.join(HELD));
         released.map_err(|cause| failed("was not held back").caused_by(cause))?;
         let conninfo = self.conninfo(Side::Target, "postgres")?;
-        let began = Instant::now();
+        let deadline = Deadline::after(START_TIMEOUT);
         while !answers(&conninfo).await {
-            if began.elapsed() > START_TIMEOUT {
+            if !deadline.pause(POLL).await {
                 return Err(failed("does not answer"));
             }
-            tokio::time::sleep(POLL).await;
         }
         Ok(())
     }
@@ -314,7 +320,7 @@ impl Cluster {
             .map_err(|cause| failed("cannot be started").caused_by(cause))?;
         Ok(Self {
             leash: watchdog.stdin.take(),
-            watchdog,
+            watchdog: Some(watchdog),
             directory: directory.to_owned(),
             user,
             port,
@@ -325,8 +331,8 @@ impl Cluster {
     /// Keeps reading what the server says, so that it never waits for a reader. What it said last comes back when it has ended.
     fn listen(&mut self) -> JoinHandle<String> {
         const KEPT_BYTES: usize = 64 << 10;
-        let errors = self.watchdog.stderr.take();
-        std::thread::spawn(move || {
+        let errors = self.watchdog.as_mut().and_then(|watchdog| watchdog.stderr.take());
+        thread::spawn(move || {
             let lines = errors
                 .into_iter()
                 .flat_map(|errors| BufReader::new(errors).lines());
@@ -346,15 +352,15 @@ impl Cluster {
     /// Waits for the first answer of a server that was just launched.
     async fn ready(&mut self) -> Result<()> {
         let conninfo = self.conninfo(Side::Target, "postgres")?;
-        let began = Instant::now();
+        let deadline = Deadline::after(START_TIMEOUT);
         while !answers(&conninfo).await {
-            if let Ok(Some(status)) = self.watchdog.try_wait() {
+            let watchdog = self.watchdog.as_mut();
+            if let Some(Ok(Some(status))) = watchdog.map(std::process::Child::try_wait) {
                 return Err(failed(&format!("ended at once ({status})")));
             }
-            if began.elapsed() > START_TIMEOUT {
+            if !deadline.pause(POLL).await {
                 return Err(failed("does not answer"));
             }
-            tokio::time::sleep(POLL).await;
         }
         Ok(())
     }
@@ -369,17 +375,30 @@ async fn answers(conninfo: &Conninfo) -> bool {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        drop(self.leash.take());
-        let asked = Instant::now();
-        while matches!(self.watchdog.try_wait(), Ok(None)) {
-            if asked.elapsed() > STOP_GRACE
-                && let Some(group) = Pid::from_raw(self.watchdog.id().cast_signed())
-            {
-                // A postmaster that was stopped by a signal answers no other but this one.
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            std::thread::sleep(POLL);
+        let Some(mut watchdog) = self.watchdog.take() else {
+            return;
+        };
+        // Told by us first: the file that tells the watchdog which process it is may go with the directory around it. One that
+        // crashed left its number to others.
+        let parent = Pid::from_raw(watchdog.id().cast_signed());
+        let is_ours =
+            |server: &Pid| processes::all().any(|process| process.id == *server && process.parent == parent);
+        if let Some(server) = self.server().filter(is_ours) {
+            let _ = kill_process(server, Signal::QUIT);
         }
+        drop(self.leash.take());
+        let deadline = Deadline::after(STOP_GRACE);
+        reaper::hand_over(move || {
+            while matches!(watchdog.try_wait(), Ok(None)) {
+                if !deadline.pause_thread(POLL) {
+                    // A postmaster that was stopped by a signal answers no other but this one.
+                    if let Some(group) = parent {
+                        let _ = kill_process_group(group, Signal::KILL);
+                    }
+                    let _ = watchdog.wait();
+                }
+            }
+        });
     }
 }
 

@@ -14,8 +14,6 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use self::containers::{Availability, EngineWithImages, SharedContainers};
 pub use self::containers::{Images, Limits, PostgresContainer, clear_containers};
 use self::local::Machine;
@@ -24,6 +22,7 @@ use super::cluster::Traits;
 use super::leash::StdinLeash;
 use super::s3_server::S3Server;
 use super::surroundings;
+use crate::child::reaper;
 use crate::error::{Error, Kind, Result};
 use crate::model::timeline::{Event, Observer};
 use crate::postgres::tools::Tools;
@@ -85,7 +84,7 @@ struct Shared {
     // Fields are dropped in this order: what clears up after a killed process comes last.
     backend: SubstrateBackend,
     directory: Scratch,
-    _leash: StdinLeash,
+    leash: StdinLeash,
 }
 #[derive(Debug)]
 enum SubstrateBackend {
@@ -137,7 +136,7 @@ impl Environment {
         let shared = Shared {
             backend,
             directory: files.directory,
-            _leash: files.leash,
+            leash: files.leash,
         };
         shared.take_over(shared.directory.path())?;
         Ok(Self {
@@ -184,9 +183,7 @@ impl Environment {
         if let SubstrateBackend::Local(_) = &environment.backend {
             local::check_room(environment.directory.path(), size_bytes)?;
         }
-        let directory = tempfile::Builder::new()
-            .prefix("drill-")
-            .tempdir_in(environment.directory.path())
+        let directory = Scratch::within(environment.directory.path(), "drill-")
             .map_err(|cause| no_room(environment.directory.path(), cause))?;
         environment.take_over(directory.path())?;
         let (store_server, store_address, location) = match &environment.backend {
@@ -218,11 +215,17 @@ impl Environment {
         let left = match Arc::into_inner(self.shared) {
             Some(shared) => {
                 let mut left = match shared.backend {
-                    SubstrateBackend::Local(_) => Vec::new(),
+                    SubstrateBackend::Local(machine) => {
+                        // A store in a process of its own ends with it.
+                        drop(machine);
+                        Vec::new()
+                    }
                     SubstrateBackend::Containers(containers) => containers.close().await,
                 };
+                reaper::settled().await;
                 let place = shared.directory.path().to_owned();
                 left.extend(removed(&place, shared.directory.close()));
+                shared.leash.close().await;
                 left
             }
             None => vec!["a drill that has not ended".to_owned()],
@@ -290,7 +293,7 @@ pub struct Substrate {
     store_address: SocketAddr,
     store: Store,
     location: Location,
-    directory: TempDir,
+    directory: Scratch,
     environment: Arc<Shared>,
 }
 
@@ -333,6 +336,7 @@ impl Substrate {
     /// Stops the store and removes the directory. Servers must have been dropped before. Tells what was left open and what
     /// could not be removed.
     pub async fn tear_down(self) -> Vec<String> {
+        reaper::settled().await;
         let mut left: Vec<String> = match self.store.unfinished_uploads("").await {
             Ok(uploads) => uploads
                 .iter()

@@ -1,7 +1,8 @@
 //! When an S3 server that was just started can be used.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::deadline::Deadline;
 use crate::error::{Error, Kind, Result};
 use crate::store::retry::RetryPolicy;
 use crate::store::{Location, Store};
@@ -39,17 +40,17 @@ pub(super) async fn ready(server: &mut impl Starting, location: &Location) -> Re
         ..location.clone()
     };
     let store = Store::with_patience(&location, PATIENCE);
-    let began = Instant::now();
+    let deadline = Deadline::after(START_TIMEOUT);
     loop {
         let Err(cause) = try_out(&store).await else {
             return Ok(());
         };
-        let what = if began.elapsed() > START_TIMEOUT {
+        let what = if deadline.is_over() {
             "does not work"
         } else if !server.is_running().await {
             "ended at once"
         } else {
-            tokio::time::sleep(POLL).await;
+            deadline.pause(POLL).await;
             continue;
         };
         let mut causes = vec![cause.to_string()];

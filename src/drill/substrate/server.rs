@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::model::secret::Secret;
 use crate::postgres::conninfo::{Conninfo, Side};
 
-/// A running server. Dropped, it is gone with its data.
+/// A running server. Dropped, it goes with its data; [`Substrate::tear_down`](super::Substrate::tear_down) waits for that.
 #[derive(Debug)]
 pub enum DrillServer {
     /// Processes of this machine.

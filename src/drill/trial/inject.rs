@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::task::JoinHandle;
@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::contents::LEDGER;
 use super::damage;
 use super::servers::{DATABASE, TrialServers};
+use crate::deadline::Deadline;
 use crate::drill::processes;
 use crate::drill::proxy::ToxicId;
 use crate::drill::s3_faults::{FaultRule, RequestFailure, RuleId};
@@ -249,16 +250,17 @@ fn hunt(program: Program, servers: &TrialServers<'_>) -> Result<ActiveFault> {
             .map(|process| process.id)
     };
     let task = tokio::spawn(async move {
-        let began = Instant::now();
-        while began.elapsed() < APPEARANCE {
+        let deadline = Deadline::after(APPEARANCE);
+        loop {
             if let Some(found) = seek()
                 && kill_process(found, signal).is_ok()
             {
                 return Some(found);
             }
-            tokio::time::sleep(POLL).await;
+            if !deadline.pause(POLL).await {
+                return None;
+            }
         }
-        None
     });
     Ok(ActiveFault::Program(Hunt { task, signal }))
 }

@@ -1,10 +1,11 @@
 //! What must hold after every trial, for any fault.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use super::Trial;
+use crate::deadline::Deadline;
 use crate::drill::processes;
 use crate::drill::quiet::Quiet;
 use crate::drill::scenario::{FaultKind, ToolSignal};
@@ -98,13 +99,12 @@ impl Trial<'_> {
 
     /// No program of a verb runs on behind it.
     async fn nothing_runs_on(&self) -> Check {
-        let began = Instant::now();
+        let deadline = Deadline::after(AFTERLIFE);
         loop {
             let left = self.programs();
-            if left.is_empty() || began.elapsed() > AFTERLIFE {
+            if left.is_empty() || !deadline.pause(POLL).await {
                 return Check::none_of(check_names::PROCESSES, &left, "none left");
             }
-            tokio::time::sleep(POLL).await;
         }
     }
 

@@ -96,7 +96,14 @@ pub async fn computed_indexes(session: &Session) -> Result<Vec<IndexToCheck>> {
 /// From here on the session reads over indexes where it can.
 pub async fn prefer_indexes(session: &Session) -> Result<()> {
     let sql = "SET enable_seqscan = off; SET enable_tidscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-               SET enable_material = off; SET jit = off; SET max_parallel_workers_per_gather = 0";
+               SET enable_material = off; SET max_parallel_workers_per_gather = 0";
+    batch(session, "cannot prepare the session", sql).await
+}
+
+/// Takes back what [`prefer_indexes`] said.
+pub async fn prefer_nothing(session: &Session) -> Result<()> {
+    let sql = "RESET enable_seqscan; RESET enable_tidscan; RESET enable_hashjoin; RESET enable_mergejoin;
+               RESET enable_material; RESET max_parallel_workers_per_gather";
     batch(session, "cannot prepare the session", sql).await
 }
 

@@ -1,6 +1,6 @@
 //! Which restore has a database to itself, and what earlier restores left at work in it.
 
-use super::{all, batch, one};
+use super::{all, batch, be_patient, one};
 use crate::error::Result;
 use crate::postgres::session::Session;
 
@@ -43,6 +43,14 @@ pub async fn claim(session: &Session) -> Result<bool> {
     let name = format!("SET application_name = '{RESTORING}'");
     batch(session, "cannot name the session", &name).await?;
     Ok(true)
+}
+
+/// Gives the session of a restore back the settings of a new one. It keeps its name and its lock.
+pub async fn renew(session: &Session) -> Result<()> {
+    // A pooler may have set the encoding itself, after the session began: that is reset, too, and no text could be read any more.
+    let sql = format!("RESET ALL; SET client_encoding = 'UTF8'; SET application_name = '{RESTORING}'");
+    batch(session, "cannot prepare the session", &sql).await?;
+    be_patient(session).await
 }
 
 /// Who has the lock.

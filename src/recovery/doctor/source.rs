@@ -57,10 +57,9 @@ pub(super) async fn examine(source: Option<&Conninfo>) -> OfDatabase {
             );
         }
     };
-    let (pooler, rights) = tokio::join!(
-        within(Kind::Source, pooling::refuse_transactions(&source)),
-        within(Kind::Source, examine_rights(&session)),
-    );
+    // One after the other: a question about rights that takes its time would look like a session that lost its process.
+    let pooler = within(Kind::Source, pooling::refuse_transactions(&session, &source)).await;
+    let rights = within(Kind::Source, examine_rights(&session)).await;
     OfDatabase {
         found: vec![
             Finding::passed("source", format!("{source}, PostgreSQL {}", facts.server_version)),

@@ -152,7 +152,7 @@ async fn examine(
     }
     doubt::check_name(target, terms.not_production)?;
     let (session, target) = address::connect(target).await?;
-    let target = &pooling::refuse_transactions(&target).await?;
+    let target = &pooling::refuse_transactions(&session, &target).await?;
     queries::be_patient(&session).await?;
     let facts = queries::facts(&session).await?;
     queries::forbid_writes(&session).await?;

@@ -3,8 +3,9 @@
 //! A restore holds an advisory lock on its target until that is verified. The lock belongs to a session, so it goes when its
 //! restore ends, however that ends. Where it is ours, every other session that is named as a restore's is one of a dead run.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::deadline::Deadline;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries::occupancy::{self, Occupant};
@@ -16,10 +17,9 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Takes the target for one restore, as long as `session` lasts.
 pub(super) async fn claim(target: &Conninfo, session: &Session) -> Result<()> {
-    let began = Instant::now();
+    let deadline = Deadline::after(CLAIM_TIMEOUT);
     while !occupancy::claim(session).await? {
-        if began.elapsed() < CLAIM_TIMEOUT {
-            tokio::time::sleep(POLL).await;
+        if deadline.pause(POLL).await {
             continue;
         }
         check(target, session).await?;
@@ -45,7 +45,7 @@ pub(super) async fn check(target: &Conninfo, session: &Session) -> Result<()> {
 /// The server ends a statement within a second of its client's death where it can tell; an index that it builds for a dead client would
 /// hold its table for hours where it cannot.
 pub(super) async fn end_leftovers(target: &Conninfo, session: &Session) -> Result<bool> {
-    let began = Instant::now();
+    let deadline = Deadline::after(session.patience().lock);
     let mut was_any = false;
     loop {
         let left = occupancy::leftovers(session).await?;
@@ -57,7 +57,7 @@ pub(super) async fn end_leftovers(target: &Conninfo, session: &Session) -> Resul
         for occupant in &left {
             may_be_ended &= occupancy::end(session, occupant.process).await?;
         }
-        if began.elapsed() > session.patience().lock {
+        if !deadline.pause(POLL).await {
             let message = format!(
                 "an earlier restore that was killed still works in {target}: {}",
                 first.described
@@ -69,6 +69,5 @@ pub(super) async fn end_leftovers(target: &Conninfo, session: &Session) -> Resul
             };
             return Err(Error::new(Kind::Refused, message).hint(hint));
         }
-        tokio::time::sleep(POLL).await;
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::builds::Builds;
 use super::trees::Trees;
-use crate::archive::{Contents, DumpId, Entry};
+use crate::archive::{Contents, DumpId, Entry, EntryKind};
 use crate::postgres::queries::loading;
 use crate::recovery::platform::Selection;
 
@@ -46,22 +46,25 @@ impl Analyses {
         let trees = Trees::of(contents);
         let data = contents.entries.iter();
         let rows_of: HashMap<DumpId, DumpId> = data
-            .filter(|entry| entry.kind == "TABLE DATA" && entry.has_data)
+            .filter(|entry| entry.kind == EntryKind::TableData && entry.has_data)
             .flat_map(|data| data.dependencies.iter().map(|table| (*table, data.id)))
             .collect();
-        let declared = contents.entries.iter().filter(|entry| entry.kind == "STATISTICS");
+        let declared = contents
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::Statistics);
         let declared: HashSet<DumpId> = declared
             .flat_map(|entry| entry.dependencies.iter().map(|table| trees.root(*table)))
             .collect();
         let over = builds_over(builds);
         let mut found = Self::default();
         for entry in contents.entries.iter().filter(|entry| selection.keeps(entry.id)) {
-            let rows: Vec<DumpId> = match entry.kind.as_str() {
-                "MATERIALIZED VIEW DATA" => {
+            let rows: Vec<DumpId> = match entry.kind {
+                EntryKind::MaterializedViewData => {
                     found.late.push(analysis(entry, entry.id, Vec::new(), Vec::new()));
                     continue;
                 }
-                "TABLE" => match (rows_of.get(&entry.id), trees.partitions(entry.id)) {
+                EntryKind::Table => match (rows_of.get(&entry.id), trees.partitions(entry.id)) {
                     (Some(rows), []) => vec![*rows],
                     (None, partitions) if !partitions.is_empty() => {
                         let rows = partitions.iter().filter_map(|leaf| rows_of.get(leaf));

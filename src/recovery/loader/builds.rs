@@ -12,7 +12,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::trees::Trees;
-use crate::archive::{Contents, DumpId, Entry};
+use crate::archive::{Contents, DumpId, Entry, EntryKind};
 use crate::postgres::queries::unknown::{HARMLESS_EXTENSIONS, Unknown};
 use crate::postgres::statement;
 use crate::recovery::plan::{self, RestoreStage};
@@ -118,20 +118,22 @@ impl Builds {
                 continue;
             }
             let knows = |id: &DumpId| available.contains(id) || contents.entry(*id).is_none();
-            let is_refresh = entry.kind == "MATERIALIZED VIEW DATA";
+            let is_refresh = entry.kind == EntryKind::MaterializedViewData;
             if !selection.keeps(entry.id)
                 || keeps_tablespaces && entry.tablespace.is_some()
                 || !is_refresh && !entry.dependencies.iter().all(knows)
             {
                 continue;
             }
-            match entry.kind.as_str() {
-                "INDEX" | "CONSTRAINT" | "INDEX ATTACH" => found.indexes.push(survey.index(entry, place)),
-                "FK CONSTRAINT" => match survey.foreign_key(entry, place) {
+            match entry.kind {
+                EntryKind::Index | EntryKind::Constraint | EntryKind::IndexAttach => {
+                    found.indexes.push(survey.index(entry, place));
+                }
+                EntryKind::FkConstraint => match survey.foreign_key(entry, place) {
                     Some(key) => found.foreign_keys.push(key),
                     None => found.whole_keys.push(survey.whole_key(entry, place)),
                 },
-                "MATERIALIZED VIEW DATA" => found.refreshes.push(survey.refresh(entry, place)),
+                EntryKind::MaterializedViewData => found.refreshes.push(survey.refresh(entry, place)),
                 _ => continue,
             }
             available.insert(entry.id);
@@ -174,7 +176,7 @@ struct EntryFacts<'a> {
 impl<'a> EntryFacts<'a> {
     fn new(contents: &'a Contents, unknown: &'a Unknown) -> Self {
         let data = contents.entries.iter();
-        let data = data.filter(|entry| entry.kind == "TABLE DATA" && entry.has_data);
+        let data = data.filter(|entry| entry.kind == EntryKind::TableData && entry.has_data);
         Self {
             contents,
             unknown,
@@ -194,10 +196,10 @@ impl<'a> EntryFacts<'a> {
             let mut needed = entry.dependencies.iter();
             needed.any(|id| !self.rows_of.contains_key(id) && !self.trees.partitions(*id).is_empty())
         };
-        let claim = match entry.kind.as_str() {
-            "INDEX ATTACH" => Exclusivity::Tree,
-            "CONSTRAINT" if is_of_parent() => Exclusivity::Tree,
-            "INDEX" if is_one_statement() => Exclusivity::Shared,
+        let claim = match entry.kind {
+            EntryKind::IndexAttach => Exclusivity::Tree,
+            EntryKind::Constraint if is_of_parent() => Exclusivity::Tree,
+            EntryKind::Index if is_one_statement() => Exclusivity::Shared,
             _ => Exclusivity::Table,
         };
         let start = self.start(entry);
@@ -257,8 +259,8 @@ impl<'a> EntryFacts<'a> {
         needed.sort_unstable();
         needed.dedup();
         let is_relation = |id: &&DumpId| {
-            let kind = self.contents.entry(**id).map(|entry| entry.kind.as_str());
-            matches!(kind, Some("TABLE" | "MATERIALIZED VIEW"))
+            let kind = self.contents.entry(**id).map(|entry| &entry.kind);
+            matches!(kind, Some(EntryKind::Table | EntryKind::MaterializedView))
         };
         let tables: Vec<DumpId> = needed.iter().filter(is_relation).copied().collect();
         let rows: HashSet<DumpId> = tables
@@ -275,7 +277,7 @@ impl<'a> EntryFacts<'a> {
             place,
             what: format!(
                 "{} {}",
-                entry.kind.trim_end_matches(" DATA").to_lowercase(),
+                entry.kind.as_str().trim_end_matches(" DATA").to_lowercase(),
                 entry.tag
             ),
             statement: entry.definition.clone(),
@@ -302,15 +304,27 @@ impl<'a> EntryFacts<'a> {
         needed
             .map(|needed| {
                 let name = (needed.schema.clone().unwrap_or_default(), needed.tag.clone());
-                match needed.kind.as_str() {
+                match needed.kind {
                     // Its generated columns are computed again when all rows are in.
-                    "TABLE" if self.unknown.tables.contains(&name) => Start::AllRows,
-                    "TABLE" | "MATERIALIZED VIEW" if self.unknown.typed.contains(&name) => Start::AllRows,
-                    "TABLE" | "MATERIALIZED VIEW" | "INDEX" | "CONSTRAINT" | "INDEX ATTACH"
-                    | "TABLE ATTACH" | "COLLATION" | "SCHEMA" => Start::OwnRows,
-                    "TYPE" | "DOMAIN" if !self.unknown.types.contains(&name) => Start::OwnRows,
-                    "EXTENSION" if HARMLESS_EXTENSIONS.contains(&needed.tag.as_str()) => Start::OwnRows,
-                    "EXTENSION" => Start::AllRows,
+                    EntryKind::Table if self.unknown.tables.contains(&name) => Start::AllRows,
+                    EntryKind::Table | EntryKind::MaterializedView if self.unknown.typed.contains(&name) => {
+                        Start::AllRows
+                    }
+                    EntryKind::Table
+                    | EntryKind::MaterializedView
+                    | EntryKind::Index
+                    | EntryKind::Constraint
+                    | EntryKind::IndexAttach
+                    | EntryKind::TableAttach
+                    | EntryKind::Collation
+                    | EntryKind::Schema => Start::OwnRows,
+                    EntryKind::Type | EntryKind::Domain if !self.unknown.types.contains(&name) => {
+                        Start::OwnRows
+                    }
+                    EntryKind::Extension if HARMLESS_EXTENSIONS.contains(&needed.tag.as_str()) => {
+                        Start::OwnRows
+                    }
+                    EntryKind::Extension => Start::AllRows,
                     _ => Start::InOrder,
                 }
             })

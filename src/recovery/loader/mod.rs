@@ -35,7 +35,7 @@ use super::plan;
 use super::platform::Selection;
 use super::refused::RefusedStep;
 use super::silence::silence;
-use crate::archive::{ArchiveEvent, Contents, DumpId};
+use crate::archive::{ArchiveEvent, Contents, DumpId, EntryKind};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::conninfo::Conninfo;
 use crate::postgres::queries;
@@ -136,12 +136,17 @@ impl<'a> Loader<'a> {
             large_objects: LargeObjectWriter::default(),
             waiting: BytesMut::with_capacity(BATCH_BYTES),
         };
-        loader.connect();
+        loader.connect(usize::MAX);
         Ok(loader)
     }
 
-    fn connect(&mut self) {
-        for number in 0..self.common.queue.connections() {
+    /// Opens as many connections again as have something to do.
+    fn reconnect(&mut self) {
+        self.connect(self.common.queue.left());
+    }
+
+    fn connect(&mut self, most: usize) {
+        for number in 0..self.common.queue.connections().min(most) {
             self.connections.spawn(work(Arc::clone(&self.common), number));
         }
     }
@@ -232,7 +237,7 @@ impl<'a> Loader<'a> {
         common.queue.add_analyses(self.late_analyses.drain(..));
         common.queue.analyze(Analyzes::ToTheEnd).await;
         let session = self.session;
-        self.connect();
+        self.reconnect();
         tokio::select! {
             done = self.disconnect() => done?,
             silence = silence(session, "the target's server") => return Err(silence),
@@ -295,7 +300,7 @@ impl<'a> Loader<'a> {
             queue.add(checks.filter(|check| !self.unattached.contains(&check.id)));
             queue.add(builds.refreshes);
             queue.builds_ended(true);
-            self.connect();
+            self.reconnect();
             self.disconnect().await?;
         }
         queries::loading::let_autovacuum_come(self.session, &self.held_off).await?;
@@ -359,7 +364,7 @@ fn made_tables<'a>(contents: &'a Contents, selection: &Selection) -> Vec<(&'a st
     let tables = contents
         .entries
         .iter()
-        .filter(|entry| entry.kind == "TABLE" && selection.keeps(entry.id));
+        .filter(|entry| entry.kind == EntryKind::Table && selection.keeps(entry.id));
     tables
         .map(|entry| (entry.schema.as_deref().unwrap_or_default(), entry.tag.as_str()))
         .collect()
@@ -369,7 +374,7 @@ fn made_tables<'a>(contents: &'a Contents, selection: &Selection) -> Vec<(&'a st
 fn rows_of(contents: &Contents, tables: &HashSet<Name>) -> HashSet<DumpId> {
     let rows = contents.entries.iter().filter(|entry| {
         let name = (entry.schema.clone().unwrap_or_default(), entry.tag.clone());
-        entry.kind == "TABLE DATA" && tables.contains(&name)
+        entry.kind == EntryKind::TableData && tables.contains(&name)
     });
     rows.map(|entry| entry.id).collect()
 }

@@ -49,6 +49,12 @@ impl Queue {
         self.connections
     }
 
+    /// How many steps and statistics no connection has begun.
+    pub(super) fn left(&self) -> usize {
+        let state = self.lock();
+        state.waiting.len() + state.analyses.len()
+    }
+
     /// So much will be built.
     pub(super) fn expect_builds(&self, of: usize) {
         self.builds.send_modify(|counts| counts.of += of as u64);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::archive::{Contents, DumpId};
+use crate::archive::{Contents, DumpId, EntryKind};
 
 /// The tables of an archive in trees.
 #[derive(Debug, Default)]
@@ -17,18 +17,22 @@ impl Trees {
     /// The trees of the archive's tables.
     pub(super) fn of(contents: &Contents) -> Self {
         let mut trees = Self::default();
-        let is_table = |id: &DumpId| contents.entry(*id).is_some_and(|entry| entry.kind == "TABLE");
+        let is_table = |id: &DumpId| {
+            contents
+                .entry(*id)
+                .is_some_and(|entry| entry.kind == EntryKind::Table)
+        };
         for entry in &contents.entries {
             let tables: Vec<DumpId> = entry.dependencies.iter().copied().filter(is_table).collect();
-            match entry.kind.as_str() {
+            match entry.kind {
                 // `ALTER TABLE ONLY parent ATTACH PARTITION child`; which of the two is the parent, rows will tell.
-                "TABLE ATTACH" => {
+                EntryKind::TableAttach => {
                     for pair in tables.windows(2) {
                         trees.join(pair[0], pair[1]);
                     }
                     trees.parents.extend(tables);
                 }
-                "TABLE" => {
+                EntryKind::Table => {
                     for parent in tables {
                         trees.join(entry.id, parent);
                     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::rule::OmissionRule;
-use crate::archive::{Contents, Entry};
+use crate::archive::{Contents, Entry, EntryKind};
 use crate::model::profile::Profile;
 use crate::postgres::rights::{Name, SessionRights, TableRights};
 
@@ -13,30 +13,12 @@ const MIGRATION_TABLES: [&str; 2] = ["migrations", "schema_migrations"];
 const SECRET_SCHEMAS: [&str; 2] = ["vault", "pgsodium"];
 /// Schemas of the platform whose functions are there for the product's triggers.
 const SHARED_FUNCTIONS: [&str; 3] = ["extensions", "supabase_functions", "net"];
-/// Kinds of entries that stand on their own. The others are parts of a table or view.
-const OWN_THINGS: [&str; 15] = [
-    "AGGREGATE",
-    "COLLATION",
-    "DOMAIN",
-    "FOREIGN TABLE",
-    "FUNCTION",
-    "MATERIALIZED VIEW",
-    "OPERATOR",
-    "PROCEDURE",
-    "SEQUENCE",
-    "SHELL TYPE",
-    "TABLE",
-    "TEXT SEARCH CONFIGURATION",
-    "TEXT SEARCH DICTIONARY",
-    "TYPE",
-    "VIEW",
-];
 
 /// What is known of a Supabase target.
 #[derive(Clone, Debug, Default)]
 pub struct KnownTarget {
-    /// Everything it defines: kind, schema and name as pg_dump words them.
-    pub present: HashSet<(String, String, String)>,
+    /// Everything it defines: kind, schema and name as pg_dump words it.
+    pub present: HashSet<(EntryKind, String, String)>,
     /// What the role may do there.
     pub rights: SessionRights,
 }
@@ -54,27 +36,28 @@ impl KnownTarget {
         }
     }
 
-    fn has(&self, kind: &str, schema: &str, tag: &str) -> bool {
+    fn has(&self, kind: &EntryKind, schema: &str, tag: &str) -> bool {
         self.present
-            .contains(&(kind.to_owned(), schema.to_owned(), tag.to_owned()))
+            .contains(&(kind.clone(), schema.to_owned(), tag.to_owned()))
     }
 }
 
 /// Whether the platform makes the entry, wherever it is restored to.
 pub fn is_platforms(contents: &Contents, entry: &Entry) -> bool {
     let schema = entry.schema.as_deref().unwrap_or_default();
-    match entry.kind.as_str() {
-        "SCHEMA" => is_platform_schema(&entry.tag),
-        "EXTENSION" => true,
-        "EVENT TRIGGER" => called_schema(&entry.definition).is_some_and(is_platform_schema),
-        "PUBLICATION" => entry.tag.starts_with("supabase_"),
-        "COMMENT" | "SECURITY LABEL" if schema.is_empty() => match entry.tag.split_once(' ') {
+    match entry.kind {
+        EntryKind::Schema => is_platform_schema(&entry.tag),
+        EntryKind::Extension => true,
+        EntryKind::EventTrigger => called_schema(&entry.definition).is_some_and(is_platform_schema),
+        EntryKind::Publication => entry.tag.starts_with("supabase_"),
+        EntryKind::Comment | EntryKind::SecurityLabel if schema.is_empty() => match entry.tag.split_once(' ')
+        {
             Some(("SCHEMA", name)) => is_platform_schema(name.trim_matches('"')),
             Some(("EXTENSION", _)) => true,
             _ => commented(contents, entry).is_some_and(|commented| is_platforms(contents, commented)),
         },
-        "POLICY" => false,
-        "TRIGGER" if is_platform_schema(schema) => called_schema(&entry.definition)
+        EntryKind::Policy => false,
+        EntryKind::Trigger if is_platform_schema(schema) => called_schema(&entry.definition)
             .is_none_or(|function| is_platform_schema(function) && !SHARED_FUNCTIONS.contains(&function)),
         _ => is_platform_schema(schema),
     }
@@ -82,41 +65,45 @@ pub fn is_platforms(contents: &Contents, entry: &Entry) -> bool {
 
 /// The rule by which the entry is left out, or `None` where it is restored.
 pub fn rule(contents: &Contents, entry: &Entry, target: &KnownTarget) -> Option<OmissionRule> {
-    let (kind, tag) = (entry.kind.as_str(), entry.tag.as_str());
+    let (kind, tag) = (&entry.kind, entry.tag.as_str());
     let schema = entry.schema.as_deref().unwrap_or_default();
     let is_there = target.has(kind, schema, tag);
     match kind {
         // Grants are not restored at all.
-        "ACL" | "DEFAULT ACL" => None,
-        "SCHEMA" if is_platform_schema(tag) && is_there => Some(OmissionRule::Schema),
-        "SCHEMA" if is_platform_schema(tag) => Some(OmissionRule::LackingDefinition),
-        "EXTENSION" if is_there => Some(OmissionRule::Extension),
-        "EXTENSION" => unless(
+        EntryKind::Acl | EntryKind::DefaultAcl => None,
+        EntryKind::Schema if is_platform_schema(tag) && is_there => Some(OmissionRule::Schema),
+        EntryKind::Schema if is_platform_schema(tag) => Some(OmissionRule::LackingDefinition),
+        EntryKind::Extension if is_there => Some(OmissionRule::Extension),
+        EntryKind::Extension => unless(
             target.rights.creatable_extensions.contains(tag),
             OmissionRule::ForbiddenExtension,
         ),
-        "PUBLICATION" if is_there => Some(OmissionRule::Publication),
-        "EVENT TRIGGER" if is_platforms(contents, entry) => Some(OmissionRule::EventTrigger),
-        "COMMENT" | "SECURITY LABEL" if is_platforms(contents, entry) => Some(OmissionRule::Comment),
-        "EVENT TRIGGER" | "PUBLICATION TABLE" | "PUBLICATION TABLES IN SCHEMA" if is_there => {
+        EntryKind::Publication if is_there => Some(OmissionRule::Publication),
+        EntryKind::EventTrigger if is_platforms(contents, entry) => Some(OmissionRule::EventTrigger),
+        EntryKind::Comment | EntryKind::SecurityLabel if is_platforms(contents, entry) => {
+            Some(OmissionRule::Comment)
+        }
+        EntryKind::EventTrigger | EntryKind::PublicationTable | EntryKind::PublicationTablesInSchema
+            if is_there =>
+        {
             Some(OmissionRule::Present)
         }
-        "EVENT TRIGGER" => unless(
+        EntryKind::EventTrigger => unless(
             target.rights.may_make_event_triggers,
             OmissionRule::ForbiddenEventTrigger,
         ),
-        "PUBLICATION TABLE" | "PUBLICATION TABLES IN SCHEMA" => unless(
+        EntryKind::PublicationTable | EntryKind::PublicationTablesInSchema => unless(
             may_publish(contents, entry, target),
             OmissionRule::ForbiddenPublication,
         ),
         _ if !is_platform_schema(schema) => None,
-        "TABLE DATA" => rows_rule(entry, target),
-        "SEQUENCE SET" => sequence_rule(contents, entry, target),
-        "POLICY" | "TRIGGER" if !is_platforms(contents, entry) => {
+        EntryKind::TableData => rows_rule(entry, target),
+        EntryKind::SequenceSet => sequence_rule(contents, entry, target),
+        EntryKind::Policy | EntryKind::Trigger if !is_platforms(contents, entry) => {
             guest_rule(contents, entry, target, is_there)
         }
         _ if is_there => Some(OmissionRule::Definition),
-        _ if OWN_THINGS.contains(&kind) => unless(
+        _ if is_made_alone(kind) => unless(
             target.rights.creatable_in.contains(schema),
             OmissionRule::LackingDefinition,
         ),
@@ -129,15 +116,37 @@ pub fn rule(contents: &Contents, entry: &Entry, target: &KnownTarget) -> Option<
     }
 }
 
+/// Whether an entry of that kind is made by itself. All others are parts of a table or view.
+fn is_made_alone(kind: &EntryKind) -> bool {
+    matches!(
+        kind,
+        EntryKind::Aggregate
+            | EntryKind::Collation
+            | EntryKind::Domain
+            | EntryKind::ForeignTable
+            | EntryKind::Function
+            | EntryKind::MaterializedView
+            | EntryKind::Operator
+            | EntryKind::Procedure
+            | EntryKind::Sequence
+            | EntryKind::ShellType
+            | EntryKind::Table
+            | EntryKind::TextSearchConfiguration
+            | EntryKind::TextSearchDictionary
+            | EntryKind::Type
+            | EntryKind::View
+    )
+}
+
 fn unless(is_allowed: bool, otherwise: OmissionRule) -> Option<OmissionRule> {
     (!is_allowed).then_some(otherwise)
 }
 
 /// Whether the entry's publication is the role's, or is made with it.
 fn may_publish(contents: &Contents, entry: &Entry, target: &KnownTarget) -> bool {
-    let mut publications = needed(contents, entry).filter(|needed| needed.kind == "PUBLICATION");
+    let mut publications = needed(contents, entry).filter(|needed| needed.kind == EntryKind::Publication);
     publications.all(|publication| {
-        !target.has("PUBLICATION", "", &publication.tag)
+        !target.has(&EntryKind::Publication, "", &publication.tag)
             || target.rights.own_publications.contains(&publication.tag)
     })
 }
@@ -156,8 +165,8 @@ fn guest_rule(
     let Some(rights) = table.and_then(|table| target.rights.tables.get(&name(table))) else {
         return Some(OmissionRule::LackingDefinition);
     };
-    match entry.kind.as_str() {
-        "POLICY" => unless(rights.may_make_policies, OmissionRule::ForbiddenPolicy),
+    match entry.kind {
+        EntryKind::Policy => unless(rights.may_make_policies, OmissionRule::ForbiddenPolicy),
         _ => unless(rights.may_make_triggers, OmissionRule::ForbiddenTrigger),
     }
 }
@@ -201,7 +210,10 @@ fn sequence_rule(contents: &Contents, entry: &Entry, target: &KnownTarget) -> Op
     let Some(Some(table)) = target.rights.settable_sequences.get(&name(entry)) else {
         return Some(OmissionRule::Sequence);
     };
-    let mut rows = contents.entries.iter().filter(|entry| entry.kind == "TABLE DATA");
+    let mut rows = contents
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == EntryKind::TableData);
     let rows = rows.find(|entry| name(entry) == *table);
     let are_loaded = rows.is_some_and(|rows| rule(contents, rows, target).is_none());
     unless(are_loaded, OmissionRule::Sequence)
@@ -217,8 +229,12 @@ fn table_of<'a>(contents: &'a Contents, entry: &'a Entry) -> Option<&'a Entry> {
     let tables = || {
         needed(contents, entry).filter(|needed| {
             let is_table = matches!(
-                needed.kind.as_str(),
-                "TABLE" | "FOREIGN TABLE" | "VIEW" | "MATERIALIZED VIEW" | "SEQUENCE"
+                needed.kind,
+                EntryKind::Table
+                    | EntryKind::ForeignTable
+                    | EntryKind::View
+                    | EntryKind::MaterializedView
+                    | EntryKind::Sequence
             );
             is_table && needed.schema == entry.schema
         })

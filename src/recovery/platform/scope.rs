@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::judge::{is_platforms, name};
 use super::rule::OmissionRule;
 use super::selection::Selection;
-use crate::archive::Contents;
+use crate::archive::{Contents, EntryKind};
 use crate::model::access::UnknownRightsAccepted;
 use crate::model::check_names;
 use crate::model::depth::Depth;
@@ -67,11 +67,11 @@ impl RestoreScope {
                 continue;
             };
             *scope.rules.entry(rule).or_default() += 1;
-            if entry.kind == "TABLE DATA" {
+            if entry.kind == EntryKind::TableData {
                 scope.rows.insert(name(entry), rule);
             } else {
                 let (schema, tag) = name(entry);
-                scope.entries.insert((entry.kind.clone(), schema, tag));
+                scope.entries.insert((entry.kind.to_string(), schema, tag));
             }
         }
         scope

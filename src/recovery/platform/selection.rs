@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::judge::{self, KnownTarget, name, rule};
 use super::rule::OmissionRule;
-use crate::archive::{Contents, DumpId, Entry};
+use crate::archive::{Contents, DumpId, Entry, EntryKind};
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::{Manifest, Table};
 use crate::model::profile::Profile;
@@ -37,7 +37,7 @@ impl Selection {
     pub fn without(contents: &Contents, extensions: &[String]) -> Self {
         let entries = || contents.entries.iter();
         let lacking: Vec<&Entry> = entries()
-            .filter(|entry| entry.kind == "EXTENSION" && extensions.contains(&entry.tag))
+            .filter(|entry| entry.kind == EntryKind::Extension && extensions.contains(&entry.tag))
             .collect();
         let is_in_lacking_schema = |entry: &Entry| {
             let in_schema = entry
@@ -51,12 +51,13 @@ impl Selection {
             })
         };
         let made: HashSet<Name> = entries()
-            .filter(|entry| entry.kind == "TABLE")
+            .filter(|entry| entry.kind == EntryKind::Table)
             .map(name)
             .collect();
         let is_made = |data: &Entry| made.contains(&name(data));
-        let rows = entries()
-            .filter(|entry| entry.kind == "TABLE DATA" && is_in_lacking_schema(entry) && !is_made(entry));
+        let rows = entries().filter(|entry| {
+            entry.kind == EntryKind::TableData && is_in_lacking_schema(entry) && !is_made(entry)
+        });
         let left_out = lacking.iter().copied().chain(rows);
         let left_out = left_out.map(|entry| (entry.id, OmissionRule::PlatformExtension));
         Self {
@@ -72,7 +73,7 @@ impl Selection {
         let left_out = with_stranded(contents, judged.collect());
         let filled = contents.entries.iter().filter(|entry| {
             let is_platforms = Profile::Supabase.owns_schema(entry.schema.as_deref().unwrap_or_default());
-            entry.kind == "TABLE DATA" && is_platforms && !left_out.contains_key(&entry.id)
+            entry.kind == EntryKind::TableData && is_platforms && !left_out.contains_key(&entry.id)
         });
         Self {
             profile: Profile::Supabase,
@@ -85,7 +86,7 @@ impl Selection {
     #[must_use]
     pub(crate) fn with_schemas(mut self, contents: &Contents, schemas: &[String]) -> Self {
         let entries = contents.entries.iter();
-        let present = entries.filter(|entry| entry.kind == "SCHEMA" && schemas.contains(&entry.tag));
+        let present = entries.filter(|entry| entry.kind == EntryKind::Schema && schemas.contains(&entry.tag));
         self.left_out
             .extend(present.map(|entry| (entry.id, OmissionRule::Present)));
         self
@@ -146,7 +147,10 @@ impl Selection {
 
     /// The tables whose rows are left out, each with the rule.
     fn rows_rules(&self, contents: &Contents) -> HashMap<Name, OmissionRule> {
-        let rows = contents.entries.iter().filter(|entry| entry.kind == "TABLE DATA");
+        let rows = contents
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::TableData);
         let left_out = rows.filter_map(|entry| {
             let rule = self.rule(entry.id).filter(|rule| rule.is_excused())?;
             Some((name(entry), rule))
@@ -183,10 +187,10 @@ impl Selection {
             let is_products = !self
                 .profile
                 .owns_schema(entry.schema.as_deref().unwrap_or_default());
-            entry.kind == "FK CONSTRAINT"
+            entry.kind == EntryKind::FkConstraint
                 && is_products
                 && judge::needed(contents, entry)
-                    .any(|needed| needed.kind == "TABLE" && name(needed) == *table)
+                    .any(|needed| needed.kind == EntryKind::Table && name(needed) == *table)
         })
     }
 }
@@ -216,7 +220,7 @@ fn with_stranded(
 
 /// The comment on an extension goes with it; everything else is missed.
 fn stranded_by(gap: OmissionRule, entry: &Entry) -> OmissionRule {
-    if gap == OmissionRule::PlatformExtension && entry.kind == "COMMENT" {
+    if gap == OmissionRule::PlatformExtension && entry.kind == EntryKind::Comment {
         gap
     } else {
         OmissionRule::NeedsLeftOut

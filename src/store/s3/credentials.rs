@@ -17,6 +17,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_http_client::proxy::ProxyConfig;
 
 use super::http_client::client;
+use crate::error::chain;
 use crate::log;
 use crate::model::secret::Secret;
 use crate::store::location::{Chain, Location};
@@ -97,8 +98,7 @@ impl ProvideCredentials for StandardChain {
 
 /// Why there are no credentials, where that is the error: what happened, and what to do.
 pub(super) fn trouble_in(error: &(dyn Error + 'static)) -> Option<(String, &'static str)> {
-    let mut next = Some(error);
-    while let Some(cause) = next {
+    for cause in chain(error) {
         if let Some(refusal) = cause.downcast_ref::<CredentialsError>() {
             return Some(told(refusal));
         }
@@ -110,7 +110,6 @@ pub(super) fn trouble_in(error: &(dyn Error + 'static)) -> Option<(String, &'sta
                 FAILED,
             ));
         }
-        next = cause.source();
     }
     None
 }
@@ -121,14 +120,14 @@ fn told(refusal: &CredentialsError) -> (String, &'static str) {
         return (why.to_owned(), NONE);
     }
     // What lies below names the address or the refusal. Only the words of a program that was asked may hold anything, keys too.
-    let mut told: Vec<String> = Vec::new();
-    let mut next = refusal.source();
-    while let Some(cause) = next {
+    let own = |cause: &(dyn Error + 'static)| {
         let text = cause.to_string();
-        let own = text.split(WORDS_OF_A_PROGRAM).next().unwrap_or_default();
-        told.push(own.to_owned());
-        next = cause.source();
-    }
+        text.split(WORDS_OF_A_PROGRAM)
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let mut told: Vec<String> = chain(refusal).skip(1).map(own).collect();
     told.dedup();
     (format!("a source of AWS's failed: {}", told.join(": ")), FAILED)
 }

@@ -11,7 +11,7 @@ use super::clock::Clocks;
 use super::credentials;
 use super::paging::Unreliable;
 use super::store::S3Store;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, chain};
 
 /// How far clocks may be apart before a store refuses what was signed.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
@@ -67,14 +67,7 @@ impl S3Store {
 
 /// What was found wrong with the answer, where that is the error.
 fn unreliable_in(error: &(dyn StdError + 'static)) -> Option<Unreliable> {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if let Some(unreliable) = cause.downcast_ref::<Unreliable>() {
-            return Some(*unreliable);
-        }
-        next = cause.source();
-    }
-    None
+    chain(error).find_map(|cause| cause.downcast_ref::<Unreliable>().copied())
 }
 
 /// In whole minutes, which is what a clock is off by when it matters.
@@ -175,8 +168,7 @@ impl ConnectionTrouble {
     }
 
     fn on_the_way(error: &(dyn StdError + 'static)) -> Self {
-        let mut next = Some(error);
-        while let Some(cause) = next {
+        for cause in chain(error) {
             // The client's own name for it; the system's differs between systems.
             if cause.to_string().contains("dns error") {
                 return Self::UnknownHost;
@@ -186,7 +178,6 @@ impl ConnectionTrouble {
                 Some(io::ErrorKind::InvalidData) => return Self::Untrusted,
                 _ => {}
             }
-            next = cause.source();
         }
         Self::Broken
     }
@@ -233,9 +224,5 @@ fn is_page(answer: &aws_sdk_s3::config::http::HttpResponse) -> bool {
 
 /// The innermost cause, where the outer ones only say that something was dispatched.
 fn root_of<E: StdError + 'static>(cause: &SdkError<E>) -> String {
-    let mut root: &dyn StdError = cause;
-    while let Some(next) = root.source() {
-        root = next;
-    }
-    root.to_string()
+    chain(cause).last().map(ToString::to_string).unwrap_or_default()
 }

@@ -18,7 +18,7 @@ fn written(entries: Writer, minor: u8, entry: &Entry) -> Writer {
         .text(Some(&entry.catalog_oid.to_string()))
         .text(Some(&entry.oid.to_string()))
         .text(Some(&entry.tag))
-        .text(Some(&entry.kind))
+        .text(Some(entry.kind.as_str()))
         .int(section)
         .text(Some(&entry.definition))
         .text(Some(&entry.drop_statement))

@@ -77,8 +77,7 @@ fn a_target_with_too_few_connections_is_not_changed() {
         world.back_up(&source).await.expect("a backup");
         let (refused, database) = restore_limited(&world, 2).await;
         let error = refused.expect_err("too few");
-        // Looking at the target takes three already.
-        assert_eq!(error.kind(), Kind::Target, "{error}");
+        assert_eq!(error.kind(), Kind::Refused, "{error}");
         assert!(
             error
                 .next_step()

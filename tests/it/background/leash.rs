@@ -2,10 +2,13 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::kit::{SMALL_SCHEMA, World, processes_about, program, run};
+use paycraft_dr::child::{Child, reaper};
 use paycraft_dr::postgres::conninfo::Side;
+use paycraft_dr::recovery::scratch::{Purpose, Scratch};
 
 /// Says where it is, starts a worker of its own, and goes on for ten minutes unless it is ended.
 const ENDLESS: &str = "here=${0%/*}; trap '' TERM INT HUP
@@ -56,5 +59,37 @@ fn children_and_their_workers_end_with_a_killed_program() {
             let killing = tokio::task::spawn_blocking(move || killed(command, &place));
             killing.await.expect("no panic");
         }
+    });
+}
+
+/// Writes into the directory `$1` until it is killed.
+const WRITER: &str = r#"trap '' TERM; while :; do : > "$1/written"; done"#;
+
+#[test]
+fn what_is_dropped_waits_for_no_process() {
+    run(async {
+        let directory = Scratch::new(Purpose::Verb).expect("a directory");
+        let place = directory.path().to_owned();
+        let mut command = tokio::process::Command::new("/bin/sh");
+        command.args(["-c", WRITER, "writer"]).arg(&place);
+        let child = Child::start("sh", command).expect("a shell");
+        let began = Instant::now();
+        while !place.join("written").exists() {
+            assert!(began.elapsed() < Duration::from_mins(1), "it never began");
+            tokio::task::yield_now().await;
+        }
+        // The thread that waits for processes has something else to do first.
+        let (go, wait) = mpsc::channel();
+        reaper::hand_over(move || {
+            let _ = wait.recv();
+        });
+        drop(child);
+        drop(directory);
+        assert!(!processes_about(&place).is_empty(), "it was waited for");
+        assert!(place.exists(), "the directory went while a process wrote into it");
+        go.send(()).expect("the thread waits");
+        reaper::settled().await;
+        assert_eq!(processes_about(&place), [""; 0]);
+        assert!(!place.exists(), "the directory is left");
     });
 }

@@ -194,6 +194,7 @@ fn a_project_of_supabase_comes_back_in_the_server_of_the_weekly_restore() {
         assert_proven(&restored.verification);
         let bypasses = "SELECT rolbypassrls::text FROM pg_roles WHERE rolname = 'service_role'";
         assert_eq!(query(&target, bypasses).await, "true", "as at Supabase");
+        server.stop().await;
     });
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use crate::cli::progress;
 use crate::error::{Error, Kind, Result};
 
 /// Asks, or takes what is proposed.
@@ -48,6 +49,7 @@ impl Questions {
 }
 
 fn type_answer(shown: &str) -> std::io::Result<String> {
+    progress::clear();
     let mut stderr = std::io::stderr().lock();
     write!(stderr, "{shown}")?;
     stderr.flush()?;

@@ -12,7 +12,7 @@ use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
 use super::Limits;
 use super::engine::Engine;
 use crate::drill::loopback::free_port;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, in_words};
 
 /// A port that was free a moment ago may be taken by the time the engine asks for it.
 const PORT_ATTEMPTS: u32 = 5;
@@ -64,7 +64,7 @@ impl Container {
                         address: (Ipv4Addr::LOCALHOST, port).into(),
                     });
                 }
-                Err(cause) => causes(&cause),
+                Err(cause) => in_words(&cause),
             };
             // It may have been made without having been started.
             engine.remove(&name).await?;
@@ -166,17 +166,4 @@ fn name_and_tag(image: &str) -> (&str, &str) {
         Some((name, tag)) if !tag.contains('/') => (name, tag),
         _ => (image, "latest"),
     }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }

@@ -252,7 +252,7 @@ impl SharedContainers {
         }
         let left = left(self.engine.labelled(owner::ENVIRONMENT, &self.environment).await);
         if left.is_empty() {
-            self.leash.release(ALL_DONE);
+            self.leash.release(ALL_DONE).await;
         }
         left
     }

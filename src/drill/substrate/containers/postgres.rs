@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::SharedContainers;
 use super::container::{Container, Recipe};
 use super::owner;
+use crate::deadline::Deadline;
 use crate::drill::cluster::Traits;
 use crate::error::{Error, Kind, Result};
 use crate::model::secret::Secret;
@@ -146,8 +147,8 @@ impl PostgresContainer {
 
     async fn ready(&self) -> Result<()> {
         let conninfo = Conninfo::parse(Side::Target, self.url_by(self.address(), "postgres").reveal())?;
-        let began = Instant::now();
-        let mut looked = began;
+        let deadline = Deadline::after(START_TIMEOUT);
+        let mut looked = Instant::now();
         while !answers(&conninfo).await {
             if looked.elapsed() > Duration::from_secs(1) {
                 looked = Instant::now();
@@ -155,10 +156,9 @@ impl PostgresContainer {
                     return Err(self.failed("ended at once").await);
                 }
             }
-            if began.elapsed() > START_TIMEOUT {
+            if !deadline.pause(POLL).await {
                 return Err(self.failed("does not answer").await);
             }
-            tokio::time::sleep(POLL).await;
         }
         Ok(())
     }

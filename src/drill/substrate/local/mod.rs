@@ -15,6 +15,7 @@ pub(super) use self::store::start_inside;
 use crate::drill::cluster::{Cluster, Template, Traits};
 use crate::drill::server_user::ServerUser;
 use crate::error::{Error, Kind, Result};
+use crate::model::units::size;
 use crate::postgres::tools::{Installation, Tools};
 use crate::store::Location;
 
@@ -93,10 +94,10 @@ pub(super) fn check_room(place: &Path, size_bytes: u64) -> Result<()> {
     }
     let place: PathBuf = std::env::temp_dir();
     let message = format!(
-        "a drill of this size needs about {} MiB in {}, and {} MiB are free",
-        needed_bytes >> 20,
+        "a drill of this size needs about {} in {}, and {} are free",
+        size(needed_bytes),
         place.display(),
-        free_bytes >> 20
+        size(free_bytes)
     );
     Err(Error::new(Kind::Usage, message)
         .hint("free some space there, name another directory in TMPDIR, or give a smaller --scale"))
