@@ -73,7 +73,7 @@ fn lines_that_are_not_read_hold_up_no_run() {
                 tokio::task::yield_now().await;
             }
         };
-        let waited = tokio::time::timeout(Duration::from_secs(120), made).await;
+        let waited = tokio::time::timeout(Duration::from_mins(2), made).await;
         let mut said = BufReader::new(backup.stderr.take().expect("a pipe"));
         let ended = tokio::task::spawn_blocking(move || {
             let mut told = String::new();
