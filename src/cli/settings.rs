@@ -171,7 +171,7 @@ impl Settings<'_> {
     }
 
     /// How much less a backup may hold than the one before it.
-    pub fn shrink_limits(&self) -> ShrinkLimits {
+    pub(super) fn shrink_limits(&self) -> ShrinkLimits {
         let (set, usual) = (&self.config.suspicion, ShrinkLimits::default());
         ShrinkLimits {
             rows_percent: set.rows_percent.unwrap_or(usual.rows_percent),

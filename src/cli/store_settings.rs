@@ -68,7 +68,7 @@ const AWS_SOURCES: [&str; 5] = [
 
 impl Settings<'_> {
     /// The store, below its key prefix. Nothing is sent yet.
-    pub fn open_store(&self, flags: &StoreArguments) -> Result<Store> {
+    pub(super) fn open_store(&self, flags: &StoreArguments) -> Result<Store> {
         Ok(Store::at(&self.store_address(flags)?).below(&self.prefix(flags)?))
     }
 

@@ -24,7 +24,7 @@ struct Trace {
 
 impl Sentinel {
     /// Makes the sentinel on the server that `admin` leads to.
-    pub async fn plant(admin: &Conninfo) -> Result<Self> {
+    pub(super) async fn plant(admin: &Conninfo) -> Result<Self> {
         let session = Session::connect(admin).await?;
         let created = session
             .client()

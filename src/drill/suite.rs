@@ -182,7 +182,7 @@ impl Drop for UnderWay {
 }
 
 /// Runs one drill of a suite.
-pub async fn run_one(planned: &PlannedDrill, equipment: &Equipment) -> Result<Rehearsal> {
+async fn run_one(planned: &PlannedDrill, equipment: &Equipment) -> Result<Rehearsal> {
     let options = Options {
         origin: RehearsalInput::Synthetic {
             scenario: &planned.scenario,

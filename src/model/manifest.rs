@@ -30,7 +30,7 @@ use crate::model::wording::without_drawn_options;
 pub const VERSION: u32 = 1;
 
 /// No block is larger, so that reading one never takes more memory than this.
-pub const MAX_BLOCK_BYTES: u64 = 16 << 20;
+const MAX_BLOCK_BYTES: u64 = 16 << 20;
 
 /// Everything known about one backup at the time it was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -34,7 +34,7 @@ pub const MAX_LISTS_BYTES: u64 = 512 << 20;
 pub const MAX_STORED_LISTS_BYTES: u64 = 256 << 20;
 
 /// A line of a block is never longer. Its numbers take 20 digits each at most.
-pub const MAX_LINE_BYTES: usize = 128;
+const MAX_LINE_BYTES: usize = 128;
 
 /// A part of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

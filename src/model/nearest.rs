@@ -22,7 +22,7 @@ pub fn did_you_mean(meant: Option<&str>, hint: &str) -> String {
 }
 
 /// The day that `text` means in another way of writing: `2026/1/2`, `20260102`, `2026.01.02`, or one with more behind it.
-pub fn day_meant(text: &str) -> Option<String> {
+pub(super) fn day_meant(text: &str) -> Option<String> {
     let mut numbers = text
         .split(|mark: char| !mark.is_ascii_digit())
         .filter(|number| !number.is_empty());

@@ -71,7 +71,7 @@ pub fn reasons(old: &Shape, new: &Shape, limits: &ShrinkLimits) -> Vec<String> {
 /// Why the first backup of a source is under suspicion, where a backup of the shape `old` of another source is in the store: a
 /// connection string that leads to the wrong, empty database makes such a first backup. One with rows and tables of its own is
 /// another product's.
-pub fn reasons_of_first(old: &Shape, new: &Shape, limits: &ShrinkLimits) -> Vec<String> {
+pub(super) fn reasons_of_first(old: &Shape, new: &Shape, limits: &ShrinkLimits) -> Vec<String> {
     if old.rows() == 0 {
         return Vec::new();
     }
@@ -97,7 +97,7 @@ pub fn reasons_of_first(old: &Shape, new: &Shape, limits: &ShrinkLimits) -> Vec<
 }
 
 /// Why a backup is under suspicion that was made of a database of the same name in another cluster.
-pub fn reason_of_cluster(old: &manifest::Source, new: &manifest::Source) -> Option<String> {
+pub(super) fn reason_of_cluster(old: &manifest::Source, new: &manifest::Source) -> Option<String> {
     let is_upgraded = || matches!(likeness(&old.facts(), &new.facts()), Likeness::Same(_));
     if compare(old, new) != Sameness::Unknown || is_upgraded() {
         return None;

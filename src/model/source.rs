@@ -50,7 +50,7 @@ impl SourceChoice {
 
 impl SourceName {
     /// Whether an operator who types `text` may mean this source.
-    pub fn answers_to(&self, text: &str) -> bool {
+    pub(super) fn answers_to(&self, text: &str) -> bool {
         self.database == text || self.project_ref.as_deref() == Some(text) || self.to_string() == text
     }
 
@@ -91,7 +91,7 @@ impl From<&manifest::Source> for SourceName {
 
 /// Compares two names. Two projects are never the same. Where one side names a project and the other does not, a database of the
 /// same name may or may not be that project's: on Supabase every database is called `postgres`.
-pub fn compare_names(left: &SourceName, right: &SourceName) -> Sameness {
+pub(super) fn compare_names(left: &SourceName, right: &SourceName) -> Sameness {
     if left.database != right.database {
         return Sameness::Another;
     }

@@ -44,11 +44,6 @@ impl Phase {
             Self::Cutover => "cutover",
         }
     }
-
-    /// Whether the phase runs on the recovery clock, from the declared start of recovery to its end.
-    pub const fn is_recovery(self) -> bool {
-        !matches!(self, Self::Seed | Self::Backup)
-    }
 }
 
 impl fmt::Display for Phase {

@@ -14,7 +14,7 @@ use super::rights::Name;
 use crate::error::{Error, Kind, Result};
 
 /// The oldest server and client this program works with.
-pub const OLDEST_MAJOR: u32 = 15;
+const OLDEST_MAJOR: u32 = 15;
 
 /// From this version on, `pg_restore` begins with a setting that older servers do not know, and ends there.
 const REFUSED_BY_OLDER: u32 = 17;
@@ -346,7 +346,7 @@ async fn major_of(directory: &Path) -> Option<u32> {
 }
 
 /// The major version in a line such as `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
-pub fn parse_version(line: &str) -> Option<u32> {
+fn parse_version(line: &str) -> Option<u32> {
     major_version(line.split_once("(PostgreSQL)")?.1.trim_start())
 }
 

@@ -108,7 +108,7 @@ pub async fn contents(store: &Store, manifest: &Manifest) -> Result<Arc<Contents
 }
 
 /// Makes sure that the object is there and as long as its manifest says.
-pub async fn check_length(store: &Store, manifest: &Manifest) -> Result<()> {
+pub(super) async fn check_length(store: &Store, manifest: &Manifest) -> Result<()> {
     let key = &manifest.key;
     let Some(facts) = store.head(key).await? else {
         return Err(corrupt(key, "its manifest is there and the object is not"));
@@ -124,7 +124,7 @@ pub async fn check_length(store: &Store, manifest: &Manifest) -> Result<()> {
 }
 
 /// Makes sure that the object's first block is what was stored, and where it inflates by itself, that it does.
-pub async fn check_first_block(store: &Store, manifest: &Manifest) -> Result<()> {
+pub(super) async fn check_first_block(store: &Store, manifest: &Manifest) -> Result<()> {
     let key = &manifest.key;
     let Some(first) = manifest.blocks.first() else {
         return Err(corrupt(key, "its manifest knows no block of it"));
@@ -137,7 +137,12 @@ pub async fn check_first_block(store: &Store, manifest: &Manifest) -> Result<()>
 }
 
 /// The bytes of an object of `length` bytes, in order, `span_bytes` at a time. What comes next is fetched meanwhile.
-pub fn spans_of(store: &Store, key: &str, length: u64, span_bytes: u64) -> impl Stream<Item = Result<Bytes>> {
+pub(super) fn spans_of(
+    store: &Store,
+    key: &str,
+    length: u64,
+    span_bytes: u64,
+) -> impl Stream<Item = Result<Bytes>> {
     let (store, key) = (store.clone(), key.to_owned());
     let starts = (0..length).step_by(usize::try_from(span_bytes).unwrap_or(usize::MAX));
     let ranges = starts.map(move |start| start..length.min(start + span_bytes));

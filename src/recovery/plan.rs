@@ -104,7 +104,7 @@ pub fn skipped(contents: &Contents, makes_grants: bool, makes_settings: bool) ->
 }
 
 /// The tablespaces that a restore does without, and how much goes into the target's own instead.
-pub fn skipped_tablespaces(contents: &Contents) -> Vec<SkippedEntry> {
+pub(super) fn skipped_tablespaces(contents: &Contents) -> Vec<SkippedEntry> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for tablespace in contents
         .entries
@@ -153,7 +153,7 @@ pub fn encoding(contents: &Contents) -> &str {
 
 /// The settings that the database itself had, as far as the archive tells: only where it was asked to, it holds those of the database
 /// as a whole. `ALTER DATABASE shop SET "TimeZone" TO 'Asia/Kolkata';` is on a line of its own.
-pub fn database_settings(contents: &Contents) -> BTreeMap<String, String> {
+pub(super) fn database_settings(contents: &Contents) -> BTreeMap<String, String> {
     let database = &contents.header.database;
     let quoted = format!("\"{}\"", database.replace('"', "\"\""));
     let beginnings = [database, &quoted].map(|name| format!("ALTER DATABASE {name} SET "));

@@ -1,6 +1,7 @@
 //! Rules about the tree itself, with their reasons.
 
 mod circles;
+mod names;
 
 use std::path::{Path, PathBuf};
 

@@ -125,7 +125,7 @@ impl Cluster {
     }
 
     /// The same, from the files of a template that was made with the same traits.
-    pub async fn start_from(
+    pub(super) async fn start_from(
         template: &Template,
         installation: &Installation,
         directory: &Path,
@@ -180,7 +180,7 @@ impl Cluster {
     }
 
     /// The same by way of another address that leads to this server.
-    pub fn url_by(&self, address: SocketAddr, database: &str) -> Secret {
+    pub(super) fn url_by(&self, address: SocketAddr, database: &str) -> Secret {
         let password = self.password.reveal();
         Secret::new(format!(
             "postgresql://{SUPERUSER}:{password}@{address}/{database}?sslmode=disable"

@@ -80,7 +80,7 @@ impl Proxy {
     }
 
     /// Resets every open connection.
-    pub fn reset_connections(&self) {
+    pub(super) fn reset_connections(&self) {
         self.ledger.reset_connections();
     }
 

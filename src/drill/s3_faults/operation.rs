@@ -59,7 +59,7 @@ impl Operation {
     }
 
     /// Whether it makes an object. Parts and the beginning of an upload are written elsewhere.
-    pub fn makes_an_object(self) -> bool {
+    pub(in crate::drill) fn makes_an_object(self) -> bool {
         matches!(self, Self::Put | Self::Complete)
     }
 }

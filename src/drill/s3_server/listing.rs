@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::ops::Bound;
 
 /// The most entries a page holds, and how many it holds unless asked for fewer.
-pub const PAGE_LIMIT: usize = 1000;
+pub(super) const PAGE_LIMIT: usize = 1000;
 
 /// What a client asks to see.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use crate::model::hex::hex;
 pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 
 /// The highest part number.
-pub const PART_NUMBER_MAX: i32 = 10_000;
+pub(super) const PART_NUMBER_MAX: i32 = 10_000;
 
 /// The tag of a body that was sent in one piece: its MD5.
 pub fn whole_tag(md5: [u8; 16]) -> ETag {
@@ -65,7 +65,7 @@ pub fn choose<'a, P>(
 }
 
 /// R2's own rule: all parts but the last have one size, and the last is no larger.
-pub fn have_one_size(sizes: &[u64]) -> S3Result<()> {
+pub(super) fn have_one_size(sizes: &[u64]) -> S3Result<()> {
     let first = sizes.first().copied().unwrap_or(0);
     match sizes.split_last() {
         Some((last, others)) if others.iter().any(|size| *size != first) || *last > first => Err(s3_error!(

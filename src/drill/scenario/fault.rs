@@ -97,7 +97,7 @@ impl FaultKind {
     }
 
     /// Whether it does not strike by itself: the trial asks for it.
-    pub fn is_asked_for(&self) -> bool {
+    pub(in crate::drill) fn is_asked_for(&self) -> bool {
         matches!(
             self,
             Self::ClockAheadHours(_)

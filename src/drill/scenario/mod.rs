@@ -71,7 +71,7 @@ impl Scenario {
     }
 
     /// Whether it strikes at processes, which only Linux tells of.
-    pub fn needs_linux(&self) -> bool {
+    pub(super) fn needs_linux(&self) -> bool {
         self.has(|what| matches!(what, FaultKind::Program(_) | FaultKind::Space(_)))
     }
 

@@ -28,7 +28,7 @@ impl DrillServer {
     }
 
     /// The same by way of another address that leads to this server.
-    pub fn url_by(&self, address: SocketAddr, database: &str) -> Secret {
+    pub(in crate::drill) fn url_by(&self, address: SocketAddr, database: &str) -> Secret {
         match self {
             Self::Local(cluster) => cluster.url_by(address, database),
             Self::Container(server) => server.url_by(address, database),

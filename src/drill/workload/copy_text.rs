@@ -93,7 +93,7 @@ fn needs_escape(byte: u8) -> bool {
 
 /// Appends `text` so that `COPY` reads exactly it: backslashes and the characters that structure the format are escaped,
 /// every other byte is itself.
-pub fn push_escaped(out: &mut Vec<u8>, text: &str) {
+fn push_escaped(out: &mut Vec<u8>, text: &str) {
     if !text.bytes().any(needs_escape) {
         out.extend_from_slice(text.as_bytes());
         return;

@@ -13,7 +13,7 @@ impl Moment {
     /// 2025-01-01 00:00 UTC: the first partition of `audit_log` begins here.
     pub const FIRST: Self = Self(1_735_689_600 * MICROS);
     /// The half-year that the data covers, in days; the monthly partitions cover the same.
-    pub const SPAN_DAYS: i64 = 181;
+    pub(super) const SPAN_DAYS: i64 = 181;
 
     /// The moment of row `index` out of `rows` that came in evenly over the half-year.
     pub(super) fn of_row(index: u64, rows: u64) -> Self {

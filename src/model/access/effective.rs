@@ -45,7 +45,7 @@ impl Effective {
     }
 
     /// The answers about an object, in the order of the roles; nothing where it was not asked about.
-    pub fn of_object(&self, object: usize) -> Option<&[Privileges]> {
+    pub(super) fn of_object(&self, object: usize) -> Option<&[Privileges]> {
         let row = (*self.of_objects.get(object)?)?;
         self.rows.get(row as usize).map(Vec::as_slice)
     }

@@ -163,7 +163,7 @@ impl ObjectKind {
     }
 
     /// Whether it can carry rights; the others have an owner alone.
-    pub const fn carries_rights(self) -> bool {
+    const fn carries_rights(self) -> bool {
         (self as u8) <= (Self::Parameter as u8)
     }
 
@@ -173,7 +173,7 @@ impl ObjectKind {
     }
 
     /// Whether an object of the kind that has no record has no rights besides the usual ones.
-    pub const fn is_recorded_when_granted(self) -> bool {
+    const fn is_recorded_when_granted(self) -> bool {
         matches!(self, Self::Column | Self::Parameter)
     }
 }

@@ -115,7 +115,7 @@ impl<'a> ObjectRights<'a> {
 
     /// These rights without a privilege of the owner's that one of the two servers does not know.
     #[must_use]
-    pub fn without_owners(mut self, privileges: Privileges) -> Self {
+    pub(super) fn without_owners(mut self, privileges: Privileges) -> Self {
         let own = (Grantee::Owner, Grantee::Owner);
         if let Some(held) = self.0.remove(&own) {
             let held = held.without(HeldPrivileges {
@@ -129,7 +129,7 @@ impl<'a> ObjectRights<'a> {
 
     /// These rights without what such roles have or granted.
     #[must_use]
-    pub fn without_roles(mut self, is_meant: impl Fn(&str) -> bool) -> Self {
+    pub(super) fn without_roles(mut self, is_meant: impl Fn(&str) -> bool) -> Self {
         let is_meant = |who: &Grantee<'_>| matches!(who, Grantee::Role(name) if is_meant(name));
         self.0
             .retain(|(grantee, grantor), _| !is_meant(grantee) && !is_meant(grantor));

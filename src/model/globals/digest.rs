@@ -20,12 +20,12 @@ impl DigestKey {
     }
 
     /// As lowercase hex.
-    pub fn to_hex(&self) -> String {
+    pub(super) fn to_hex(&self) -> String {
         hex(&self.0)
     }
 
     /// Reads what [`DigestKey::to_hex`] wrote.
-    pub fn from_hex(text: &str) -> Option<Self> {
+    pub(super) fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; KEY_BYTES];
         if text.len() != 2 * KEY_BYTES || !text.is_ascii() {
             return None;

@@ -33,7 +33,7 @@ pub struct MembershipChange {
 
 impl Membership {
     /// Whether both are of the same two roles.
-    pub fn is_of_same(&self, other: &Self) -> bool {
+    pub(super) fn is_of_same(&self, other: &Self) -> bool {
         (&self.role, &self.member) == (&other.role, &other.member)
     }
 

@@ -11,7 +11,7 @@ mod settings;
 
 pub use digest::{DigestKey, KEY_BYTES};
 pub use membership::{Membership, MembershipChange};
-pub use record::{RECORD_MARK, SettingsRecord};
+pub use record::SettingsRecord;
 pub use roles::{RoleAttributes, RoleRecord, Roles, roles_check};
 pub use settings::{
     KnownSettings, MissingSettingsAccepted, Setting, SettingDigest, SettingScope, differences, settings_check,

@@ -7,7 +7,7 @@ use super::settings::{Setting, SettingDigest, SettingScope};
 use crate::model::secret::Secret;
 
 /// What the line begins with. To psql it is a comment.
-pub const RECORD_MARK: &str = "-- paycraft-dr-record: ";
+const RECORD_MARK: &str = "-- paycraft-dr-record: ";
 
 /// The settings of a backup with their values, and the key of their digests.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -117,7 +117,7 @@ pub fn likeness(before: &DatabaseFacts, now: &DatabaseFacts) -> Likeness {
 }
 
 /// Whether facts that are not copied with a server's files say that both are the same database.
-pub fn is_certainly(before: &DatabaseFacts, now: &DatabaseFacts) -> bool {
+pub(super) fn is_certainly(before: &DatabaseFacts, now: &DatabaseFacts) -> bool {
     let (recorded, found) = (&before.identity, &now.identity);
     compare(
         recorded.server_started_at.as_ref(),

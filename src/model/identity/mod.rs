@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::assessment::{Assessment, Challenge, SourceAnswer, TargetEvidence, assess};
-pub use self::likeness::{Likeness, is_certainly, likeness};
+pub use self::likeness::{Likeness, likeness};
 
 /// What a database says of itself, besides its name and its server's system identifier. What is not known is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use crate::postgres::session::Session;
 
 /// The database-level setting that holds the marker of `backup --leave-marker`. It says which database this is, so a restore
 /// must not apply it to another one, and a comparison of settings must leave it out.
-pub const MARKER_SETTING: &str = "paycraft_dr.marker";
+pub(super) const MARKER_SETTING: &str = "paycraft_dr.marker";
 
 /// So many of the oldest tables are recorded.
 const TABLES: usize = 8;

@@ -29,7 +29,11 @@ impl Session {
     }
 
     /// The row of a question, if there is one.
-    pub async fn query_opt(&self, sql: &str, values: Values<'_>) -> Result<Option<Row>, Error> {
+    pub(in crate::postgres) async fn query_opt(
+        &self,
+        sql: &str,
+        values: Values<'_>,
+    ) -> Result<Option<Row>, Error> {
         let asked = self.client.query_opt(sql, values);
         self.logged(sql, asked, |row| usize::from(row.is_some())).await
     }

@@ -50,6 +50,8 @@ pub struct ClearedTarget {
     holds_objects: bool,
     makes_room: bool,
     missing_roles: Vec<String>,
+    /// Why it may be production, as far as anything showed. It was cleared as it holds nothing that would be lost, or on the operator's
+    /// word.
     doubts: Vec<String>,
 }
 
@@ -75,24 +77,18 @@ impl ClearedTarget {
     }
 
     /// Whether it holds something, all of which the backup replaces.
-    pub fn holds_objects(&self) -> bool {
+    pub(super) fn holds_objects(&self) -> bool {
         self.holds_objects
     }
 
     /// Whether what it holds of the backup may be dropped first.
-    pub fn makes_room(&self) -> bool {
+    pub(super) fn makes_room(&self) -> bool {
         self.makes_room
     }
 
     /// The roles that are to be created before anything else.
     pub fn missing_roles(&self) -> &[String] {
         &self.missing_roles
-    }
-
-    /// Why it may be production, as far as anything showed. It was cleared as it holds nothing that would be lost, or on the operator's
-    /// word.
-    pub fn doubts(&self) -> &[String] {
-        &self.doubts
     }
 }
 

@@ -156,7 +156,7 @@ impl Builds {
     }
 
     /// The entries of the views that are filled here.
-    pub fn refreshed(&self) -> HashSet<DumpId> {
+    pub(in crate::recovery) fn refreshed(&self) -> HashSet<DumpId> {
         self.refreshes.iter().map(|build| build.id).collect()
     }
 }

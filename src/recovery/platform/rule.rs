@@ -159,12 +159,12 @@ impl OmissionRule {
 
     /// Whether the rows left out by this rule are the product's, and nowhere once the source is gone: without them the target is
     /// not what was backed up.
-    pub const fn loses_rows(self) -> bool {
+    pub(super) const fn loses_rows(self) -> bool {
         matches!(self, Self::ForbiddenRows | Self::LackingRows | Self::OtherColumns)
     }
 
     /// Whether the target is without what is left out by this rule, so that nothing can be built on it.
-    pub const fn leaves_a_gap(self) -> bool {
+    pub(super) const fn leaves_a_gap(self) -> bool {
         matches!(
             self,
             Self::LackingDefinition

@@ -108,7 +108,7 @@ impl RestoreScope {
 
     /// The same, where the operator may have said that a target without some settings will do.
     #[must_use]
-    pub fn accepting_missing_settings(self, accepts_missing_settings: bool) -> Self {
+    pub(in crate::recovery) fn accepting_missing_settings(self, accepts_missing_settings: bool) -> Self {
         Self {
             accepts_missing_settings,
             ..self
@@ -117,7 +117,7 @@ impl RestoreScope {
 
     /// The same, with what is known of the backup's settings.
     #[must_use]
-    pub fn knowing(self, settings: KnownSettings) -> Self {
+    pub(in crate::recovery) fn knowing(self, settings: KnownSettings) -> Self {
         Self { settings, ..self }
     }
 
@@ -158,13 +158,13 @@ impl RestoreScope {
     }
 
     /// Those of the manifest's definitions that are asked for.
-    pub fn expected_entries(&self, manifest: &Manifest) -> Vec<EntryDigest> {
+    pub(in crate::recovery) fn expected_entries(&self, manifest: &Manifest) -> Vec<EntryDigest> {
         let entries = manifest.entries.iter().filter(|entry| !self.leaves_out(entry));
         entries.cloned().collect()
     }
 
     /// Those of the target's definitions that are to be compared: not what the platform made and the backup does not ask for.
-    pub fn found_entries(
+    pub(in crate::recovery) fn found_entries(
         &self,
         contents: &Contents,
         expected: &[EntryDigest],
@@ -196,7 +196,7 @@ impl RestoreScope {
     }
 
     /// Those of the manifest's sequences that are asked for.
-    pub fn expected_sequences(&self, manifest: &Manifest) -> Vec<Sequence> {
+    pub(in crate::recovery) fn expected_sequences(&self, manifest: &Manifest) -> Vec<Sequence> {
         let sequences = manifest.sequences.iter().filter(|sequence| {
             let set = (
                 "SEQUENCE SET".to_owned(),
@@ -214,7 +214,7 @@ impl RestoreScope {
     }
 
     /// Those of the target's unchecked constraints that are asked about: the platform's tables come with their own.
-    pub fn found_unvalidated(&self, mut found: Vec<String>) -> Vec<String> {
+    pub(in crate::recovery) fn found_unvalidated(&self, mut found: Vec<String>) -> Vec<String> {
         found.retain(|constraint| {
             let schema = constraint.split('.').next().unwrap_or_default();
             !self.profile.owns_schema(schema)
@@ -223,7 +223,7 @@ impl RestoreScope {
     }
 
     /// Those of the manifest's populated materialized views that are asked for.
-    pub fn expected_views(&self, manifest: &Manifest) -> Vec<String> {
+    pub(in crate::recovery) fn expected_views(&self, manifest: &Manifest) -> Vec<String> {
         let is_products = |view: &&String| {
             let schema = view.split('.').next().unwrap_or_default();
             !self.profile.owns_schema(schema)
@@ -253,7 +253,7 @@ impl RestoreScope {
 
     /// Rows of the backup that the target could not take, where there are any. They were not compared, and no verdict covers them
     /// unless the operator accepts that they are lost.
-    pub fn lost_rows(&self, manifest: &Manifest) -> Option<Check> {
+    pub(in crate::recovery) fn lost_rows(&self, manifest: &Manifest) -> Option<Check> {
         const NAME: &str = check_names::LOST_ROWS;
         let tables = manifest.tables.iter().filter(|table| table.content.rows > 0);
         let lost = tables.filter_map(|table| {

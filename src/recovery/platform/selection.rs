@@ -128,7 +128,7 @@ impl Selection {
     }
 
     /// The rows of the product's that are left out, and what is to be done about each table's, for a person.
-    pub fn lost_rows(&self, contents: &Contents, manifest: &Manifest) -> Vec<String> {
+    pub(in crate::recovery) fn lost_rows(&self, contents: &Contents, manifest: &Manifest) -> Vec<String> {
         let rules = self.rows_rules(contents);
         let tables = manifest.tables.iter().filter(|table| table.content.rows > 0);
         let lost = tables.filter_map(|table| {
