@@ -9,10 +9,10 @@ use super::global::GlobalArguments;
 use super::store_arguments::StoreArguments;
 use super::verbs::{
     attest::AttestArguments, backup::BackupArguments, completions::CompletionsArguments,
-    config::ConfigArguments, confirm::ConfirmArguments, cutover::CutoverArguments, doctor::DoctorArguments,
-    init::InitArguments, list::ListArguments, man::ManArguments, pin::PinArguments, pin::UnpinArguments,
-    prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments, status::StatusArguments,
-    verify::VerifyArguments,
+    config::ConfigArguments, confirm::ConfirmArguments, cutover::CutoverArguments, diff::DiffArguments,
+    doctor::DoctorArguments, init::InitArguments, list::ListArguments, man::ManArguments, pin::PinArguments,
+    pin::UnpinArguments, prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments,
+    status::StatusArguments, verify::VerifyArguments,
 };
 #[cfg(feature = "drill")]
 use super::verbs::{
@@ -54,6 +54,9 @@ pub enum Command {
     /// Say that a backup under suspicion is right, so that it counts
     #[command(after_help = examples::CONFIRM)]
     Confirm(ConfirmArguments),
+    /// Show what changed between two backups, from their manifests alone
+    #[command(after_help = examples::DIFF)]
+    Diff(DiffArguments),
     /// Keep a backup from being pruned, for ever or to the end of a day
     #[command(after_help = examples::PIN)]
     Pin(PinArguments),
@@ -115,6 +118,7 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Attest(_) => "attest",
             Self::Confirm(_) => "confirm",
+            Self::Diff(_) => "diff",
             Self::Pin(_) => "pin",
             Self::Unpin(_) => "unpin",
             Self::Config(_) => "config",
@@ -156,6 +160,7 @@ impl Command {
             Self::Verify(own) => Some(&own.store),
             Self::Attest(own) => Some(&own.store),
             Self::Confirm(own) => Some(&own.store),
+            Self::Diff(own) => Some(&own.store),
             Self::Pin(own) => Some(&own.store),
             Self::Unpin(own) => Some(&own.store),
             Self::Config(_) | Self::Init(_) => None,

@@ -55,6 +55,15 @@ Example:
   # An object of the shell workflow, which wrote no manifest
   paycraft-dr attest 2026/11/22/backup-20261122-020004.dump.gz";
 
+pub(super) const DIFF: &str = "\
+Examples:
+  # What changed since a day: rows, definitions, rights, settings
+  paycraft-dr diff 2026/11/22
+  # Between two backups, for a program to read
+  paycraft-dr diff 2026/11/22 2026/11/23 --json
+  # Fail where anything changed
+  paycraft-dr diff 2026/11/22 2026/11/23 --exit-code";
+
 pub(super) const PIN: &str = "\
 Examples:
   # Keep the newest backup until a migration has proved itself

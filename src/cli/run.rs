@@ -143,6 +143,7 @@ async fn dispatch(command: &Command, context: &Context<'_>) -> Result<Report> {
         Command::Verify(own) => verbs::verify::run(context, own).await,
         Command::Attest(own) => verbs::attest::run(context, own).await,
         Command::Confirm(own) => verbs::confirm::run(context, own).await,
+        Command::Diff(own) => verbs::diff::run(context, own).await,
         Command::Pin(own) => verbs::pin::run(context, own).await,
         Command::Unpin(own) => verbs::pin::take_off(context, own).await,
         Command::Config(own) => verbs::config::run(context, own),

@@ -21,6 +21,7 @@ pub mod identity;
 pub mod key;
 pub mod left_out;
 pub mod manifest;
+pub mod manifest_diff;
 pub mod manifest_document;
 pub mod manifest_head;
 pub mod missing;

@@ -8,6 +8,7 @@ pub mod completions;
 pub mod config;
 pub mod confirm;
 pub mod cutover;
+pub mod diff;
 pub mod doctor;
 #[cfg(feature = "drill")]
 pub mod drill;

@@ -5,6 +5,7 @@
 mod acl;
 mod checks;
 mod compare;
+mod described;
 mod effective;
 mod platform;
 mod privileges;
