@@ -17,7 +17,7 @@ pub struct ManifestDiff {
     /// Generated columns and materialized views whose content differs.
     pub derived: Vec<ContentDifference>,
     /// What else differs, by what it is: `definitions`, `sequences`, `extensions`, `rights`, `roles`, `settings`.
-    pub sections: Vec<Section>,
+    pub sections: Vec<DiffSection>,
     /// What one of the two does not record, so that it was not compared.
     pub not_compared: Vec<&'static str>,
 }
@@ -35,7 +35,7 @@ pub struct ContentDifference {
 
 /// One kind of thing, and those of it that differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Section {
+pub struct DiffSection {
     pub name: &'static str,
     pub differences: Vec<Difference>,
 }
@@ -216,7 +216,7 @@ fn section(
     name: &'static str,
     before: &BTreeMap<String, String>,
     after: &BTreeMap<String, String>,
-) -> Section {
+) -> DiffSection {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let differ = names
         .into_iter()
@@ -226,7 +226,7 @@ fn section(
         before: before.get(what).cloned(),
         after: after.get(what).cloned(),
     });
-    Section {
+    DiffSection {
         name,
         differences: differences.collect(),
     }

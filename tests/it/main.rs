@@ -41,6 +41,7 @@ mod connections;
 mod cutover;
 mod damage;
 mod derived;
+mod diff;
 mod differential;
 mod parallel;
 mod patience;

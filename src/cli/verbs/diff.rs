@@ -170,7 +170,7 @@ fn described(section: &str, difference: &Difference) -> String {
 mod tests {
     use super::{BackupsCompared, ManifestDiff};
     use crate::cli::outcome::Outcome;
-    use crate::model::manifest_diff::{ContentDifference, Difference, Section};
+    use crate::model::manifest_diff::{ContentDifference, DiffSection, Difference};
 
     #[test]
     fn each_difference_is_one_line() {
@@ -193,11 +193,11 @@ mod tests {
             ],
             derived: Vec::new(),
             sections: vec![
-                Section {
+                DiffSection {
                     name: "definitions",
                     differences: vec![difference("INDEX public.i", Some("00"), Some("01"))],
                 },
-                Section {
+                DiffSection {
                     name: "rights",
                     differences: vec![difference("anon on table public.a", None, Some("SELECT"))],
                 },

@@ -183,6 +183,7 @@ fn no_secret_and_no_row_is_in_any_log() {
         }
         let listed = json(&output(site.command(&["list", "--json"], kept)).await);
         let key = listed["backups"][0]["key"].as_str().expect("a key");
+        site.log_of(&["unpin", key, "--json"], 0, kept).await;
         let confirm = &["confirm", key, "--why", "it is right", "--json"];
         site.log_of(confirm, 4, kept).await;
         // An object as the shell workflow makes them.
@@ -197,13 +198,15 @@ fn no_secret_and_no_row_is_in_any_log() {
 }
 
 /// Verbs that need no more than what is there, and how they end.
-const VERBS: [(&[&str], i32); 13] = [
+const VERBS: [(&[&str], i32); 15] = [
     (&["recover", "--json", "--config", "dr.toml"], 0),
     (&["verify", "--against", "--json"], 3),
     (&["cutover", "plan", "--json", "--config", "dr.toml"], 0),
     (&["cutover", "apply", "--json", "--config", "dr.toml"], 0),
     (&["list", "--json"], 0),
     (&["verify", "--object", "--json"], 0),
+    (&["diff", "latest", "--json"], 0),
+    (&["pin", "latest", "--why", "it is kept", "--json"], 0),
     (&["prune", "--json"], 0),
     (&["status", "--no-drill", "--json"], 0),
     (&["doctor", "--json"], 3),
