@@ -5,6 +5,7 @@
 
 mod contents;
 mod cursor;
+mod data_blocks;
 mod error;
 pub mod gzip;
 mod header;
@@ -15,6 +16,7 @@ mod rows;
 mod version;
 
 pub use contents::{Contents, DumpId, Entry, Section};
+pub use data_blocks::DataBlock;
 pub use error::ArchiveError;
 pub use header::{Compression, Created, Header};
 pub use limits::MAX_ENTRIES;

@@ -10,8 +10,9 @@ use super::store_arguments::StoreArguments;
 use super::verbs::{
     attest::AttestArguments, backup::BackupArguments, completions::CompletionsArguments,
     config::ConfigArguments, confirm::ConfirmArguments, cutover::CutoverArguments, doctor::DoctorArguments,
-    init::InitArguments, list::ListArguments, man::ManArguments, prune::PruneArguments,
-    recover::RecoverArguments, restore::RestoreArguments, status::StatusArguments, verify::VerifyArguments,
+    extract::ExtractArguments, init::InitArguments, list::ListArguments, man::ManArguments,
+    prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments, status::StatusArguments,
+    verify::VerifyArguments,
 };
 #[cfg(feature = "drill")]
 use super::verbs::{
@@ -47,6 +48,9 @@ pub enum Command {
     /// Check a stored backup, or a restored database against it
     #[command(after_help = examples::VERIFY)]
     Verify(VerifyArguments),
+    /// Write rows of one table of a backup, without fetching the rest
+    #[command(after_help = examples::EXTRACT)]
+    Extract(ExtractArguments),
     /// Read an object without a manifest to its end, and write down what it holds
     #[command(after_help = examples::ATTEST)]
     Attest(AttestArguments),
@@ -106,6 +110,7 @@ impl Command {
             Self::List(_) => "list",
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
+            Self::Extract(_) => "extract",
             Self::Attest(_) => "attest",
             Self::Confirm(_) => "confirm",
             Self::Config(_) => "config",
@@ -145,6 +150,7 @@ impl Command {
             Self::List(own) => Some(&own.store),
             Self::Restore(own) => Some(&own.store),
             Self::Verify(own) => Some(&own.store),
+            Self::Extract(own) => Some(&own.store),
             Self::Attest(own) => Some(&own.store),
             Self::Confirm(own) => Some(&own.store),
             Self::Config(_) | Self::Init(_) => None,

@@ -11,6 +11,7 @@ pub mod cutover;
 pub mod doctor;
 #[cfg(feature = "drill")]
 pub mod drill;
+pub mod extract;
 pub mod init;
 pub mod list;
 pub mod man;
