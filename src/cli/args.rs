@@ -10,9 +10,9 @@ use super::store_arguments::StoreArguments;
 use super::verbs::{
     attest::AttestArguments, backup::BackupArguments, completions::CompletionsArguments,
     config::ConfigArguments, confirm::ConfirmArguments, cutover::CutoverArguments, doctor::DoctorArguments,
-    extract::ExtractArguments, init::InitArguments, list::ListArguments, man::ManArguments,
-    prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments, status::StatusArguments,
-    verify::VerifyArguments,
+    extract::ExtractArguments, history::HistoryArguments, init::InitArguments, list::ListArguments,
+    man::ManArguments, prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments,
+    status::StatusArguments, verify::VerifyArguments,
 };
 #[cfg(feature = "drill")]
 use super::verbs::{
@@ -51,6 +51,9 @@ pub enum Command {
     /// Write rows of one table of a backup, without fetching the rest
     #[command(after_help = examples::EXTRACT)]
     Extract(ExtractArguments),
+    /// Follow one table, or rows of it, through all backups
+    #[command(after_help = examples::HISTORY)]
+    History(HistoryArguments),
     /// Read an object without a manifest to its end, and write down what it holds
     #[command(after_help = examples::ATTEST)]
     Attest(AttestArguments),
@@ -111,6 +114,7 @@ impl Command {
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
             Self::Extract(_) => "extract",
+            Self::History(_) => "history",
             Self::Attest(_) => "attest",
             Self::Confirm(_) => "confirm",
             Self::Config(_) => "config",
@@ -151,6 +155,7 @@ impl Command {
             Self::Restore(own) => Some(&own.store),
             Self::Verify(own) => Some(&own.store),
             Self::Extract(own) => Some(&own.store),
+            Self::History(own) => Some(&own.store),
             Self::Attest(own) => Some(&own.store),
             Self::Confirm(own) => Some(&own.store),
             Self::Config(_) | Self::Init(_) => None,

@@ -59,6 +59,15 @@ Examples:
   # A name with capitals, into a file
   paycraft-dr extract public.\"Users\" --format jsonl --output users.jsonl";
 
+pub(super) const HISTORY: &str = "\
+Examples:
+  # Rows and content of a table on each day, and when they changed
+  paycraft-dr history public.users
+  # When did this row vanish, and what was it?
+  paycraft-dr history public.users --where id=4711
+  # The same for a program to read
+  paycraft-dr history public.users --where id=4711 --json";
+
 pub(super) const ATTEST: &str = "\
 Example:
   # An object of the shell workflow, which wrote no manifest

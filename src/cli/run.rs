@@ -142,6 +142,7 @@ async fn dispatch(command: &Command, context: &Context<'_>) -> Result<Report> {
         Command::Restore(own) => verbs::restore::run(context, own).await,
         Command::Verify(own) => verbs::verify::run(context, own).await,
         Command::Extract(own) => verbs::extract::run(context, own).await,
+        Command::History(own) => verbs::history::run(context, own).await,
         Command::Attest(own) => verbs::attest::run(context, own).await,
         Command::Confirm(own) => verbs::confirm::run(context, own).await,
         Command::Config(own) => verbs::config::run(context, own),

@@ -8,3 +8,4 @@ pub mod format;
 pub mod name;
 pub mod number;
 pub mod relation;
+pub mod row_changes;

@@ -39,6 +39,11 @@ fn relations(manifest: &Manifest) -> Relations<'_> {
 
 /// Schema and name of the table of `manifest` that `typed` means. It may be one whose rows are all in its partitions.
 pub fn find(manifest: &Manifest, typed: &RelationName) -> Result<(String, String)> {
+    find_if_any(manifest, typed)?.ok_or_else(|| unknown(manifest, typed))
+}
+
+/// The same, or nothing where there is none of that name.
+pub fn find_if_any(manifest: &Manifest, typed: &RelationName) -> Result<Option<(String, String)>> {
     let relations = relations(manifest);
     let meant = |is: &dyn Fn(&str, &str) -> bool| -> Vec<(&str, &str)> {
         let names = relations.keys().copied();
@@ -50,7 +55,7 @@ pub fn find(manifest: &Manifest, typed: &RelationName) -> Result<(String, String
     }
     match found[..] {
         [(schema, name)] => match relations.get(&(schema, name)).copied().flatten() {
-            None => Ok((schema.to_owned(), name.to_owned())),
+            None => Ok(Some((schema.to_owned(), name.to_owned()))),
             Some(what) => Err(Error::new(
                 Kind::Usage,
                 format!(
@@ -60,7 +65,7 @@ pub fn find(manifest: &Manifest, typed: &RelationName) -> Result<(String, String
             )
             .hint("name the tables that it reads, or restore the backup and ask it there")),
         },
-        [] => Err(unknown(manifest, typed, &relations)),
+        [] => Ok(None),
         ref several => {
             let names: Vec<String> = several
                 .iter()
@@ -74,7 +79,14 @@ pub fn find(manifest: &Manifest, typed: &RelationName) -> Result<(String, String
     }
 }
 
-fn unknown(manifest: &Manifest, typed: &RelationName, relations: &Relations<'_>) -> Error {
+fn unknown(manifest: &Manifest, typed: &RelationName) -> Error {
+    let message = format!("{} holds no table {typed}", manifest.key);
+    Error::new(Kind::Usage, message).hint(near(manifest, typed))
+}
+
+/// The hint of a name that no table has: which may be meant, or which there are.
+pub fn near(manifest: &Manifest, typed: &RelationName) -> String {
+    let relations = relations(manifest);
     let tables: Vec<String> = relations
         .iter()
         .filter(|(_, without)| without.is_none())
@@ -93,11 +105,10 @@ fn unknown(manifest: &Manifest, typed: &RelationName, relations: &Relations<'_>)
             .take(NEAR)
             .collect();
     }
-    let hint = match (near.is_empty(), tables.len()) {
+    match (near.is_empty(), tables.len()) {
         (false, _) => format!("did you mean {}?", near.join(" or ")),
         (true, 0) => "it holds no table at all".to_owned(),
         (true, 1..=NAMED) => format!("it holds {}", tables.join(", ")),
         (true, count) => format!("it holds {count} tables, such as {}", tables[..NAMED].join(", ")),
-    };
-    Error::new(Kind::Usage, format!("{} holds no table {typed}", manifest.key)).hint(hint)
+    }
 }

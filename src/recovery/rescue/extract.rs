@@ -1,10 +1,11 @@
 //! Rows of one table of a backup, written out.
 
 use std::io::{ErrorKind, Write};
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
+use super::fields::RowFields;
 use super::reading::{RowsRead, read_rows};
 use super::sink::RowSink;
 use super::table::BackedUpTable;
@@ -13,7 +14,6 @@ use crate::model::key::Selector;
 use crate::model::manifest::Manifest;
 use crate::model::rescue::column::Column;
 use crate::model::rescue::condition::{Bound, Condition, place_of};
-use crate::model::rescue::copy_text::split;
 use crate::model::rescue::format::{Format, Insertion, RowWriter};
 use crate::model::rescue::name::{Identifier, RelationName};
 use crate::model::rescue::relation;
@@ -21,7 +21,7 @@ use crate::model::selection::Among;
 use crate::model::source::SourceName;
 use crate::model::timeline::{Event, Observer, Phase};
 use crate::recovery::choosing::{self, Selected};
-use crate::recovery::object::{self, corrupt};
+use crate::recovery::object;
 use crate::store::Store;
 
 /// Rows are written in pieces of about this size.
@@ -104,7 +104,7 @@ async fn extract_from(
     let table = BackedUpTable::of(manifest, &contents, &schema, &name)?;
     let conditions = bind(request.conditions, &table, observer)?;
     let columns = columns(request.columns, &table)?;
-    let sink = Writing::new(&table, manifest, conditions, &columns, request.format, output);
+    let sink = Writing::new(&table, manifest, &conditions, &columns, request.format, output);
     let (sink, read) = read_rows(store, manifest, contents, &table, sink, observer).await?;
     let RowsRead {
         fetched_bytes,
@@ -164,37 +164,28 @@ fn refuse_encoding(format: Format, manifest: &Manifest) -> Result<()> {
     )))
 }
 
+fn not_utf8(column: &str) -> Error {
+    let message = format!("a value of the column {column:?} is no UTF-8, which JSON is");
+    Error::new(Kind::Usage, message).hint("take --format csv or copy, or leave the column out with --columns")
+}
+
 /// Writes the rows that are meant.
 struct Writing {
-    key: String,
     writer: RowWriter,
     output: Box<dyn Write + Send>,
-    parts: Vec<PartFields>,
+    fields: RowFields,
     names: Vec<String>,
-    fields: Vec<Range<usize>>,
     out: Vec<u8>,
     format: Format,
     read: u64,
     written: u64,
 }
 
-/// Where in a row of one part the fields are that are asked for.
-struct PartFields {
-    /// How many fields a row has.
-    count: usize,
-    /// Those that are written, in order.
-    written: Vec<usize>,
-    /// Those that are compared.
-    compared: Vec<(usize, Bound)>,
-    /// Whether a row is written as it is.
-    is_plain: bool,
-}
-
 impl Writing {
     fn new(
         table: &BackedUpTable,
         manifest: &Manifest,
-        conditions: Vec<Bound>,
+        conditions: &[Bound],
         columns: &[usize],
         format: Format,
         output: Box<dyn Write + Send>,
@@ -210,25 +201,12 @@ impl Writing {
             .map(|place| table.columns[*place].clone())
             .collect();
         let writer = RowWriter::new(format, &written, &insertion);
-        let parts = table.parts.iter().map(|part| {
-            let order = &part.order;
-            let written: Vec<usize> = columns.iter().map(|place| order[*place]).collect();
-            let compared = conditions.iter().cloned();
-            PartFields {
-                count: order.len(),
-                compared: compared.map(|bound| (order[bound.column], bound)).collect(),
-                is_plain: writer.is_plain() && written.iter().copied().eq(0..order.len()),
-                written,
-            }
-        });
         Self {
-            key: manifest.key.clone(),
-            parts: parts.collect(),
+            fields: RowFields::new(&manifest.key, table, conditions, columns),
             names: written.into_iter().map(|column| column.name).collect(),
             out: writer.head().to_vec(),
             writer,
             output,
-            fields: Vec::new(),
             format,
             read: 0,
             written: 0,
@@ -255,36 +233,15 @@ impl Writing {
 impl RowSink for Writing {
     fn row(&mut self, part: usize, row: &[u8]) -> Result<ControlFlow<()>> {
         self.read += 1;
-        let part = &self.parts[part];
-        if part.is_plain && part.compared.is_empty() {
+        if self.writer.is_plain() && self.fields.takes_all(part) {
             self.out.extend_from_slice(row);
             self.out.push(b'\n');
         } else {
-            split(row, part.count, &mut self.fields);
-            if self.fields.len() != part.count {
-                return Err(corrupt(
-                    &self.key,
-                    "a row has another number of columns than its table",
-                ));
-            }
-            let field = |place: usize| &row[self.fields[place].clone()];
-            if !part
-                .compared
-                .iter()
-                .all(|(place, bound)| bound.holds(field(*place)))
-            {
+            let Some(fields) = self.fields.of(part, row)? else {
                 return Ok(ControlFlow::Continue(()));
-            }
-            let fields = part.written.iter().map(|place| field(*place));
+            };
             let written = self.writer.write(fields, &mut self.out);
-            written.map_err(|not| {
-                let column = &self.names[not.column];
-                Error::new(
-                    Kind::Usage,
-                    format!("a value of the column {column:?} is no UTF-8, which JSON is"),
-                )
-                .hint("take --format csv or copy, or leave the column out with --columns")
-            })?;
+            written.map_err(|not| not_utf8(&self.names[not.column]))?;
         }
         self.written += 1;
         match self.out.len() >= WRITTEN_BYTES {
