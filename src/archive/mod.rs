@@ -5,6 +5,7 @@
 
 mod contents;
 mod cursor;
+mod data_blocks;
 mod error;
 pub mod gzip;
 mod header;
@@ -16,6 +17,7 @@ mod rows;
 mod version;
 
 pub use contents::{Contents, DumpId, Entry, Section};
+pub use data_blocks::DataBlock;
 pub use error::ArchiveError;
 pub use header::{Compression, Created, Header};
 pub use kind::EntryKind;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::contents::{Contents, DumpId, HeadParser};
 use super::cursor::read_int;
+use super::data_blocks::{DataBlock, DataBlocks};
 use super::error::ArchiveError;
 use super::header::Compression;
 use super::inflate::Inflater;
@@ -32,6 +33,11 @@ pub struct ArchiveReader {
     inflater: Option<Inflater>,
     /// The part of the inflater's output that was not handed out yet.
     inflated: Range<usize>,
+    /// How much of the archive was read before this step.
+    position: u64,
+    /// The entry whose data comes.
+    current: Option<DumpId>,
+    blocks: DataBlocks,
 }
 
 /// What one call of [`ArchiveReader::step`] came to.
@@ -113,6 +119,22 @@ impl ArchiveReader {
         Self::default()
     }
 
+    /// A reader at the beginning of the data of the entry `id`, which reads that alone: the archive ends behind it.
+    pub fn at_data(contents: Arc<Contents>, id: DumpId) -> Self {
+        Self {
+            state: ReaderState::Block,
+            awaited: HashSet::from([id]),
+            inflater: (contents.header.compression == Compression::Zlib).then(Inflater::new),
+            contents: Some(contents),
+            ..Self::default()
+        }
+    }
+
+    /// Where the data is that was read to its end.
+    pub fn data_blocks(&self) -> &[DataBlock] {
+        self.blocks.ended()
+    }
+
     /// Header and table of contents, once they were read.
     pub fn contents(&self) -> Option<&Arc<Contents>> {
         self.contents.as_ref()
@@ -122,13 +144,24 @@ impl ArchiveReader {
     pub fn step<'s>(&'s mut self, input: &'s [u8]) -> Result<ReaderStep<'s>, ArchiveError> {
         let mut consumed = 0;
         let event = loop {
-            match self.turn(input, &mut consumed)? {
+            let turn = self.turn(input, &mut consumed)?;
+            self.blocks.reached(
+                self.position + consumed as u64,
+                self.current,
+                self.field_bytes(1) as u64,
+            );
+            match turn {
                 ParseResult::Again => {}
                 ParseResult::Wait => break None,
                 ParseResult::Event(event) => break Some(event),
-                ParseResult::Data(data, place) => break Some(self.data_event(data, place, input)),
+                ParseResult::Data(data, place) => {
+                    self.position += consumed as u64;
+                    let event = Some(self.data_event(data, place, input));
+                    return Ok(ReaderStep { consumed, event });
+                }
             }
         };
+        self.position += consumed as u64;
         Ok(ReaderStep { consumed, event })
     }
 
@@ -193,6 +226,7 @@ impl ArchiveReader {
         }
         let entry = self.contents.as_ref().and_then(|contents| contents.entry(id));
         let entry = entry.ok_or(ArchiveError::Malformed("a data block of no entry"))?;
+        self.current = Some(id);
         match (kind, &entry.kind) {
             (BLOCK_OF_LARGE_OBJECTS, EntryKind::Blobs) => {
                 self.state = ReaderState::LargeObject;
@@ -237,6 +271,7 @@ impl ArchiveReader {
     }
 
     fn end_block(&mut self) {
+        self.current = None;
         self.state = if self.awaited.is_empty() {
             ReaderState::Done
         } else {
@@ -272,6 +307,12 @@ impl ArchiveReader {
         }
     }
 
+    /// The length of a type byte where `type_bytes` is 1, and an integer with its sign.
+    fn field_bytes(&self, type_bytes: usize) -> usize {
+        let contents = self.contents.as_ref();
+        type_bytes + 1 + contents.map_or(4, |contents| usize::from(contents.header.int_bytes))
+    }
+
     /// A type byte where `type_bytes` is 1, and an integer, as soon as all of it has come.
     fn field(
         &mut self,
@@ -279,11 +320,7 @@ impl ArchiveReader {
         input: &[u8],
         at: &mut usize,
     ) -> Result<Option<(u8, i32)>, ArchiveError> {
-        let int_bytes = self
-            .contents
-            .as_ref()
-            .map_or(4, |contents| usize::from(contents.header.int_bytes));
-        let wanted = type_bytes + 1 + int_bytes;
+        let wanted = self.field_bytes(type_bytes);
         let rest = &input[*at..];
         let split = |field: &[u8]| Ok(Some((field[0], read_int(&field[type_bytes..])?)));
         if self.field_length == 0

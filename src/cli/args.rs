@@ -10,9 +10,9 @@ use super::store_arguments::StoreArguments;
 use super::verbs::{
     attest::AttestArguments, backup::BackupArguments, completions::CompletionsArguments,
     config::ConfigArguments, confirm::ConfirmArguments, cutover::CutoverArguments, diff::DiffArguments,
-    doctor::DoctorArguments, init::InitArguments, list::ListArguments, man::ManArguments, pin::PinArguments,
-    pin::UnpinArguments, prune::PruneArguments, recover::RecoverArguments, restore::RestoreArguments,
-    status::StatusArguments, verify::VerifyArguments,
+    doctor::DoctorArguments, extract::ExtractArguments, history::HistoryArguments, init::InitArguments,
+    list::ListArguments, man::ManArguments, pin::PinArguments, pin::UnpinArguments, prune::PruneArguments,
+    recover::RecoverArguments, restore::RestoreArguments, status::StatusArguments, verify::VerifyArguments,
 };
 #[cfg(feature = "drill")]
 use super::verbs::{
@@ -48,6 +48,12 @@ pub enum Command {
     /// Check a stored backup, or a restored database against it
     #[command(after_help = examples::VERIFY)]
     Verify(VerifyArguments),
+    /// Write rows of one table of a backup, without fetching the rest
+    #[command(after_help = examples::EXTRACT)]
+    Extract(ExtractArguments),
+    /// Follow one table, or rows of it, through all backups
+    #[command(after_help = examples::HISTORY)]
+    History(HistoryArguments),
     /// Read an object without a manifest to its end, and write down what it holds
     #[command(after_help = examples::ATTEST)]
     Attest(AttestArguments),
@@ -116,6 +122,8 @@ impl Command {
             Self::List(_) => "list",
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
+            Self::Extract(_) => "extract",
+            Self::History(_) => "history",
             Self::Attest(_) => "attest",
             Self::Confirm(_) => "confirm",
             Self::Diff(_) => "diff",
@@ -158,6 +166,8 @@ impl Command {
             Self::List(own) => Some(&own.store),
             Self::Restore(own) => Some(&own.store),
             Self::Verify(own) => Some(&own.store),
+            Self::Extract(own) => Some(&own.store),
+            Self::History(own) => Some(&own.store),
             Self::Attest(own) => Some(&own.store),
             Self::Confirm(own) => Some(&own.store),
             Self::Diff(own) => Some(&own.store),

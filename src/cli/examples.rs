@@ -50,6 +50,26 @@ Examples:
   # The same, and the five counts of the runbook with production's
   paycraft-dr verify --against";
 
+pub(super) const EXTRACT: &str = "\
+Examples:
+  # All rows of a table as they were in the newest backup
+  paycraft-dr extract public.users
+  # The row that was deleted, as it was on a day (UTC), as INSERTs for psql
+  paycraft-dr extract public.users 2026/11/20 --where id=4711 --format sql > rows.sql
+  # Two columns of some rows as CSV
+  paycraft-dr extract users --columns id,email --where plan=free --where 'id<1000' --format csv
+  # A name with capitals, into a file
+  paycraft-dr extract public.\"Users\" --format jsonl --output users.jsonl";
+
+pub(super) const HISTORY: &str = "\
+Examples:
+  # Rows and content of a table on each day, and when they changed
+  paycraft-dr history public.users
+  # When did this row vanish, and what was it?
+  paycraft-dr history public.users --where id=4711
+  # The same for a program to read
+  paycraft-dr history public.users --where id=4711 --json";
+
 pub(super) const ATTEST: &str = "\
 Example:
   # An object of the shell workflow, which wrote no manifest

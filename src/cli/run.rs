@@ -141,6 +141,8 @@ async fn dispatch(command: &Command, context: &Context<'_>) -> Result<Report> {
         Command::List(own) => verbs::list::run(context, own).await,
         Command::Restore(own) => verbs::restore::run(context, own).await,
         Command::Verify(own) => verbs::verify::run(context, own).await,
+        Command::Extract(own) => verbs::extract::run(context, own).await,
+        Command::History(own) => verbs::history::run(context, own).await,
         Command::Attest(own) => verbs::attest::run(context, own).await,
         Command::Confirm(own) => verbs::confirm::run(context, own).await,
         Command::Diff(own) => verbs::diff::run(context, own).await,

@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::model::access::Access;
 pub use crate::model::blocks::Block;
 use crate::model::blocks::Blocks;
+use crate::model::data_ranges::DataRanges;
 use crate::model::derived::Derived;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::globals::Globals;
@@ -68,6 +69,9 @@ pub struct Manifest {
     pub tables: Vec<Table>,
     /// The large objects: `rows` counts them.
     pub large_objects: Fingerprint,
+    /// Where rows and large objects are in the archive; left out where it was not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_ranges: Option<DataRanges>,
     /// Every entry of the archive that defines something, in the archive's order.
     pub entries: Vec<EntryDigest>,
     /// Where each sequence stood.

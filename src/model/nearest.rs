@@ -4,13 +4,25 @@ use jiff::civil::Date;
 
 /// The known word that is nearest to `typed`, where one is near enough to be meant.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    near(typed, known)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// The known words that are near enough to `typed` to be meant, nearest first, and no more than `limit`.
+pub fn nearest_few<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>, limit: usize) -> Vec<&'a str> {
+    let mut found: Vec<(usize, &str)> = near(typed, known).collect();
+    found.sort_by_key(|(distance, _)| *distance);
+    found.into_iter().take(limit).map(|(_, word)| word).collect()
+}
+
+fn near<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = (usize, &'a str)> {
     let far = (typed.chars().count() / 3).clamp(1, 4);
-    let near = known.into_iter().filter_map(|word| {
+    known.into_iter().filter_map(move |word| {
         let distance = strsim::damerau_levenshtein(typed, word);
         let is_part = typed.len() >= 4 && (word.contains(typed) || typed.contains(word));
         (distance <= far || is_part).then_some((distance, word))
-    });
-    near.min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
+    })
 }
 
 /// `hint` behind the question whether `meant` was meant, where that is known.

@@ -198,6 +198,7 @@ fn manifest_of(
         left_out: Vec::new(),
         tables: surveyed.tables,
         large_objects: surveyed.large_objects,
+        data_ranges: Some(surveyed.data_ranges),
         access: None,
         globals: None,
     }

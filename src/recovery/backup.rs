@@ -221,6 +221,7 @@ async fn make(
         left_out: origin.left_out,
         tables: surveyed.tables,
         large_objects: surveyed.large_objects,
+        data_ranges: Some(surveyed.data_ranges),
         access: Some(access),
         derived,
         troubles,

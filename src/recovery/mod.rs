@@ -42,6 +42,7 @@ pub mod recover;
 mod refused;
 mod rejected;
 mod replaced;
+pub mod rescue;
 pub mod reservation;
 pub mod restore;
 pub mod roles;

@@ -1,5 +1,6 @@
 //! An object's bytes, checked block by block as they arrive.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -58,11 +59,13 @@ impl CheckedArchive {
 
     /// Begins to download the first `count` blocks.
     fn open_blocks(store: &Store, manifest: &Manifest, count: usize) -> Self {
+        Self::open_runs(store, manifest, std::iter::once(0..count).collect())
+    }
+
+    /// Begins to download runs of blocks, in their order. Where blocks do not inflate by themselves, these are the first ones.
+    pub(super) fn open_runs(store: &Store, manifest: &Manifest, runs: VecDeque<Range<usize>>) -> Self {
         let blocks = manifest.blocks.clone();
-        let blocks = Left {
-            blocks,
-            places: 0..count,
-        };
+        let blocks = Left { blocks, runs };
         let (sender, pieces) = mpsc::channel(1);
         let (store, key) = (store.clone(), manifest.key.clone());
         let framing = manifest.framing;
@@ -283,14 +286,18 @@ pub fn feed(
 #[derive(Clone)]
 struct Left {
     blocks: Blocks,
-    places: Range<usize>,
+    runs: VecDeque<Range<usize>>,
 }
 
 impl Iterator for Left {
     type Item = Vec<Block>;
 
     fn next(&mut self) -> Option<Vec<Block>> {
-        let left = self.blocks.get(self.places.clone())?;
+        while self.runs.front().is_some_and(Range::is_empty) {
+            self.runs.pop_front();
+        }
+        let places = self.runs.front_mut()?;
+        let left = self.blocks.get(places.clone())?;
         let mut span_bytes = 0_u64;
         let fits = |block: &&Block| {
             span_bytes = span_bytes.saturating_add(block.stored_bytes);
@@ -298,7 +305,7 @@ impl Iterator for Left {
         };
         let together = left.iter().take_while(fits).count();
         let span = left.get(..together.max(1))?.to_vec();
-        self.places.start += span.len();
+        places.start += span.len();
         Some(span)
     }
 }

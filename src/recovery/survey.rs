@@ -6,8 +6,9 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::archive::{ArchiveError, ArchiveEvent, ArchiveReader, Contents, DumpId};
+use crate::archive::{ArchiveError, ArchiveEvent, ArchiveReader, Contents, DumpId, EntryKind};
 use crate::error::{Error, Kind, Result};
+use crate::model::data_ranges::{DataRange, DataRanges};
 use crate::model::fingerprint::{Fingerprint, LargeObjectHasher, TableHasher};
 use crate::model::manifest::Table;
 
@@ -28,6 +29,8 @@ pub struct Surveyed {
     /// Every table's rows, in the archive's order.
     pub tables: Vec<Table>,
     pub large_objects: Fingerprint,
+    /// Where both are in the archive.
+    pub data_ranges: DataRanges,
     /// The archive's length in bytes.
     pub raw_bytes: u64,
 }
@@ -56,8 +59,10 @@ impl Survey {
 
     /// What was found, if the archive ended where its contents say.
     pub fn finish(self) -> Result<Surveyed, ArchiveError> {
+        let data_ranges = data_ranges(&self.reader);
         Ok(Surveyed {
             contents: self.reader.finish()?,
+            data_ranges,
             tables: self.tables,
             large_objects: self.large_objects.finish(),
             raw_bytes: self.raw_bytes,
@@ -97,6 +102,22 @@ impl Surveying {
         let surveyed = self.survey.await;
         surveyed.map_err(|cause| Error::new(Kind::Internal, "the survey broke down").caused_by(cause))
     }
+}
+
+fn data_ranges(reader: &ArchiveReader) -> DataRanges {
+    let mut ranges = DataRanges::default();
+    for block in reader.data_blocks() {
+        let entry = reader.contents().and_then(|contents| contents.entry(block.id));
+        let range = DataRange {
+            offset: block.range.start,
+            bytes: block.range.end - block.range.start,
+        };
+        match entry.is_some_and(|entry| entry.kind == EntryKind::TableData) {
+            true => ranges.tables.push(range),
+            false => ranges.add_large_objects(range),
+        }
+    }
+    ranges
 }
 
 fn table_of(contents: Option<&Arc<Contents>>, id: DumpId, content: Fingerprint) -> Option<Table> {

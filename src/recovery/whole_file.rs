@@ -38,6 +38,24 @@ pub fn create(path: &Path, bytes: &[u8], replaces: bool) -> Result<()> {
     written.map(drop).map_err(|cause| unwritable(path, cause))
 }
 
+/// Begins a file that is to be at `path` once it is whole. Only its owner can read it.
+pub fn begin(path: &Path) -> Result<NamedTempFile> {
+    NamedTempFile::new_in(folder_of(path)).map_err(|cause| unwritable(path, cause))
+}
+
+/// Gives a file that is whole its name. With `replaces` it takes the place of one that is there.
+pub fn place(file: NamedTempFile, path: &Path, replaces: bool) -> Result<()> {
+    let synced = file.as_file().sync_all();
+    let placed = synced.and_then(|()| {
+        let placed = match replaces {
+            true => file.persist(path),
+            false => file.persist_noclobber(path),
+        };
+        placed.map(drop).map_err(|failure| failure.error)
+    });
+    placed.map_err(|cause| unwritable(path, cause))
+}
+
 /// The directory that a file of this path is in.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent()

@@ -3,6 +3,7 @@
 mod bounds;
 mod exhaustive;
 mod older;
+mod ranges;
 
 use std::path::PathBuf;
 use std::sync::Arc;

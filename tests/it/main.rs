@@ -21,6 +21,7 @@ mod log;
 mod manifests;
 mod model;
 mod proxy;
+mod rescue;
 mod retention;
 mod rights;
 mod schedule;

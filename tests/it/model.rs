@@ -224,6 +224,7 @@ pub(super) fn manifest() -> Manifest {
             content: Fingerprint { rows: 3, hash: 7 },
         }],
         large_objects: Fingerprint::default(),
+        data_ranges: None,
         entries: vec![EntryDigest::of("TABLE", "public", "tenants", "CREATE TABLE …")],
         sequences: vec![Sequence {
             schema: "public".to_owned(),

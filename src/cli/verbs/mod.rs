@@ -12,6 +12,8 @@ pub mod diff;
 pub mod doctor;
 #[cfg(feature = "drill")]
 pub mod drill;
+pub mod extract;
+pub mod history;
 pub mod init;
 pub mod list;
 pub mod man;
