@@ -89,6 +89,10 @@ pub struct ListedObject {
 }
 
 /// What a store holds under one backup's name.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an object that is there or not"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StoredBackup {
     pub key: BackupKey,

@@ -55,12 +55,11 @@ impl ManifestDiff {
     pub fn between(before: &Manifest, after: &Manifest) -> Self {
         let mut not_compared = Vec::new();
         let (derived_before, derived_after) = (computed(before), computed(after));
-        let derived = match (derived_before, derived_after) {
-            (Some(before), Some(after)) => content(&before, &after),
-            _ => {
-                not_compared.push("derived");
-                Vec::new()
-            }
+        let derived = if let (Some(before), Some(after)) = (derived_before, derived_after) {
+            content(&before, &after)
+        } else {
+            not_compared.push("derived");
+            Vec::new()
         };
         let mut sections = vec![
             section("definitions", &definitions(before), &definitions(after)),

@@ -41,7 +41,7 @@ fn two_backups_are_told_apart_by_their_manifests() {
         assert_eq!(told.status.code(), Some(0), "{}", said(&told));
         let text = String::from_utf8_lossy(&told.stdout).into_owned();
         let below: Vec<&str> = text.lines().filter(|line| line.starts_with("  ")).collect();
-        let owned = format!("  + owner of table public.extra: {owner}");
+        let owner_line = format!("  + owner of table public.extra: {owner}");
         for expected in [
             "  + public.extra (0 rows)",
             "  ~ public.subscriptions (500 → 497 rows, -3)",
@@ -54,7 +54,7 @@ fn two_backups_are_told_apart_by_their_manifests() {
             "  ~ public.receipts: 41 → 42",
             "  + PUBLIC on table public.tenants: SELECT",
             "  + row security of public.tenants: on",
-            &owned,
+            &owner_line,
         ] {
             assert!(below.contains(&expected), "{expected}\n{text}");
         }

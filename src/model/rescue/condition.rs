@@ -79,7 +79,7 @@ impl RowCondition {
         let rest = rest.trim_start();
         let words: Vec<String> = rest.split_whitespace().map(str::to_uppercase).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let test = match words[..] {
+        let asked = match words[..] {
             ["IS", "NULL"] => Test::IsNull,
             ["IS", "NOT", "NULL"] => Test::IsNotNull,
             _ => {
@@ -97,7 +97,7 @@ impl RowCondition {
                 Test::Compare(operator, literal(value))
             }
         };
-        Ok(Self { column, test })
+        Ok(Self { column, test: asked })
     }
 
     /// The condition on one of these columns of `table`.

@@ -78,6 +78,6 @@ mod tests {
         split(b"", 0, &mut fields);
         assert!(fields.is_empty());
         split(b"", 1, &mut fields);
-        assert_eq!(fields, [0..0]);
+        assert_eq!((fields.len(), fields[0].len()), (1, 0));
     }
 }

@@ -62,7 +62,7 @@ impl DefinedTable {
 /// The type below `CREATE DOMAIN public.cents AS bigint …;`.
 pub fn domain_type(definition: &str) -> Option<DefinedType> {
     let (_, rest) = qualified(definition.strip_prefix("CREATE DOMAIN ")?)?;
-    defined_type(rest.strip_prefix(" AS ")?)
+    Some(defined_type(rest.strip_prefix(" AS ")?))
 }
 
 /// The parent in `ALTER TABLE ONLY public.events ATTACH PARTITION public.events_2026 FOR VALUES …;`.
@@ -98,12 +98,12 @@ fn column(item: &str) -> Option<(String, DefinedType)> {
         return None;
     }
     let (name, rest) = Identifier::take(item, char::is_whitespace)?;
-    let defined = defined_type(rest.trim_start()).unwrap_or(DefinedType::Known(ColumnKind::Text));
+    let defined = defined_type(rest.trim_start());
     Some((name.typed, defined))
 }
 
 /// The type at the front of `text`.
-fn defined_type(text: &str) -> Option<DefinedType> {
+fn defined_type(text: &str) -> DefinedType {
     let is_type = |known: &&str| {
         text.strip_prefix(*known).is_some_and(|rest| {
             let rest = match rest.strip_prefix('(') {
@@ -114,16 +114,16 @@ fn defined_type(text: &str) -> Option<DefinedType> {
             !rest.starts_with(|mark: char| mark.is_alphanumeric() || matches!(mark, '_' | '[' | '.'))
         })
     };
-    if NUMBERS.iter().any(|known| is_type(known)) {
-        return Some(DefinedType::Known(ColumnKind::Number));
+    if NUMBERS.iter().any(is_type) {
+        return DefinedType::Known(ColumnKind::Number);
     }
     if is_type(&"boolean") {
-        return Some(DefinedType::Known(ColumnKind::Boolean));
+        return DefinedType::Known(ColumnKind::Boolean);
     }
     match qualified(text) {
-        Some((_, rest)) if rest.starts_with('[') => Some(DefinedType::Known(ColumnKind::Text)),
-        Some(((schema, name), _)) => Some(DefinedType::Named(schema, name)),
-        None => Some(DefinedType::Known(ColumnKind::Text)),
+        Some((_, rest)) if rest.starts_with('[') => DefinedType::Known(ColumnKind::Text),
+        Some(((schema, name), _)) => DefinedType::Named(schema, name),
+        None => DefinedType::Known(ColumnKind::Text),
     }
 }
 

@@ -219,13 +219,12 @@ fn write_json_value(value: &[u8], kind: ColumnKind, out: &mut Vec<u8>) -> Option
         (ColumnKind::Number, value) if is_json_number(value) => Some(value),
         _ => None,
     };
-    match plain {
-        Some(plain) => out.extend_from_slice(plain),
-        None => {
-            let text = std::str::from_utf8(value).ok()?;
-            // A vector takes all that is written.
-            let _ = serde_json::to_writer(out.by_ref(), text);
-        }
+    if let Some(plain) = plain {
+        out.extend_from_slice(plain);
+    } else {
+        let text = std::str::from_utf8(value).ok()?;
+        // A vector takes all that is written.
+        let _ = serde_json::to_writer(out.by_ref(), text);
     }
     Some(())
 }
@@ -247,10 +246,8 @@ fn is_json_number(text: &[u8]) -> bool {
         rest = &fraction[length..];
     }
     if let [b'e' | b'E', exponent @ ..] = rest {
-        let exponent = match exponent {
-            [b'+' | b'-', exponent @ ..] => exponent,
-            exponent => exponent,
-        };
+        let unsigned = exponent.strip_prefix(b"+").or(exponent.strip_prefix(b"-"));
+        let exponent = unsigned.unwrap_or(exponent);
         let length = digits(exponent);
         return length > 0 && length == exponent.len();
     }

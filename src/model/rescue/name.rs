@@ -25,7 +25,7 @@ pub struct RelationName {
 impl Identifier {
     /// The name at the front of `text`, and what follows it. A name without quotes ends before one of `ends`. Nothing where there is
     /// none, or where its quotes are not closed.
-    pub fn take<'a>(text: &'a str, ends: impl Fn(char) -> bool) -> Option<(Self, &'a str)> {
+    pub fn take(text: &str, ends: impl Fn(char) -> bool) -> Option<(Self, &str)> {
         if let Some(mut rest) = text.strip_prefix('"') {
             let mut name = String::new();
             loop {
@@ -65,10 +65,11 @@ impl Identifier {
 
     /// Which of `known` is meant: the one of that name, otherwise the one that was typed.
     pub fn among<'a>(&self, known: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
+        let mut again = known.clone();
+        let mut known = known;
         known
-            .clone()
             .position(|known| known == self.name)
-            .or_else(|| known.clone().position(|known| known == self.typed))
+            .or_else(|| again.position(|known| known == self.typed))
     }
 }
 

@@ -166,19 +166,17 @@ impl Plan {
         sender: mpsc::Sender<ArchivePiece>,
         observer: &dyn Observer,
     ) -> Result<()> {
-        match &self.ranges {
-            Some(ranges) => feed_ranges(store, manifest, ranges, sender, observer).await,
-            None => {
-                let mut archive = CheckedArchive::open(store, manifest);
-                while let Some(piece) = archive.next().await? {
-                    observer.observe(Event::Bytes(piece.len() as u64));
-                    if sender.send((None, piece.into())).await.is_err() {
-                        break;
-                    }
-                }
-                Ok(())
+        if let Some(ranges) = &self.ranges {
+            return feed_ranges(store, manifest, ranges, sender, observer).await;
+        }
+        let mut archive = CheckedArchive::open(store, manifest);
+        while let Some(piece) = archive.next().await? {
+            observer.observe(Event::Bytes(piece.len() as u64));
+            if sender.send((None, piece.into())).await.is_err() {
+                break;
             }
         }
+        Ok(())
     }
 }
 
@@ -283,13 +281,12 @@ impl<S: RowSink> RowReader<S> {
     fn take_rows(&mut self, part: usize, mut rows: &[u8]) -> Result<ControlFlow<()>> {
         self.hasher.update(rows);
         while let Some(end) = memchr::memchr(b'\n', rows) {
-            let flow = match self.begun.is_empty() {
-                true => self.sink.row(part, &rows[..end])?,
-                false => {
-                    self.begun.extend_from_slice(&rows[..end]);
-                    let row = std::mem::take(&mut self.begun);
-                    self.sink.row(part, &row)?
-                }
+            let flow = if self.begun.is_empty() {
+                self.sink.row(part, &rows[..end])?
+            } else {
+                self.begun.extend_from_slice(&rows[..end]);
+                let row = std::mem::take(&mut self.begun);
+                self.sink.row(part, &row)?
             };
             if flow.is_break() {
                 return Ok(flow);

@@ -19,7 +19,7 @@ fn rows(contents: &Arc<Contents>, id: DumpId, data: &[u8], piece_bytes: usize) -
                 None => break,
                 Some(ArchiveEvent::Rows(found)) => rows.extend_from_slice(found),
                 Some(ArchiveEvent::TableBegan(began) | ArchiveEvent::TableEnded(began)) => {
-                    assert_eq!(began, id)
+                    assert_eq!(began, id);
                 }
                 Some(other) => panic!("{other:?}"),
             }

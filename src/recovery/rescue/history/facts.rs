@@ -1,6 +1,7 @@
 //! What the manifest of one backup says of a table.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -113,14 +114,14 @@ async fn content_of(
         return Ok((own.content, own.columns.clone()));
     }
     let attached = attached(manifest);
-    if !trees.0.contains_key(&attached) {
-        let whole = manifests::read(store, key).await?;
-        let contents = object::contents(store, &whole).await?;
-        trees
-            .0
-            .insert(attached, holder_names(&whole, &contents, schema, name));
-    }
-    let holders = trees.0.get(&attached).map_or(&[][..], Vec::as_slice);
+    let holders: &[_] = match trees.0.entry(attached) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(place) => {
+            let whole = manifests::read(store, key).await?;
+            let contents = object::contents(store, &whole).await?;
+            place.insert(holder_names(&whole, &contents, schema, name))
+        }
+    };
     let is_one = |schema: &str, name: &str| {
         holders
             .iter()
