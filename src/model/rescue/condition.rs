@@ -285,7 +285,7 @@ mod tests {
         };
         assert_eq!(told("id=07"), "id = 07, compared as numbers");
         assert_eq!(told("id=seven"), "id = seven, compared as text");
-        assert_eq!(told("camel>x"), "\"Camel\" > x, compared as text");
+        assert_eq!(told("Camel>x"), "\"Camel\" > x, compared as text");
         assert_eq!(told("ok=1"), "ok = 1, compared as booleans");
         assert_eq!(told("note is not null"), "note IS NOT NULL");
     }
